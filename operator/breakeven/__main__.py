@@ -1,0 +1,6 @@
+"""`python -m breakeven`."""
+
+from breakeven.cli.main import main
+
+if __name__ == "__main__":
+    main()

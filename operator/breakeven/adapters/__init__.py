@@ -1,0 +1,1 @@
+"""Kubernetes, Prometheus and Lease behind the ports of `control`; errors are translated here, once."""

@@ -1,0 +1,93 @@
+"""Constrained strings of the resource: durations, decimals and times as Kubernetes writes them."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
+
+DURATION_PATTERN = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"
+DECIMAL_PATTERN = r"^-?[0-9]{1,9}(\.[0-9]{1,9})?$"
+
+_UNIT = {
+    "ms": timedelta(milliseconds=1),
+    "s": timedelta(seconds=1),
+    "m": timedelta(minutes=1),
+    "h": timedelta(hours=1),
+}
+_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)")
+
+
+def parse_duration(value: Any) -> timedelta:
+    """Read a Go-style duration (`90s`, `1h30m`, `250ms`).
+
+    Raises
+    ------
+    ValueError
+        If the text is not such a duration.
+    """
+    if isinstance(value, timedelta):
+        return value
+    if not isinstance(value, str) or not re.fullmatch(DURATION_PATTERN, value):
+        raise ValueError(f"{value!r} is not a duration; write for example 90s, 10m or 1h30m")
+    return sum((float(n) * _UNIT[u] for n, u in _PART.findall(value)), timedelta())
+
+
+def format_duration(value: timedelta) -> str:
+    """Write a duration in the largest units that keep it exact to the millisecond: `1h30m`, `90s` as `1m30s`."""
+    ms = round(value / timedelta(milliseconds=1))
+    if ms == 0:
+        return "0s"
+    parts = []
+    for unit, size in (("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)):
+        count, ms = divmod(ms, size)
+        if count:
+            parts.append(f"{count}{unit}")
+    return "".join(parts)
+
+
+def parse_decimal(value: Any) -> Decimal:
+    """Read a decimal number; the API carries it as a string because Kubernetes forbids floats."""
+    try:
+        number = Decimal(str(value))
+    except InvalidOperation:
+        raise ValueError(f'{value!r} is not a decimal number; write for example "1.05"') from None
+    if not number.is_finite():
+        raise ValueError(f"{value!r} is not a finite number")
+    return number
+
+
+def parse_time(value: Any) -> datetime:
+    """Read an RFC 3339 time into an aware UTC datetime."""
+    moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+    if moment.tzinfo is None:
+        raise ValueError(f"{value!r} has no time zone")
+    return moment.astimezone(UTC)
+
+
+def format_time(value: datetime) -> str:
+    """Write a time as RFC 3339 in UTC, with milliseconds only where there are some."""
+    utc = value.astimezone(UTC)
+    text = utc.isoformat(timespec="milliseconds" if utc.microsecond else "seconds")
+    return text.replace("+00:00", "Z")
+
+
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(parse_duration),
+    PlainSerializer(format_duration, return_type=str),
+    WithJsonSchema({"type": "string", "pattern": DURATION_PATTERN, "maxLength": 32}),
+]
+DecimalString = Annotated[
+    Decimal,
+    BeforeValidator(parse_decimal),
+    PlainSerializer(str, return_type=str),
+    WithJsonSchema({"type": "string", "pattern": DECIMAL_PATTERN, "maxLength": 24}),
+]
+Time = Annotated[
+    datetime,
+    BeforeValidator(parse_time),
+    PlainSerializer(format_time, return_type=str),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]

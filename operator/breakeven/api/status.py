@@ -1,0 +1,220 @@
+"""`status` of a `SpeculativeDeployment`: the memory of the loop, and the report people read.
+
+`Memory` is all that `decide` needs from the past, so that a crash repeats nothing and forgets nothing. `Status` adds what
+is recomputed on every pass.
+"""
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+
+from breakeven.api.base import StatusModel
+from breakeven.api.scalars import DecimalString, Time
+from breakeven.api.variant import Variant
+
+Text = Annotated[str, Field(max_length=1024)]
+
+
+class State(StrEnum):
+    """Where the loop stands."""
+
+    BASELINE = "Baseline"
+    TRIAL = "Trial"
+    SPECULATING = "Speculating"
+    TUNING = "Tuning"
+    COOLDOWN = "Cooldown"
+    FROZEN = "Frozen"
+
+
+class Source(StrEnum):
+    """What a verdict rests on, best first."""
+
+    MEASURED = "Measured"
+    CALIBRATED = "Calibrated"
+    FIXED = "Fixed"
+    MODELLED = "Modelled"
+
+
+class Role(StrEnum):
+    """What a variant is there for."""
+
+    STABLE = "Stable"
+    CANARY = "Canary"
+    HOLDBACK = "Holdback"
+
+
+class LastGood(StatusModel):
+    """The last variant that was verified, and on what."""
+
+    variant: Variant
+    """Its configuration."""
+    verified_at: Time
+    """When it was verified."""
+    reason: Text
+    """The figures it was verified on."""
+
+
+class DecisionRecord(StatusModel):
+    """One line of the ledger."""
+
+    at: Time
+    """When it was decided."""
+    action: Annotated[str, Field(max_length=64)]
+    """What was done, in one word: StartTrial, Promote, Disable, Rearm, RollBack …"""
+    reason: Annotated[str, Field(max_length=64)]
+    """Why, in one word."""
+    message: Text
+    """Why, with the figures."""
+    generation: int
+    """Generation of the resource it was decided for."""
+
+
+class LoadBand(StatusModel):
+    """What was measured in one band of load: the stored control."""
+
+    load: DecimalString
+    """Running requests per replica, middle of the band."""
+    off_tpot_ms: DecimalString
+    """Time per output token without speculation, in milliseconds."""
+    inflation: DecimalString
+    """Step-time inflation R."""
+    spread: DecimalString
+    """Relative standard error of the two."""
+    measured_at: Time
+    """When."""
+    variant: Annotated[str, Field(max_length=16)]
+    """The speculating variant it was measured with."""
+
+
+class Memory(StatusModel):
+    """All that `decide` keeps from one pass to the next."""
+
+    generation: int = 0
+    """Generation that this memory was last reset for."""
+    state: State = State.BASELINE
+    """Where the loop stands."""
+    since: Time | None = None
+    """When that state was entered."""
+    stable: Variant | None = None
+    """The variant that serves."""
+    canary: Variant | None = None
+    """The variant on trial."""
+    holdback: bool = False
+    """Whether replicas without speculation are kept as a live control."""
+    last_good: LastGood | None = None
+    """Where a rollback goes."""
+    streak: int = 0
+    """Windows in a row that agreed."""
+    streak_verdict: Annotated[str, Field(max_length=64)] = ""
+    """What they agreed on."""
+    last_window_end: Time | None = None
+    """End of the last window that was judged."""
+    attempts: int = 0
+    """Failed trials since speculation last paid."""
+    cooldown_until: Time | None = None
+    """No trial before this."""
+    transitions: Annotated[list[Time], Field(max_length=1000)] = []
+    """Changes of speculation in the last 24 hours."""
+    tried: Annotated[list[Annotated[str, Field(max_length=16)]], Field(max_length=64)] = []
+    """Variants that failed their trial since the last reset."""
+    profile: Annotated[list[LoadBand], Field(max_length=32)] = []
+    """Measured controls by load band."""
+    decisions: Annotated[list[DecisionRecord], Field(max_length=20)] = []
+    """The last decisions, newest first."""
+
+
+class Condition(StatusModel):
+    """A condition, as in metav1."""
+
+    type: Annotated[str, Field(max_length=316)]
+    """Name of the condition."""
+    status: Annotated[str, Field(pattern="^(True|False|Unknown)$")]
+    """True, False or Unknown."""
+    observed_generation: int = 0
+    """Generation it was set for."""
+    last_transition_time: Time
+    """When `status` last changed."""
+    reason: Annotated[str, Field(min_length=1, max_length=1024)]
+    """One word in CamelCase."""
+    message: Annotated[str, Field(max_length=32768)] = ""
+    """The figures, and what to do."""
+
+
+class VariantStatus(StatusModel):
+    """Replicas of one variant."""
+
+    name: Annotated[str, Field(max_length=16)]
+    """Hash of the variant; its Deployment is named <resource>-<hash>."""
+    role: Role
+    """What it is there for."""
+    speculation: Annotated[str, Field(max_length=128)]
+    """What it drafts with, in words: 'off', 'DraftModel k=5' …"""
+    wanted: int
+    """Replicas it should have."""
+    ready: int
+    """Replicas that serve."""
+
+
+class EvidenceStatus(StatusModel):
+    """The figures the last verdict rests on. Absent figures could not be measured."""
+
+    source: Source | None = None
+    """What kind of evidence."""
+    verdict: Annotated[str, Field(max_length=64)] = ""
+    """What it says, in one word."""
+    speedup: DecimalString | None = None
+    """S: TPOT without speculation / TPOT with it."""
+    speedup_lower: DecimalString | None = None
+    """Lower bound of S."""
+    speedup_upper: DecimalString | None = None
+    """Upper bound of S."""
+    tokens_per_step: DecimalString | None = None
+    """E: tokens emitted per request and step with speculation."""
+    inflation: DecimalString | None = None
+    """R: step time with speculation / without."""
+    acceptance: DecimalString | None = None
+    """Accepted / drafted tokens."""
+    break_even_acceptance: DecimalString | None = None
+    """Accepted / drafted at which S would be 1: (R - 1) / k."""
+    tpot_off_ms: DecimalString | None = None
+    """Mean time per output token without speculation, in milliseconds."""
+    tpot_on_ms: DecimalString | None = None
+    """The same with speculation."""
+    ttft_p95_off_ms: DecimalString | None = Field(None, alias="ttftP95OffMs")
+    """95th percentile of time to first token without speculation, in milliseconds."""
+    ttft_p95_on_ms: DecimalString | None = Field(None, alias="ttftP95OnMs")
+    """The same with speculation."""
+    tpot_p99_off_ms: DecimalString | None = Field(None, alias="tpotP99OffMs")
+    """99th percentile of time per output token without speculation, in milliseconds."""
+    tpot_p99_on_ms: DecimalString | None = Field(None, alias="tpotP99OnMs")
+    """The same with speculation."""
+    requests: int | None = None
+    """Finished requests in the window, the smaller arm."""
+    window_end: Time | None = None
+    """End of the window."""
+    message: Text = ""
+    """In words."""
+
+
+class Status(Memory):
+    """What the controller reports."""
+
+    observed_generation: int = 0
+    """Generation this report is about."""
+    conditions: Annotated[list[Condition], Field(max_length=32)] = []
+    """Ready, Reconciling, Stalled, SpeculationActive, MetricsAvailable and others."""
+    replicas: int = 0
+    """Replicas that exist."""
+    ready_replicas: int = 0
+    """Replicas that serve."""
+    selector: Annotated[str, Field(max_length=512)] = ""
+    """Label selector of the pods, for the scale subresource."""
+    engine_version: Annotated[str, Field(max_length=32)] = ""
+    """vLLM version the arguments are rendered for."""
+    variants: Annotated[list[VariantStatus], Field(max_length=8)] = []
+    """Replicas by variant."""
+    evidence: EvidenceStatus | None = None
+    """The figures the last verdict rests on."""
+    hold: Text = ""
+    """Why nothing is judged at the moment; empty when judging."""

@@ -1,0 +1,55 @@
+"""One engine configuration: everything that shapes an engine's pods, named by a hash of itself."""
+
+import hashlib
+import json
+from typing import Any
+
+from breakeven.api.base import SpecModel
+from breakeven.api.spec import DraftSpec, EngineSpec, HardwareSpec, SpeculativeDeploymentSpec, TargetSpec
+
+
+class Variant(SpecModel):
+    """One engine configuration. The variant whose `draft` is absent is the baseline: no speculation at all."""
+
+    engine: EngineSpec
+    """Image and command line."""
+    target: TargetSpec
+    """The model that serves."""
+    draft: DraftSpec | None = None
+    """How tokens are drafted. Absent: no speculation."""
+    hardware: HardwareSpec = HardwareSpec()
+    """Where its pods run."""
+    pod_template: dict[str, Any] | None = None
+    """Overrides of the rendered pod template."""
+
+    @property
+    def name(self) -> str:
+        """Ten hexadecimal digits of a SHA-256 over what was declared: the same in every process and release."""
+        declared = self.model_dump(mode="json", exclude_defaults=True)
+        text = json.dumps(declared, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:10]
+
+    @property
+    def speculates(self) -> bool:
+        """Whether this variant drafts."""
+        return self.draft is not None
+
+    @property
+    def baseline(self) -> "Variant":
+        """The same engine without speculation."""
+        return self.model_copy(update={"draft": None})
+
+    def with_draft(self, draft: DraftSpec | None) -> "Variant":
+        """The same engine with another draft."""
+        return self.model_copy(update={"draft": draft})
+
+
+def declared_variant(spec: SpeculativeDeploymentSpec) -> Variant:
+    """The variant a spec asks for, its draft included."""
+    return Variant(
+        engine=spec.engine,
+        target=spec.target,
+        draft=spec.draft,
+        hardware=spec.hardware,
+        pod_template=spec.pod_template,
+    )

@@ -1,0 +1,1 @@
+"""Composition root: builds clients, queue and kopf registry; owns the order of start and stop."""

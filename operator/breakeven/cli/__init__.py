@@ -1,0 +1,1 @@
+"""The `breakeven` command."""

@@ -1,0 +1,41 @@
+"""The command table. Each command lives in its own module and imports what is heavy inside its function."""
+
+from typing import Annotated
+
+import typer
+
+from breakeven import __version__
+
+PLAN = "Before anything runs"
+MEASURE = "Reading and deciding"
+OPERATE = "In the cluster"
+LAB = "On this machine"
+
+app = typer.Typer(
+    name="breakeven",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_enable=False,
+)
+
+
+def _print_version(value: bool) -> None:
+    if value:
+        typer.echo(f"breakeven {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
+    ] = False,
+) -> None:
+    """Keep vLLM speculative decoding on where it pays and off where it does not."""
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

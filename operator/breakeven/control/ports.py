@@ -1,0 +1,123 @@
+"""What the loop needs from the outside. Adapters implement these; tests implement them with plain values."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from breakeven.domain.observation import Arm, Outage
+
+Manifest = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """Name of one resource."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pod:
+    """A replica, as the API server knows it."""
+
+    namespace: str
+    name: str
+    ready_since: datetime | None
+    """None: not ready."""
+    started_at: datetime | None
+    """Start of the present container; a later start resets the counters."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricsQuery:
+    """What one resource wants to know."""
+
+    url: str
+    """Prometheus; empty for the operator's own."""
+    prefix: str | None
+    """Metric prefix; None to detect."""
+    namespace_label: str | None
+    pod_label: str | None
+    pods: Mapping[str, Sequence[Pod]]
+    """By variant name."""
+    batch: timedelta
+    history: timedelta
+    """How far back batches are wanted."""
+    warmup: timedelta
+    buckets: bool = False
+    """Whether latency histograms are wanted too."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricsReading:
+    """What the metrics say; an outage means that nothing may be judged."""
+
+    arms: Mapping[str, Arm]
+    outage: Outage | None = None
+    scrape_interval: float | None = None
+    """Seconds, as seen in the samples."""
+
+
+class Metrics(Protocol):
+    """Engine metrics. Prometheus is asked once per cycle for all resources; `read` only looks into what came back."""
+
+    def watch(self, key: Key, query: MetricsQuery) -> None:
+        """Say what a resource wants; replaces what it said before. Idempotent and cheap."""
+
+    def forget(self, key: Key) -> None:
+        """The resource is gone."""
+
+    def read(self, key: Key, now: datetime) -> MetricsReading:
+        """What is known for that resource now. Never blocks, never raises."""
+
+
+class Cluster(Protocol):
+    """The API server. Every call has a timeout; errors are those of `control.errors`."""
+
+    async def get(self, api_version: str, kind: str, namespace: str, name: str) -> Manifest:
+        """Read one object. Raises Gone, Retry or Refused."""
+
+    async def list(self, api_version: str, kind: str, namespace: str, selector: str) -> Sequence[Manifest]:
+        """Read objects by label selector. Raises Retry or Refused."""
+
+    async def apply(self, manifest: Manifest) -> Manifest:
+        """Server-side apply under our field manager. Raises Conflict, Retry or Refused."""
+
+    async def apply_status(self, manifest: Manifest) -> Manifest:
+        """Server-side apply of the status subresource. Raises Gone, Conflict, Retry or Refused."""
+
+    async def delete(self, api_version: str, kind: str, namespace: str, name: str) -> None:
+        """Delete one object; one that does not exist is fine. Raises Retry or Refused."""
+
+
+class Events(Protocol):
+    """Kubernetes Events on transitions."""
+
+    async def post(self, about: Manifest, *, warning: bool, reason: str, message: str) -> None:
+        """Best effort: never raises."""
+
+
+class SmokeTest(Protocol):
+    """Real completions against one replica."""
+
+    async def run(self, address: str, model: str) -> str:
+        """Send one completion at temperature 0 and one above; empty when both came back whole, else why not. Never raises."""
+
+
+class Leadership(Protocol):
+    """Who may write."""
+
+    def may_write(self) -> bool:
+        """Whether the lease is held and its deadline has not passed."""
+
+
+class Clock(Protocol):
+    """Time."""
+
+    def now(self) -> datetime:
+        """Aware, UTC, whole milliseconds."""

@@ -1,0 +1,57 @@
+"""What one pass decides."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from breakeven.api.spec import SpeculativeDeploymentSpec
+from breakeven.api.status import DecisionRecord, EvidenceStatus, Memory, Role
+from breakeven.api.variant import Variant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Declared:
+    """What the resource says at this moment."""
+
+    spec: SpeculativeDeploymentSpec
+    generation: int
+    command: str = ""
+    """One-shot annotation `breakeven.dev/command`: promote, abort, retry or restart; empty when there is none."""
+    command_id: str = ""
+    """Identity of that command (its value and the generation), recorded when consumed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placement:
+    """Replicas that one variant should end up with; how to get there is `control`'s to know."""
+
+    variant: Variant
+    role: Role
+    replicas: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """A condition that deciding found: report it, do not act on it."""
+
+    type: str
+    status: bool | None
+    """None is Unknown."""
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What to do, what to remember, what to say."""
+
+    memory: Memory
+    placements: tuple[Placement, ...]
+    """Stable first. Replicas sum to the declared ones."""
+    news: tuple[DecisionRecord, ...] = ()
+    """Decisions taken in this pass: each becomes an Event and a line in the log."""
+    findings: tuple[Finding, ...] = ()
+    evidence: EvidenceStatus | None = None
+    hold: str = ""
+    """Why nothing is judged; empty when judging."""
+    look_again: timedelta = timedelta(seconds=15)
+    """When deciding may come out differently without any event."""

@@ -1,0 +1,150 @@
+"""What one pass sees: engine counters cut into batches, per variant, and the state of the fleet.
+
+Names follow vLLM's counters; what one increment means is in docs/metrics.md. `None` is "absent, unknown", never zero.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+Buckets = tuple[tuple[float, float], ...]
+"""Cumulative histogram: (upper bound in seconds, observations at or below it), ascending, last bound +inf."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Totals:
+    """Counters of one engine: cumulative at a scrape, or their increase over an interval (then summed over replicas)."""
+
+    generation_tokens: float | None = None
+    """Emitted tokens, the first token of each request included."""
+    prompt_tokens: float | None = None
+    first_tokens: float | None = None
+    """Observations of time to first token: requests that emitted their first token."""
+    ttft_seconds: float | None = None
+    steps: float | None = None
+    """Request-steps: one request, one engine step with output (count of inter-token latency)."""
+    step_seconds: float | None = None
+    """Time of those (sum of inter-token latency)."""
+    finished: float | None = None
+    """Requests that ended by stop or length."""
+    failed: float | None = None
+    """Requests that ended by abort or error."""
+    finished_tpot_seconds: float | None = None
+    """Sum of the per-request mean time per output token."""
+    finished_tpot_count: float | None = None
+    preemptions: float | None = None
+    drafts: float | None = None
+    """One request, one step with at least one drafted token."""
+    drafted: float | None = None
+    accepted: float | None = None
+    """Accepted drafted tokens, bonus token excluded."""
+    accepted_at: tuple[float, ...] = ()
+    """Drafts that accepted at least position i + 1. Empty when absent."""
+    ttft_buckets: Buckets = ()
+    tpot_buckets: Buckets = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gauges:
+    """Levels at one scrape, or their mean (running, waiting) and maximum (kv_usage) over an interval, per replica."""
+
+    running: float | None = None
+    waiting: float | None = None
+    kv_usage: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scrape:
+    """One reading of one engine's metric page."""
+
+    at: float
+    """Unix seconds."""
+    totals: Totals
+    gauges: Gauges
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """Increase of one arm over one batch of the window, summed over its replicas, resets handled per replica."""
+
+    start: float
+    """Unix seconds."""
+    end: float
+    totals: Totals
+    gauges: Gauges
+    replicas: int
+    """Replicas that contributed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arm:
+    """What the metrics say about one variant."""
+
+    variant: str
+    """`Variant.name`."""
+    batches: tuple[Batch, ...]
+    """Complete batches, oldest first, of at most the history kept. A batch in which a replica was missing, warming up or changing is left out, so
+    ends need not be adjacent."""
+    ready: int
+    """Replicas that serve, from the API server."""
+    scraped: int
+    """Replicas of those with fresh samples."""
+    by_replica: Mapping[str, Totals] = field(default_factory=dict)
+    """Increase over the window, by pod name."""
+
+
+class Smoke(StrEnum):
+    """Outcome of real completions sent to a new variant, one of them at temperature > 0."""
+
+    PENDING = "Pending"
+    PASSED = "Passed"
+    FAILED = "Failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fleet:
+    """What the API server says about one variant."""
+
+    variant: str
+    wanted: int
+    """spec.replicas of its Deployment."""
+    existing: int
+    """Pods that exist and are not terminating."""
+    ready: int
+    terminating: int = 0
+    settled_since: datetime | None = None
+    """Since when wanted = existing = ready. None: not settled."""
+    restarts: int = 0
+    """Container restarts, summed."""
+    failing: str = ""
+    """Why its pods do not come up, in words; empty when they do."""
+    unschedulable: str = ""
+    """The scheduler's message when a pod has no place."""
+    smoke: Smoke = Smoke.PENDING
+    smoke_message: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outage:
+    """Why there is no evidence at all."""
+
+    reason: str
+    """One word: PrometheusUnreachable, NoData, Stale, PartialData, NamesUnknown …"""
+    message: str
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """All that one pass saw."""
+
+    arms: Mapping[str, Arm] = field(default_factory=dict)
+    """By variant name."""
+    fleet: Mapping[str, Fleet] = field(default_factory=dict)
+    """By variant name."""
+    outage: Outage | None = None
+    scrape_interval: float | None = None
+    """Seconds between samples, as seen."""
+    loading_minutes: float | None = None
+    """Measured minutes from pod start to ready, median; None before any was seen."""

@@ -1,0 +1,1 @@
+"""kopf: events become keys; login, health and shutdown."""

@@ -1,0 +1,1 @@
+"""Rendering: from a variant to Kubernetes objects, pure."""
