@@ -92,8 +92,7 @@ class EngineSpec(SpecModel):
     image: Annotated[str, Field(min_length=1, max_length=512)]
     """Container image of the engine, for example vllm/vllm-openai:v0.33.0. Its tag tells the engine version unless `version` is set."""
     version: (
-        Annotated[str, Field(pattern=r"^[0-9]+\.[0-9]+\.[0-9]+([.-]?(post|rc|dev)[0-9]+)?$", max_length=32)]
-        | None
+        Annotated[str, Field(pattern=r"^[0-9]+\.[0-9]+\.[0-9]+([.-]?(post|rc|dev)[0-9]+)?$", max_length=32)] | None
     ) = None
     """vLLM version inside the image, for example 0.33.0. Absent: read from the image tag. Required for images named by digest or by a private tag."""
     extra_args: Annotated[list[Annotated[str, Field(max_length=1024)]], Field(max_length=64)] = []
@@ -144,9 +143,9 @@ class TargetSpec(SpecModel):
     """Weight format to produce on load, or Prequantized for a checkpoint that already carries one. Default None (as in the checkpoint)."""
     max_model_len: Annotated[int, Field(ge=16, le=100_000_000)] | None = None
     """Longest context served, in tokens. Absent: the engine's default."""
-    kv_cache_dtype: Annotated[
-        str, Field(pattern=r"^(auto|fp8|fp8_e4m3|fp8_e5m2|bfloat16|float16)$", max_length=16)
-    ] = "auto"
+    kv_cache_dtype: Annotated[str, Field(pattern=r"^(auto|fp8|fp8_e4m3|fp8_e5m2|bfloat16|float16)$", max_length=16)] = (
+        "auto"
+    )
     """Number format of the KV cache. Default auto."""
     gpu_memory_utilization: DecimalString | None = None
     """Share of GPU memory the engine may use. Absent: the default of that engine version, rendered explicitly."""
@@ -202,9 +201,7 @@ class HardwareSpec(SpecModel):
     """GPU models a replica may land on. Default H100 and H200."""
     gpus_per_replica: Annotated[int, Field(ge=1, le=64)] = 1
     """GPUs of one replica, which is its tensor-parallel size. Default 1."""
-    node_selector: (
-        Annotated[dict[str, Annotated[str, Field(max_length=253)]], Field(max_length=16)] | None
-    ) = None
+    node_selector: Annotated[dict[str, Annotated[str, Field(max_length=253)]], Field(max_length=16)] | None = None
     """Replaces the built-in node affinity by accelerator. Absent: nodes whose `nvidia.com/gpu.product` is one of the accelerators."""
 
 
@@ -231,9 +228,7 @@ class FixedAcceptanceSpec(SpecModel):
 class LatencySpec(SpecModel):
     """Tail latency that speculation may cost."""
 
-    max_p99_tpot_regression_percent: Annotated[
-        int, Field(ge=0, le=1000, alias="maxP99TPOTRegressionPercent")
-    ] = 10
+    max_p99_tpot_regression_percent: Annotated[int, Field(ge=0, le=1000, alias="maxP99TPOTRegressionPercent")] = 10
     """Largest rise of the 99th percentile of time per output token, in percent. Default 10."""
     max_ttft_regression_percent: Annotated[int, Field(ge=0, le=1000, alias="maxTTFTRegressionPercent")] = 15
     """Largest rise of the 95th percentile of time to first token, in percent. Default 15."""
@@ -283,9 +278,7 @@ class HoldbackSpec(SpecModel):
 class SwitchingWindow(SpecModel):
     """A weekly time in which replicas may be switched, in UTC."""
 
-    days: Annotated[
-        list[Annotated[str, Field(pattern=r"^(Mon|Tue|Wed|Thu|Fri|Sat|Sun)$")]], Field(max_length=7)
-    ] = []
+    days: Annotated[list[Annotated[str, Field(pattern=r"^(Mon|Tue|Wed|Thu|Fri|Sat|Sun)$")]], Field(max_length=7)] = []
     """Days it applies to. Absent: every day."""
     start: Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
     """First minute, HH:MM in UTC."""
@@ -341,9 +334,7 @@ class MetricLabelsSpec(SpecModel):
 class MetricsSpec(SpecModel):
     """Where the evidence comes from."""
 
-    prometheus_url: Annotated[
-        str, Field(alias="prometheusURL", max_length=512, pattern=r"^(https?://[^\s@]+)?$")
-    ] = ""
+    prometheus_url: Annotated[str, Field(alias="prometheusURL", max_length=512, pattern=r"^(https?://[^\s@]+)?$")] = ""
     """Prometheus of this deployment. Empty: the operator's own. Others only from the operator's allow-list."""
     names: MetricLabelsSpec = MetricLabelsSpec()
     """Names in a Prometheus that relabels. Absent: detected."""
