@@ -1,1 +1,1 @@
-"""The embedded cluster: a real control plane on loopback, fake GPU nodes, a process kubelet. Imports no decision code."""
+"""The embedded cluster: a real control plane on loopback, fake GPU nodes, a process kubelet."""
