@@ -106,7 +106,10 @@ class SmokeTest(Protocol):
     """Real completions against one replica."""
 
     async def run(self, address: str, model: str) -> str:
-        """Send one completion at temperature 0 and one above; empty when both came back whole, else why not. Never raises."""
+        """Send one completion at temperature 0 and one above; empty when both came back whole, else why not.
+
+        Never raises.
+        """
 
 
 class Leadership(Protocol):

@@ -14,7 +14,7 @@ Buckets = tuple[tuple[float, float], ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Totals:
-    """Counters of one engine: cumulative at a scrape, or their increase over an interval (then summed over replicas)."""
+    """Counters of one engine: cumulative at a scrape, or their increase over an interval, summed over replicas."""
 
     generation_tokens: float | None = None
     """Emitted tokens, the first token of each request included."""
@@ -84,8 +84,8 @@ class Arm:
     variant: str
     """`Variant.name`."""
     batches: tuple[Batch, ...]
-    """Complete batches, oldest first, of at most the history kept. A batch in which a replica was missing, warming up or changing is left out, so
-    ends need not be adjacent."""
+    """Complete batches, oldest first. One in which a replica was missing, warming up or changing is left out, so ends
+    need not be adjacent."""
     ready: int
     """Replicas that serve, from the API server."""
     scraped: int
