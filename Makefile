@@ -1,0 +1,64 @@
+# Every target does its own set-up: Python >= 3.11, Go and the package registries are all it needs.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ENGINE ?= simulated
+KEEP ?=
+export PYTHONUNBUFFERED := 1
+
+.PHONY: help install tools demo test test-vllm check lint types contracts crds golden bench clean
+
+help: ## show this list
+	@echo "Breakeven: the two commands of a newcomer are 'make demo' and 'make test'."
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+install: $(VENV)/.installed ## create .venv from the lock file and install the breakeven command
+$(VENV)/.installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "error: $(PYTHON) is older than 3.11; run make with PYTHON=/path/to/python3.11 or newer" >&2; exit 1; }
+	@echo "install: creating $(VENV) from requirements.lock (about a minute the first time)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@touch $@
+
+tools: install ## build etcd, kube-apiserver, …, Prometheus, Helm once into the per-user cache
+	@$(BIN)/python -m breakeven.lab.tools --set test
+
+demo: install ## the main story on the embedded lab; KEEP=1 leaves it up, ENGINE=vllm uses a real vLLM on CPU
+	@$(BIN)/breakeven demo --engine $(ENGINE) $(if $(KEEP),--keep)
+
+lint: install
+	@echo "check: ruff, yamllint"
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check --quiet . && $(BIN)/yamllint --strict crds manifests charts/breakeven/values.yaml
+
+types: install
+	@echo "check: mypy --strict"
+	@$(BIN)/mypy
+
+contracts: install
+	@echo "check: import contracts"
+	@$(BIN)/lint-imports --no-cache >/dev/null || $(BIN)/lint-imports --no-cache
+
+check: lint types contracts ## lint, types and import contracts
+
+test: check tools ## everything CI runs: checks, unit, golden, component and end-to-end tests
+	@$(BIN)/pytest -m "not vllm" $(PYTEST_ARGS)
+
+test-vllm: tools ## the story on a real vLLM (CPU build, about 7 GB in the per-user cache the first time)
+	@$(BIN)/pytest -m vllm -s $(PYTEST_ARGS)
+
+crds: install ## regenerate crds/, the chart's copy and the field reference from the models
+	@$(BIN)/breakeven crd --write .
+
+golden: install ## rewrite the golden files; read the diff before you commit it
+	@$(BIN)/pytest -q tests/unit tests/golden --update-golden
+
+bench: install ## print every benchmark table of the README
+	@for b in benchmarks/[a-z]*.py; do echo "== $$b"; $(BIN)/python $$b || exit 1; done
+
+clean: ## remove .venv and caches of this checkout (not the per-user tool cache)
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
