@@ -1,0 +1,293 @@
+"""Condition types, their reasons, and the one way to set a condition.
+
+`Reconciling` and `Stalled` follow kstatus: they are there only while True. kstatus reads them before `Ready`, so a resource
+is "in progress" while it carries Reconciling, "failed" while it carries Stalled, and done when it carries neither and Ready
+is True (https://github.com/kubernetes-sigs/cli-utils/blob/master/pkg/kstatus/README.md). Ready says whether the service
+serves as declared; a healthy service with speculation switched off is Ready.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from breakeven.api.status import Condition
+
+
+class ConditionType(StrEnum):
+    """Names of the conditions."""
+
+    READY = "Ready"
+    RECONCILING = "Reconciling"
+    STALLED = "Stalled"
+    SPECULATION_ACTIVE = "SpeculationActive"
+    METRICS_AVAILABLE = "MetricsAvailable"
+    ACCEPTANCE_HEALTHY = "AcceptanceHealthy"
+    MEMORY_BUDGET = "MemoryBudget"
+    CAPACITY_AVAILABLE = "CapacityAvailable"
+    ENGINE_VERSION_KNOWN = "EngineVersionKnown"
+    CONFIGURATION_VALID = "ConfigurationValid"
+    PAUSED = "Paused"
+
+
+class Reason(StrEnum):
+    """Reasons that conditions carry. `CONDITIONS` says which type uses which, and what it means there."""
+
+    # Ready, Reconciling, Stalled
+    SERVING = "Serving"
+    SCALED_TO_ZERO = "ScaledToZero"
+    REPLICAS_UNREADY = "ReplicasUnready"
+    NOT_OBSERVED = "NotObserved"
+    PROGRESSING = "Progressing"
+    NEW_GENERATION = "NewGeneration"
+    MOVING_REPLICAS = "MovingReplicas"
+    LOADING_ENGINE = "LoadingEngine"
+    ENGINE_FAILING = "EngineFailing"
+    SMOKE_TEST_FAILED = "SmokeTestFailed"
+    APPLY_REFUSED = "ApplyRefused"
+    INVALID_CONFIGURATION = "InvalidConfiguration"
+    UNSUPPORTED_BY_ENGINE = "UnsupportedByEngine"
+    # SpeculationActive
+    PAYS = "Pays"
+    PINNED_ON = "PinnedOn"
+    PINNED_OFF = "PinnedOff"
+    NO_DRAFT = "NoDraft"
+    NOT_YET_PROVEN = "NotYetProven"
+    ON_TRIAL = "OnTrial"
+    BELOW_BREAK_EVEN = "BelowBreakEven"
+    BELOW_ACCEPTANCE_FLOOR = "BelowAcceptanceFloor"
+    LATENCY_REGRESSION = "LatencyRegression"
+    COOLING_DOWN = "CoolingDown"
+    TOO_MANY_TRANSITIONS = "TooManyTransitions"
+    ADVISED_OFF = "AdvisedOff"
+    ADVISED_ON = "AdvisedOn"
+    # MetricsAvailable
+    FRESH = "Fresh"
+    PROMETHEUS_UNREACHABLE = "PrometheusUnreachable"
+    PROMETHEUS_NOT_ALLOWED = "PrometheusNotAllowed"
+    NO_PROMETHEUS = "NoPrometheus"
+    NO_DATA = "NoData"
+    STALE = "Stale"
+    PARTIAL_DATA = "PartialData"
+    NAMES_UNKNOWN = "NamesUnknown"
+    # AcceptanceHealthy
+    HEALTHY = "Healthy"
+    BELOW_CAUTION = "BelowCaution"
+    BELOW_FLOOR = "BelowFloor"
+    QUANTIZATION_PENALTY = "QuantizationPenalty"
+    NOT_SPECULATING = "NotSpeculating"
+    # MemoryBudget
+    FITS = "Fits"
+    TIGHT = "Tight"
+    EXCEEDED = "Exceeded"
+    FACTS_UNKNOWN = "FactsUnknown"
+    # CapacityAvailable
+    SUFFICIENT = "Sufficient"
+    UNSCHEDULABLE = "Unschedulable"
+    LAST_REPLICA = "LastReplica"
+    OUTSIDE_WINDOW = "OutsideWindow"
+    HOLDBACK_NEEDS_REPLICA = "HoldbackNeedsReplica"
+    # EngineVersionKnown
+    KNOWN = "Known"
+    NEAREST_OLDER = "NearestOlder"
+    NOT_IN_TAG = "NotInTag"
+    # ConfigurationValid
+    VALID = "Valid"
+    ADVICE = "Advice"
+    # Paused
+    BY_POLICY = "ByPolicy"
+    ADVISE_ONLY = "AdviseOnly"
+    NOT_PAUSED = "NotPaused"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConditionDoc:
+    """What a condition means and which reasons it may carry."""
+
+    meaning: str
+    """What True says."""
+    reasons: Mapping[Reason, str]
+    """Each reason with what it says."""
+    only_while_true: bool = False
+    """Whether the condition is absent instead of False (kstatus's Reconciling and Stalled)."""
+
+
+CONDITIONS: Mapping[ConditionType, ConditionDoc] = {
+    ConditionType.READY: ConditionDoc(
+        meaning="The declared replicas serve, with or without speculation.",
+        reasons={
+            Reason.SERVING: "Every declared replica is ready.",
+            Reason.SCALED_TO_ZERO: "No replica is declared, and none exists.",
+            Reason.REPLICAS_UNREADY: "Fewer replicas are ready than declared.",
+            Reason.NOT_OBSERVED: "The controller has not looked at this resource yet.",
+            Reason.ENGINE_FAILING: "An engine does not come up; the message has its last words.",
+            Reason.INVALID_CONFIGURATION: "The spec cannot be rendered; the message names the field.",
+            Reason.UNSUPPORTED_BY_ENGINE: "The engine version cannot do this; the message names one that can.",
+            Reason.UNSCHEDULABLE: "The scheduler finds no place for a replica.",
+            Reason.APPLY_REFUSED: "The API server refuses an object; the message says why.",
+        },
+    ),
+    ConditionType.RECONCILING: ConditionDoc(
+        meaning="The controller is working towards the declared state.",
+        reasons={
+            Reason.PROGRESSING: "Replicas are on their way.",
+            Reason.NEW_GENERATION: "A changed spec is being carried out.",
+            Reason.MOVING_REPLICAS: "Replicas move from one variant to another, one at a time.",
+            Reason.LOADING_ENGINE: "An engine loads its model.",
+        },
+        only_while_true=True,
+    ),
+    ConditionType.STALLED: ConditionDoc(
+        meaning="The declared state cannot be reached without a change by a person.",
+        reasons={
+            Reason.ENGINE_FAILING: "An engine keeps failing; the message has its last words.",
+            Reason.SMOKE_TEST_FAILED: "A ready engine did not answer a real completion.",
+            Reason.INVALID_CONFIGURATION: "The spec cannot be rendered; the message names the field.",
+            Reason.UNSUPPORTED_BY_ENGINE: "The engine version cannot do this; the message names one that can.",
+            Reason.APPLY_REFUSED: "The API server refuses an object; the message says why.",
+            Reason.UNSCHEDULABLE: "No node can take a replica; the message is the scheduler's.",
+        },
+        only_while_true=True,
+    ),
+    ConditionType.SPECULATION_ACTIVE: ConditionDoc(
+        meaning="The stable variant speculates.",
+        reasons={
+            Reason.PAYS: "True: the measured speed-up is above break-even.",
+            Reason.PINNED_ON: "True: spec.policy.mode is On.",
+            Reason.PINNED_OFF: "False: spec.policy.mode is Off.",
+            Reason.NO_DRAFT: "False: spec.draft is absent.",
+            Reason.NOT_YET_PROVEN: "Not judged yet.",
+            Reason.ON_TRIAL: "False: a canary is being measured.",
+            Reason.BELOW_BREAK_EVEN: "False: the measured speed-up was below spec.thresholds.speedup.disable.",
+            Reason.BELOW_ACCEPTANCE_FLOOR: "False: acceptance was below spec.thresholds.acceptance.floor.",
+            Reason.LATENCY_REGRESSION: "False: a tail latency rose more than spec.thresholds.latency allows.",
+            Reason.SMOKE_TEST_FAILED: "False: the speculating engine did not answer a real completion.",
+            Reason.ENGINE_FAILING: "False: the speculating engine did not come up.",
+            Reason.COOLING_DOWN: "False: the next trial waits for spec.policy.cooldown.",
+            Reason.TOO_MANY_TRANSITIONS: "Frozen: spec.policy.maxTransitionsPerDay is used up.",
+            Reason.ADVISED_OFF: "Mode Advise: it would be switched off.",
+            Reason.ADVISED_ON: "Mode Advise: it would be switched on.",
+        },
+    ),
+    ConditionType.METRICS_AVAILABLE: ConditionDoc(
+        meaning="Fresh engine metrics of every serving replica are there. While they are not, nothing is judged.",
+        reasons={
+            Reason.FRESH: "Every serving replica has fresh samples.",
+            Reason.NO_PROMETHEUS: "Neither spec.metrics.prometheusURL nor the operator's own is set.",
+            Reason.PROMETHEUS_UNREACHABLE: "Prometheus does not answer.",
+            Reason.PROMETHEUS_NOT_ALLOWED: "spec.metrics.prometheusURL is not on the operator's allow-list.",
+            Reason.NO_DATA: "Prometheus has no engine series of these pods.",
+            Reason.STALE: "The newest samples are too old.",
+            Reason.PARTIAL_DATA: "Some serving replicas have no samples.",
+            Reason.NAMES_UNKNOWN: "Metric prefix or labels could not be detected; set spec.metrics.names.",
+            Reason.SCALED_TO_ZERO: "Unknown: nothing runs that could be measured.",
+            Reason.REPLICAS_UNREADY: "Unknown: no replica serves yet.",
+        },
+    ),
+    ConditionType.ACCEPTANCE_HEALTHY: ConditionDoc(
+        meaning="Acceptance is above what pays, and above the fixed thresholds when they are set.",
+        reasons={
+            Reason.HEALTHY: "Above break-even, and above spec.thresholds.acceptance when set.",
+            Reason.BELOW_CAUTION: "Below spec.thresholds.acceptance.caution: a warning, nothing is switched.",
+            Reason.BELOW_FLOOR: "Below spec.thresholds.acceptance.floor.",
+            Reason.BELOW_BREAK_EVEN: "Below the acceptance at which the speed-up would be 1.",
+            Reason.QUANTIZATION_PENALTY: "Lower than the recorded unquantized pair by more than spec.thresholds.baselineDropPoints.",
+            Reason.NOT_SPECULATING: "Unknown: nothing is drafted.",
+            Reason.NO_DATA: "Unknown: no figures.",
+        },
+    ),
+    ConditionType.MEMORY_BUDGET: ConditionDoc(
+        meaning="Target, draft and a working KV cache fit the GPUs by calculation.",
+        reasons={
+            Reason.FITS: "By calculation, with the room left for KV cache in the message.",
+            Reason.TIGHT: "Fits, but the KV cache that is left is small; the message has the numbers.",
+            Reason.EXCEEDED: "Does not fit; the message says what would.",
+            Reason.FACTS_UNKNOWN: "Unknown: set spec.target.facts or spec.draft.facts for a model that is not in the catalog.",
+        },
+    ),
+    ConditionType.CAPACITY_AVAILABLE: ConditionDoc(
+        meaning="What has to run has a place to run.",
+        reasons={
+            Reason.SUFFICIENT: "Every replica has a node.",
+            Reason.UNSCHEDULABLE: "The scheduler finds no node; the message is its own.",
+            Reason.LAST_REPLICA: "A switch would stop the last serving replica: raise spec.replicas, set spec.policy.switching.surge, or set spec.policy.switching.allowDowntime.",
+            Reason.OUTSIDE_WINDOW: "A switch waits for spec.policy.switching.windows.",
+            Reason.HOLDBACK_NEEDS_REPLICA: "A live control needs one more replica than there is.",
+        },
+    ),
+    ConditionType.ENGINE_VERSION_KNOWN: ConditionDoc(
+        meaning="The capability table has this engine version.",
+        reasons={
+            Reason.KNOWN: "The arguments are rendered for exactly this version.",
+            Reason.NEAREST_OLDER: "Rendered as for the nearest older known version, named in the message.",
+            Reason.NOT_IN_TAG: "The image tag tells no version: set spec.engine.version.",
+        },
+    ),
+    ConditionType.CONFIGURATION_VALID: ConditionDoc(
+        meaning="The spec can be rendered for this engine version.",
+        reasons={
+            Reason.VALID: "Nothing to remark.",
+            Reason.ADVICE: "Valid; the message has advice.",
+            Reason.INVALID_CONFIGURATION: "A field is refused; the message names it and what to write instead.",
+            Reason.UNSUPPORTED_BY_ENGINE: "The engine version lacks a feature; the message names one that has it.",
+        },
+    ),
+    ConditionType.PAUSED: ConditionDoc(
+        meaning="The operator changes no running replica.",
+        reasons={
+            Reason.BY_POLICY: "spec.policy.paused is true.",
+            Reason.ADVISE_ONLY: "spec.policy.mode is Advise: decisions are recorded only.",
+            Reason.NOT_PAUSED: "Changes are made.",
+        },
+    ),
+}
+"""Every condition type that the operator sets, in the order people read them."""
+
+_ORDER = {str(name): place for place, name in enumerate(CONDITIONS)}
+_LONGEST_MESSAGE = 32768
+
+
+def set_condition(
+    conditions: Sequence[Condition],
+    *,
+    type: ConditionType | str,
+    status: bool | None,
+    reason: Reason | str,
+    message: str,
+    generation: int,
+    now: datetime,
+) -> list[Condition]:
+    """Return the conditions with one of them set.
+
+    `last_transition_time` moves only when `status` changes, as metav1 wants it, so equal input gives equal output and no
+    write. `status` None is Unknown. A type that is there only while True is removed by anything else. Types keep the order
+    of `CONDITIONS`; others follow by name.
+    """
+    old = find_condition(conditions, type)
+    rest = [c for c in conditions if c.type != str(type)]
+    if status is not True and _only_while_true(type):
+        return rest
+    text = "Unknown" if status is None else str(status)
+    new = Condition(
+        type=str(type),
+        status=text,
+        observed_generation=generation,
+        last_transition_time=old.last_transition_time if old and old.status == text else now,
+        reason=str(reason),
+        message=message[:_LONGEST_MESSAGE],
+    )
+    return sorted([*rest, new], key=lambda c: (_ORDER.get(c.type, len(_ORDER)), c.type))
+
+
+def clear_condition(conditions: Sequence[Condition], type: ConditionType | str) -> list[Condition]:
+    """Return the conditions without one type."""
+    return [c for c in conditions if c.type != str(type)]
+
+
+def find_condition(conditions: Sequence[Condition], type: ConditionType | str) -> Condition | None:
+    """Return the condition of that type, or None."""
+    return next((c for c in conditions if c.type == str(type)), None)
+
+
+def _only_while_true(type: ConditionType | str) -> bool:
+    return any(str(name) == str(type) and doc.only_while_true for name, doc in CONDITIONS.items())
