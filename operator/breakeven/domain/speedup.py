@@ -1,0 +1,57 @@
+"""The speed-up S of decoding: time per output token without speculation over that with it, with bounds.
+
+Time per output token is taken from counters, never from latency quantiles: the sum of inter-token latency over the tokens
+emitted after the first of each request. It is token-weighted, exact, needs no buckets, and stays right whether an engine
+observes inter-token latency per step (vLLM up to 0.33) or per token.
+"""
+
+from collections.abc import Sequence
+
+from breakeven.domain.observation import Batch, Totals
+from breakeven.domain.statistics import LogRatio, Series, grouped, quotient_apart, quotient_paired, ratio
+
+GROUPS = 10
+"""Batches a window is judged in, however long it is."""
+
+
+def decode_tokens(totals: Totals) -> float | None:
+    """Tokens emitted after the first one of each request. None when a counter is absent."""
+    if totals.generation_tokens is None or totals.first_tokens is None:
+        return None
+    return max(0.0, totals.generation_tokens - totals.first_tokens)
+
+
+def tpot_series(batches: Sequence[Batch]) -> Series | None:
+    """Seconds of decoding and decoded tokens, batch by batch. None when a counter is absent in any batch."""
+    seconds = [batch.totals.step_seconds for batch in batches]
+    tokens = [decode_tokens(batch.totals) for batch in batches]
+    if any(s is None for s in seconds) or any(t is None for t in tokens):
+        return None
+    return Series(tuple(s for s in seconds if s is not None), tuple(t for t in tokens if t is not None))
+
+
+def tpot(batches: Sequence[Batch], groups: int = GROUPS) -> LogRatio | None:
+    """Seconds per output token of one arm. None when it cannot be told."""
+    series = tpot_series(batches)
+    return ratio(grouped(series, groups)) if series is not None else None
+
+
+def speedup(off: Sequence[Batch], on: Sequence[Batch], groups: int = GROUPS) -> LogRatio | None:
+    """S = TPOT(off) / TPOT(on).
+
+    Batches of both arms that begin at the same time are compared pair by pair and the others are left out; when fewer
+    than half of them pair, the arms count as measured at different times (before and after).
+    None when there is too little to tell, or a counter is absent.
+    """
+    theirs = {batch.start: batch for batch in on}
+    both = [(batch, theirs[batch.start]) for batch in off if batch.start in theirs]
+    if 2 * len(both) >= max(len(off), len(on)):
+        first = tpot_series([pair[0] for pair in both])
+        second = tpot_series([pair[1] for pair in both])
+        if first is None or second is None:
+            return None
+        return quotient_paired(grouped(first, groups), grouped(second, groups))
+    before, after = tpot(off, groups), tpot(on, groups)
+    if before is None or after is None:
+        return None
+    return quotient_apart(before, after)
