@@ -1,0 +1,107 @@
+"""What the demo shows while it runs: state, replicas by variant, S, acceptance, break-even, and each decision."""
+
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+Resource = Mapping[str, Any]
+
+
+class View:
+    """A live panel on a terminal; one line per change elsewhere."""
+
+    def __init__(self, title: str) -> None:
+        self._title = title
+        self._console = Console(file=sys.stdout, soft_wrap=False)
+        self._live = Live(console=self._console, refresh_per_second=4) if self._console.is_terminal else None
+        self._started = time.monotonic()
+        self._lines: list[str] = []
+        self._decisions_seen: set[tuple[str, str]] = set()
+        self._last_summary = ""
+        self._chapter = ""
+
+    def __enter__(self) -> "View":
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._live:
+            self._live.stop()
+
+    def say(self, line: str) -> None:
+        """One line of progress."""
+        stamped = f"{time.monotonic() - self._started:5.0f} s  {line}"
+        self._lines = [*self._lines[-9:], stamped]
+        self._print(stamped)
+
+    def chapter(self, title: str) -> None:
+        """What happens now, in words."""
+        self._chapter = title
+        self.say(f"── {title}")
+
+    def show(self, resource: Resource) -> None:
+        """Bring the resource's state on screen."""
+        status = resource.get("status") or {}
+        for decision in reversed(status.get("decisions") or []):
+            seen = (decision["at"], decision["action"])
+            if seen not in self._decisions_seen:
+                self._decisions_seen.add(seen)
+                self.say(f"decision: {decision['action']} ({decision['reason']}): {decision['message']}")
+        summary = _one_line(status)
+        if summary != self._last_summary:
+            self._last_summary = summary
+            if not self._live:
+                self.say(summary)
+        if self._live:
+            self._live.update(self._panel(status))
+
+    def _print(self, line: str) -> None:
+        if self._live:
+            self._live.console.print(Text(line))
+        else:
+            self._console.print(Text(line))
+
+    def _panel(self, status: Mapping[str, Any]) -> Panel:
+        variants = Table(expand=True, box=None)
+        for column in ("variant", "role", "speculation", "wanted", "ready"):
+            variants.add_column(column)
+        for variant in status.get("variants") or []:
+            variants.add_row(
+                variant["name"],
+                variant["role"],
+                variant["speculation"],
+                str(variant["wanted"]),
+                str(variant["ready"]),
+            )
+        state = Text.assemble(
+            ("state ", "dim"), (status.get("state", "–"), "bold"), ("   hold: ", "dim"), status.get("hold") or "–"
+        )
+        body = Group(Text(self._chapter, style="bold cyan"), state, Text(_figures(status)), variants)
+        return Panel(body, title=self._title, border_style="cyan")
+
+
+def _figures(status: Mapping[str, Any]) -> str:
+    evidence = status.get("evidence") or {}
+    if not evidence:
+        return "S –   acceptance –   break-even –"
+    bounds = f" [{evidence.get('speedupLower', '–')}, {evidence.get('speedupUpper', '–')}]"
+    return (
+        f"S {evidence.get('speedup', '–')}{bounds}   acceptance {evidence.get('acceptance', '–')}"
+        f"   break-even {evidence.get('breakEvenAcceptance', '–')}   E {evidence.get('tokensPerStep', '–')}"
+        f"   R {evidence.get('inflation', '–')}   ({evidence.get('source', '–')}, {evidence.get('verdict', '–')})"
+    )
+
+
+def _one_line(status: Mapping[str, Any]) -> str:
+    replicas = ", ".join(
+        f"{v['role']} {v['speculation']} {v['ready']}/{v['wanted']}" for v in status.get("variants") or []
+    )
+    return f"{status.get('state', 'no status yet')} | {replicas or 'no replicas'} | {_figures(status)}"
