@@ -1,0 +1,153 @@
+"""Scrapes of replicas cut into batches of an arm.
+
+Batch n of length L covers the wall-clock time from n·L to (n + 1)·L, so that an operator that was restarted cuts the
+same batches. A replica's share of it, a piece, is the increase from the last scrape at or before the start to the last
+at or before the end. It is final once a later scrape exists, and is left out when
+
+* a scrape at either boundary is missing or older than `STALE` scrape intervals,
+* the engine restarted in it (what was counted before is lost, and what came after is a warm-up anyhow),
+* the replica was not ready, or became ready or restarted less than the warm-up before it.
+
+A batch needs pieces of at least `COVERAGE` of the replicas that were ready in it.
+"""
+
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from math import floor
+from statistics import median
+
+from breakeven.domain.counters import increase, restarted, total
+from breakeven.domain.observation import Batch, Gauges, Scrape, Totals
+
+COVERAGE = 0.8
+"""Least share of the ready replicas that a batch needs."""
+STALE = 2.5
+"""Scrape intervals after which a scrape no longer speaks for a boundary: one missed scrape is forgiven."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """One replica's share of one batch."""
+
+    totals: Totals
+    gauges: Gauges
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cut:
+    """What the scrapes of one replica give."""
+
+    pieces: Mapping[int, Piece]
+    """By number of the batch; only final ones."""
+    restarts: tuple[float, ...]
+    """Times of the first scrape after each restart."""
+    until: int
+    """Number of the first batch that is not final yet."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replica:
+    """One replica, as `combine` sees it."""
+
+    name: str
+    ready_since: float | None
+    """Unix seconds; None: not ready."""
+    pieces: Mapping[int, Piece] = field(default_factory=dict)
+    restarts: Sequence[float] = ()
+
+
+def interval_of(times: Sequence[float]) -> float | None:
+    """Seconds between scrapes: the median gap. None from fewer than two."""
+    return median(b - a for a, b in pairwise(times)) if len(times) > 1 else None
+
+
+def number(at: float, length: float) -> int:
+    """Number of the batch that this moment lies in."""
+    return floor(at / length)
+
+
+def cut(scrapes: Sequence[Scrape], *, length: float, interval: float, since: int) -> Cut:
+    """Cut the scrapes of one replica, in order of time, into pieces from batch `since` on."""
+    times = [s.at for s in scrapes]
+    restarts = tuple(b.at for a, b in pairwise(scrapes) if restarted(a.totals, b.totals))
+    if not times:
+        return Cut(pieces={}, restarts=(), until=since)
+    first = max(since, number(times[0], length))
+    until = max(since, number(times[-1], length))
+    while until > first and until * length >= times[-1]:
+        until -= 1
+    pieces = {}
+    for n in range(first, until):
+        piece = _piece(scrapes, times, restarts, start=n * length, end=(n + 1) * length, stale=STALE * interval)
+        if piece is not None:
+            pieces[n] = piece
+    return Cut(pieces=pieces, restarts=restarts, until=until)
+
+
+def _piece(
+    scrapes: Sequence[Scrape],
+    times: Sequence[float],
+    restarts: Sequence[float],
+    *,
+    start: float,
+    end: float,
+    stale: float,
+) -> Piece | None:
+    i, j = bisect_right(times, start) - 1, bisect_right(times, end) - 1
+    if i < 0 or i == j or start - times[i] > stale or end - times[j] > stale:
+        return None
+    if any(times[i] < r <= times[j] for r in restarts):
+        return None
+    inside = [s.gauges for s in scrapes[i + 1 : j + 1]]
+    return Piece(totals=increase(scrapes[i].totals, scrapes[j].totals), gauges=level(inside))
+
+
+def level(gauges: Sequence[Gauges]) -> Gauges:
+    """Mean of running and waiting, maximum of the KV use; what is unknown in all of them stays unknown."""
+    running = [g.running for g in gauges if g.running is not None]
+    waiting = [g.waiting for g in gauges if g.waiting is not None]
+    return Gauges(
+        running=sum(running) / len(running) if running else None,
+        waiting=sum(waiting) / len(waiting) if waiting else None,
+        kv_usage=max((g.kv_usage for g in gauges if g.kv_usage is not None), default=None),
+    )
+
+
+def contributes(replica: Replica, *, start: float, end: float, warmup: float) -> bool:
+    """Whether a replica was ready and warm for the whole time from start to end."""
+    if replica.ready_since is None or replica.ready_since + warmup > start:
+        return False
+    return not any(start - warmup < r <= end for r in replica.restarts)
+
+
+def combine(
+    replicas: Sequence[Replica], *, length: float, warmup: float, numbers: range
+) -> tuple[tuple[Batch, ...], Mapping[str, Totals]]:
+    """Batches of one arm, oldest first, and the increase over them by replica name."""
+    ordered = sorted(replicas, key=lambda r: r.name)
+    found: list[Batch] = []
+    shares: dict[str, list[Totals]] = {}
+    for n in numbers:
+        start, end = n * length, (n + 1) * length
+        expected = [r for r in ordered if r.ready_since is not None and r.ready_since < end]
+        parts = [
+            (r.name, r.pieces[n])
+            for r in expected
+            if n in r.pieces and contributes(r, start=start, end=end, warmup=warmup)
+        ]
+        if not parts or len(parts) < COVERAGE * len(expected):
+            continue
+        found.append(
+            Batch(
+                start=start,
+                end=end,
+                totals=total(p.totals for _, p in parts),
+                gauges=level([p.gauges for _, p in parts]),
+                replicas=len(parts),
+            )
+        )
+        for name, piece in parts:
+            shares.setdefault(name, []).append(piece.totals)
+    return tuple(found), {name: total(of) for name, of in shares.items()}

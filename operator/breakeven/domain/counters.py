@@ -1,0 +1,159 @@
+"""From the series of one scrape to `Scrape`, and from two scrapes to an increase."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from math import isnan
+
+from breakeven.domain import names
+from breakeven.domain.names import Series
+from breakeven.domain.observation import Buckets, Gauges, Scrape, Totals
+
+SCALARS = tuple(f.name for f in fields(Totals) if f.name not in ("accepted_at", "ttft_buckets", "tpot_buckets"))
+"""The counters of `Totals` that are single numbers."""
+_FAILED = frozenset({"abort", "error"})
+
+
+def scrape_of(at: float, values: Mapping[Series, float]) -> Scrape:
+    """Assemble one scrape. A family that is not there stays None; so does one with a value that is no number."""
+    v0 = Series(names.V0_ONLY) in values
+    step = next((s for s in names.STEP if Series(f"{s}_count") in values), names.STEP[0])
+    reasons = [s for s in values if s.name == names.FINISHED]
+    totals = Totals(
+        generation_tokens=_one(values, names.ANCHOR),
+        prompt_tokens=_one(values, "prompt_tokens"),
+        first_tokens=_one(values, f"{names.FIRST_TOKEN}_count"),
+        ttft_seconds=_one(values, f"{names.FIRST_TOKEN}_sum"),
+        steps=_one(values, f"{step}_count"),
+        step_seconds=_one(values, f"{step}_sum"),
+        finished=_sum(values, [s for s in reasons if s.label not in _FAILED]),
+        failed=_sum(values, [s for s in reasons if s.label in _FAILED]),
+        finished_tpot_seconds=_one(values, f"{names.REQUEST_TPOT}_sum"),
+        finished_tpot_count=_one(values, f"{names.REQUEST_TPOT}_count"),
+        preemptions=_one(values, "num_preemptions"),
+        drafts=None if v0 else _one(values, "spec_decode_num_drafts"),
+        drafted=None if v0 else _one(values, "spec_decode_num_draft_tokens"),
+        accepted=None if v0 else _one(values, "spec_decode_num_accepted_tokens"),
+        accepted_at=() if v0 else _positions(values),
+        ttft_buckets=_buckets(values, f"{names.FIRST_TOKEN}_bucket"),
+        tpot_buckets=_buckets(values, f"{names.REQUEST_TPOT}_bucket"),
+    )
+    gauges = Gauges(
+        running=_one(values, "num_requests_running"),
+        waiting=_one(values, "num_requests_waiting"),
+        kv_usage=next((v for n in names.KV_USAGE if (v := _one(values, n)) is not None), None),
+    )
+    return Scrape(at=at, totals=totals, gauges=gauges)
+
+
+def _one(values: Mapping[Series, float], name: str) -> float | None:
+    value = values.get(Series(name))
+    return None if value is None or isnan(value) else value
+
+
+def _sum(values: Mapping[Series, float], series: Iterable[Series]) -> float | None:
+    found = [values[s] for s in series]
+    return None if not found or any(map(isnan, found)) else sum(found)
+
+
+def _positions(values: Mapping[Series, float]) -> tuple[float, ...]:
+    found = {int(s.label): v for s, v in values.items() if s.name == names.PER_POSITION and s.label.isdecimal()}
+    complete = sorted(found) == list(range(len(found))) and not any(map(isnan, found.values()))
+    return tuple(found[i] for i in range(len(found))) if complete else ()
+
+
+def _buckets(values: Mapping[Series, float], name: str) -> Buckets:
+    found: dict[float, float] = {}
+    for series, value in values.items():
+        if series.name == name:
+            try:
+                bound = float(series.label)
+            except ValueError:
+                return ()
+            found[bound] = found.get(bound, 0.0) + value
+    ordered = tuple(sorted(found.items()))
+    if not ordered or ordered[-1][0] != float("inf") or any(isnan(v) for _, v in ordered):
+        return ()
+    return ordered
+
+
+def restarted(earlier: Totals, later: Totals) -> bool:
+    """Whether the engine started anew in between: some counter fell. All counters of a process start together."""
+    for name in SCALARS:
+        a, b = getattr(earlier, name), getattr(later, name)
+        if a is not None and b is not None and b < a:
+            return True
+    pairs = [*zip(earlier.accepted_at, later.accepted_at, strict=False)]
+    for old, new in ((earlier.ttft_buckets, later.ttft_buckets), (earlier.tpot_buckets, later.tpot_buckets)):
+        if _bounds(old) == _bounds(new):
+            pairs += [(a, b) for (_, a), (_, b) in zip(old, new, strict=True)]
+    return any(b < a for a, b in pairs)
+
+
+def increase(earlier: Totals, later: Totals) -> Totals:
+    """What was counted from one scrape to the next; never negative.
+
+    A counter unknown on either side is unknown. When the engine restarted in between, what it counted since its start
+    is the increase and what it counted before is lost; callers that cannot have that ask `restarted` first.
+    """
+    if restarted(earlier, later):
+        return later
+    return Totals(
+        **{name: _difference(getattr(earlier, name), getattr(later, name)) for name in SCALARS},
+        accepted_at=_differences(earlier.accepted_at, later.accepted_at),
+        ttft_buckets=_bucket_differences(earlier.ttft_buckets, later.ttft_buckets),
+        tpot_buckets=_bucket_differences(earlier.tpot_buckets, later.tpot_buckets),
+    )
+
+
+def total(parts: Iterable[Totals]) -> Totals:
+    """Add increases up: over replicas, or over batches. What one part does not know, the sum does not know."""
+    every = tuple(parts)
+    if len(every) == 1:
+        return every[0]
+    return Totals(
+        **{name: _added(getattr(p, name) for p in every) for name in SCALARS},
+        accepted_at=_added_up([p.accepted_at for p in every]),
+        ttft_buckets=_added_buckets([p.ttft_buckets for p in every]),
+        tpot_buckets=_added_buckets([p.tpot_buckets for p in every]),
+    )
+
+
+def _difference(earlier: float | None, later: float | None) -> float | None:
+    return None if earlier is None or later is None else later - earlier
+
+
+def _differences(earlier: tuple[float, ...], later: tuple[float, ...]) -> tuple[float, ...]:
+    return tuple(b - a for a, b in zip(earlier, later, strict=True)) if len(earlier) == len(later) else ()
+
+
+def _bounds(buckets: Buckets) -> tuple[float, ...]:
+    return tuple(bound for bound, _ in buckets)
+
+
+def _bucket_differences(earlier: Buckets, later: Buckets) -> Buckets:
+    if _bounds(earlier) != _bounds(later):
+        return ()
+    return tuple((bound, b - a) for (bound, a), (_, b) in zip(earlier, later, strict=True))
+
+
+def _added(values: Iterable[float | None]) -> float | None:
+    result = 0.0
+    count = 0
+    for value in values:
+        if value is None:
+            return None
+        result += value
+        count += 1
+    return result if count else None
+
+
+def _added_up(rows: list[tuple[float, ...]]) -> tuple[float, ...]:
+    if len({len(r) for r in rows}) != 1:
+        return ()
+    return tuple(sum(column) for column in zip(*rows, strict=True))
+
+
+def _added_buckets(rows: list[Buckets]) -> Buckets:
+    if len({_bounds(r) for r in rows}) != 1:
+        return ()
+    return tuple((column[0][0], sum(v for _, v in column)) for column in zip(*rows, strict=True))

@@ -1,0 +1,114 @@
+"""vLLM's metric names, over all releases, as the series a scrape is assembled from.
+
+A series is named here by what follows the prefix (`vllm:`, `kserve_vllm:` …), without `_total`, and by the one label
+whose values are told apart (`finished_reason`, `position`, `le`). Everything else (`engine`, `model_name`, …) is added
+up.
+Which release has which name: docs/metrics.md.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+
+class Series(NamedTuple):
+    """One series of an engine, data-parallel ranks added up."""
+
+    name: str
+    """What follows the prefix, without `_total`."""
+    label: str = ""
+    """Value of the label that is told apart; empty when none is."""
+
+
+ANCHOR = "generation_tokens"
+"""Every release has it and no other exporter does: the name by which a vLLM and its prefix are found."""
+
+STEP = ("inter_token_latency_seconds", "time_per_output_token_seconds")
+"""Time between two outputs of one request, newest name first. 0.10.2 to 0.11.2 export both: they are never added up."""
+KV_USAGE = ("kv_cache_usage_perc", "gpu_cache_usage_perc")
+"""Share of the KV cache in use, newest name first."""
+FIRST_TOKEN = "time_to_first_token_seconds"
+REQUEST_TPOT = "request_time_per_output_token_seconds"
+FINISHED = "request_success"
+PER_POSITION = "spec_decode_num_accepted_tokens_per_pos"
+V0_ONLY = "spec_decode_num_emitted_tokens"
+"""Exported by the V0 engine only, whose speculation counters are incremented by running totals and cannot be used."""
+
+COUNTERS: Mapping[str, str] = {
+    ANCHOR: "",
+    "prompt_tokens": "",
+    "num_preemptions": "",
+    "spec_decode_num_drafts": "",
+    "spec_decode_num_draft_tokens": "",
+    "spec_decode_num_accepted_tokens": "",
+    PER_POSITION: "position",
+    FINISHED: "finished_reason",
+    V0_ONLY: "",
+}
+"""Counters, with the label that is told apart. On a page they end in `_total`."""
+
+SUMS: Mapping[str, str] = {
+    f"{family}_{part}": "" for family in (*STEP, FIRST_TOKEN, REQUEST_TPOT) for part in ("sum", "count")
+}
+BUCKETS: Mapping[str, str] = {f"{FIRST_TOKEN}_bucket": "le", f"{REQUEST_TPOT}_bucket": "le"}
+LEVELS: Mapping[str, str] = {"num_requests_running": "", "num_requests_waiting": "", **dict.fromkeys(KV_USAGE, "")}
+_MAXIMA = frozenset(KV_USAGE)
+
+
+def exported(*, buckets: bool) -> Iterator[str]:
+    """Names as a page may show them, without prefix: the buckets, or everything else."""
+    if buckets:
+        yield from BUCKETS
+        return
+    for name in COUNTERS:
+        yield f"{name}_total"
+        yield name
+    yield from SUMS
+    yield from LEVELS
+
+
+def _table() -> dict[str, tuple[str, str]]:
+    table = {name: (name, label) for name, label in (*SUMS.items(), *BUCKETS.items(), *LEVELS.items())}
+    for name, label in COUNTERS.items():
+        table[name] = table[f"{name}_total"] = (name, label)
+    return table
+
+
+_TABLE = _table()
+
+
+def series_of(suffix: str, labels: Mapping[str, str]) -> Series | None:
+    """Which series this is; None for one that is not read.
+
+    >>> series_of("request_success_total", {"engine": "0", "finished_reason": "stop"})
+    Series(name='request_success', label='stop')
+    """
+    known = _TABLE.get(suffix)
+    if known is None:
+        return None
+    name, label = known
+    return Series(name, labels.get(label, "") if label else "")
+
+
+def prefix_of(name: str) -> str | None:
+    """The prefix of a vLLM, told by the name of its count of emitted tokens; None for any other name."""
+    bare = name.removesuffix("_total")
+    if not bare.endswith(ANCHOR):
+        return None
+    prefix = bare.removesuffix(ANCHOR)
+    return prefix if prefix.endswith((":", "_", ".")) and not prefix.endswith("request_") else None
+
+
+def merge(into: dict[Series, float], series: Series, value: float) -> None:
+    """Add the value of one more rank: levels of use by their maximum, everything else by its sum.
+
+    A value that is no number poisons the series for this scrape, because half a sum would look like a restart.
+    """
+    before = into.get(series)
+    if not 0 <= value < float("inf"):
+        into[series] = float("nan")
+    elif before is None:
+        into[series] = value
+    elif series.name in _MAXIMA:
+        into[series] = max(value, before) if before == before else before
+    else:
+        into[series] = before + value
