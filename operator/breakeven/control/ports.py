@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
+from breakeven.api.status import Status
+from breakeven.domain.decision import Decision
 from breakeven.domain.observation import Arm, Outage
 
 Manifest = dict[str, Any]
@@ -91,6 +93,9 @@ class Cluster(Protocol):
     async def apply_status(self, manifest: Manifest) -> Manifest:
         """Server-side apply of the status subresource. Raises Gone, Conflict, Retry or Refused."""
 
+    async def serves(self, api_version: str, kind: str) -> bool:
+        """Whether the API server has that kind. Raises Retry."""
+
     async def delete(self, api_version: str, kind: str, namespace: str, name: str) -> None:
         """Delete one object; one that does not exist is fine. Raises Retry or Refused."""
 
@@ -124,3 +129,34 @@ class Clock(Protocol):
 
     def now(self) -> datetime:
         """Aware, UTC, whole milliseconds."""
+
+
+class Recorder(Protocol):
+    """Figures about the operator itself; implementations never raise."""
+
+    def passed(self, key: Key, *, seconds: float, error: str) -> None:
+        """One pass ended; `error` is one word, empty when it went well."""
+
+    def decided(self, key: Key, *, action: str, reason: str) -> None:
+        """One decision was taken and recorded."""
+
+    def wrote(self, kind: str, *, verb: str) -> None:
+        """One write went to the API server."""
+
+    def reports(self, key: Key, status: Status, decision: Decision | None) -> None:
+        """What the resource's status says now, and the decision behind it; None when the resource is refused."""
+
+    def forgot(self, key: Key) -> None:
+        """The resource is gone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outside:
+    """All that one pass needs from the outside."""
+
+    cluster: Cluster
+    metrics: Metrics
+    events: Events
+    leadership: Leadership
+    clock: Clock
+    recorder: Recorder

@@ -1,0 +1,139 @@
+"""What the watches have shown: resources and owned objects by key, so that a pass needs no read.
+
+Written by the handlers, by answers to our own writes, and by full listings; an older copy never replaces a newer one.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from breakeven.api.base import KIND
+from breakeven.api.names import MANAGED_BY, RESOURCE
+from breakeven.control.ports import Key, Manifest
+
+OWNED_KINDS = ("Deployment", "Service", "Pod", "PodMonitor")
+
+
+def key_of(obj: Manifest) -> Key | None:
+    """Name of the resource that an object is or belongs to; None when it is none of ours."""
+    meta = obj.get("metadata", {})
+    if obj.get("kind") == KIND:
+        return Key(meta["namespace"], meta["name"])
+    labels = meta.get("labels") or {}
+    if labels.get(MANAGED_BY) != "breakeven" or RESOURCE not in labels:
+        return None
+    return Key(meta.get("namespace", ""), labels[RESOURCE])
+
+
+@dataclass(slots=True)
+class _Entry:
+    obj: Manifest
+    revision: int
+    seen: int
+    """Count of changes of the cache when this copy came in."""
+
+
+@dataclass(slots=True)
+class _Kind:
+    by_name: dict[tuple[str, str], _Entry] = field(default_factory=dict)
+    by_key: dict[Key, set[tuple[str, str]]] = field(default_factory=dict)
+
+
+class Cache:
+    """Objects by kind and name, and by the resource they belong to. Not shared between threads."""
+
+    def __init__(self) -> None:
+        self._kinds: dict[str, _Kind] = {kind: _Kind() for kind in (KIND, *OWNED_KINDS)}
+        self._changes = 0
+
+    @property
+    def changes(self) -> int:
+        """How often anything came in; a mark for `replace`."""
+        return self._changes
+
+    def put(self, obj: Manifest) -> Key | None:
+        """Take a copy in, unless a newer one of the same object is there; answer whom it concerns."""
+        key = key_of(obj)
+        kind = self._kinds.get(obj.get("kind", ""))
+        if key is None or kind is None:
+            return None
+        self._changes += 1
+        meta = obj["metadata"]
+        name = (meta.get("namespace", ""), meta["name"])
+        revision = _revision(obj)
+        old = kind.by_name.get(name)
+        if old and old.obj["metadata"].get("uid") == meta.get("uid") and revision < old.revision:
+            return key
+        kind.by_name[name] = _Entry(obj, revision, self._changes)
+        kind.by_key.setdefault(key, set()).add(name)
+        return key
+
+    def drop(self, obj: Manifest) -> Key | None:
+        """Forget a deleted object, unless another one of that name has come since; answer whom it concerned."""
+        key = key_of(obj)
+        kind = self._kinds.get(obj.get("kind", ""))
+        if key is None or kind is None:
+            return None
+        self._changes += 1
+        meta = obj["metadata"]
+        name = (meta.get("namespace", ""), meta["name"])
+        old = kind.by_name.get(name)
+        if old and old.obj["metadata"].get("uid") in (meta.get("uid"), None):
+            self._remove(kind, key, name)
+        return key
+
+    def replace(self, kind: str, objects: Iterable[Manifest], mark: int, *, of: Key | None = None) -> set[Key]:
+        """Take a full listing in and forget what is not in it; answer whom the difference concerns.
+
+        `mark` is `changes` from before the listing was asked for: what came in since then is newer than the listing and
+        stays. `of` says that the listing covers one resource only.
+        """
+        table = self._kinds[kind]
+        listed = {(o["metadata"].get("namespace", ""), o["metadata"]["name"]): o for o in objects}
+        touched: set[Key] = set()
+        for key, names in list(table.by_key.items()):
+            if of is not None and key != of:
+                continue
+            for name in [n for n in names if n not in listed and table.by_name[n].seen <= mark]:
+                self._remove(table, key, name)
+                touched.add(key)
+        for name, obj in listed.items():
+            old = table.by_name.get(name)
+            if old is None or old.obj["metadata"].get("resourceVersion") != obj["metadata"].get("resourceVersion"):
+                key_or_none = self.put(obj)
+                if key_or_none is not None:
+                    touched.add(key_or_none)
+        return touched
+
+    def resource(self, key: Key) -> Manifest | None:
+        """The resource itself."""
+        entry = self._kinds[KIND].by_name.get((key.namespace, key.name))
+        return entry.obj if entry else None
+
+    def owned(self, kind: str, key: Key) -> Sequence[Manifest]:
+        """Objects of one kind that belong to a resource, by name."""
+        table = self._kinds[kind]
+        return [table.by_name[name].obj for name in sorted(table.by_key.get(key, ()))]
+
+    def find(self, kind: str, namespace: str, name: str) -> Manifest | None:
+        """One object."""
+        table = self._kinds.get(kind)
+        entry = table.by_name.get((namespace, name)) if table else None
+        return entry.obj if entry else None
+
+    def keys(self) -> set[Key]:
+        """Every resource that exists."""
+        return set(self._kinds[KIND].by_key)
+
+    @staticmethod
+    def _remove(table: _Kind, key: Key, name: tuple[str, str]) -> None:
+        del table.by_name[name]
+        names = table.by_key[key]
+        names.discard(name)
+        if not names:
+            del table.by_key[key]
+
+
+def _revision(obj: Manifest) -> int:
+    """Resource versions of one object grow (https://kep.k8s.io/5504); anything that is no number counts as newest."""
+    text = str(obj["metadata"].get("resourceVersion", ""))
+    return int(text) if text.isdigit() else 1 << 63

@@ -1,0 +1,74 @@
+"""The pure parts that a pass calls, gathered so that a test can put plain functions in their place."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from breakeven.api.spec import SpeculativeDeploymentSpec
+from breakeven.api.status import Memory, Role
+from breakeven.api.variant import Variant
+from breakeven.control.ports import Manifest
+from breakeven.domain.decision import Decision, Declared, Finding
+from breakeven.domain.observation import Observation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fitness:
+    """What engine knowledge and planning say about a spec before a pod exists."""
+
+    engine_version: str = ""
+    """Version the arguments are rendered for."""
+    refusals: tuple[str, ...] = ()
+    """Why it cannot start; each names the field and what to write instead."""
+    findings: tuple[Finding, ...] = ()
+    """Conditions: memory, version, advice."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """One variant to render."""
+
+    variant: Variant
+    role: Role
+    replicas: int
+
+
+class Check(Protocol):
+    """Whether a spec can be rendered and started."""
+
+    def __call__(self, resource: Manifest, spec: SpeculativeDeploymentSpec) -> Fitness:
+        """Pure; the same resource gives the same answer."""
+
+
+class Decide(Protocol):
+    """The decision core."""
+
+    def __call__(self, declared: Declared, memory: Memory, observation: Observation, now: datetime) -> Decision:
+        """Pure; memory in, memory out."""
+
+
+class Render(Protocol):
+    """Variants to manifests."""
+
+    def __call__(
+        self,
+        resource: Manifest,
+        spec: SpeculativeDeploymentSpec,
+        wanted: Sequence[Wanted],
+        *,
+        pod_monitor: bool,
+    ) -> tuple[Mapping[str, Manifest], Sequence[Manifest]]:
+        """Pure. Deployments by variant name, and what all variants share (Service, PodMonitor); owner references set.
+
+        Raises ValueError with the field named when a variant cannot be rendered.
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Core:
+    """The pure parts."""
+
+    check: Check
+    decide: Decide
+    render: Render

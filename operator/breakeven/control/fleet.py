@@ -1,0 +1,172 @@
+"""What Deployments and pods say about the replicas of each variant."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from statistics import median
+from typing import Any
+
+from breakeven.api.names import VARIANT
+from breakeven.api.scalars import parse_time
+from breakeven.control.ports import Manifest, Pod
+from breakeven.domain.observation import Fleet, Smoke
+
+_FAILING = frozenset(
+    {
+        "CrashLoopBackOff",
+        "ImagePullBackOff",
+        "ErrImagePull",
+        "InvalidImageName",
+        "CreateContainerConfigError",
+        "CreateContainerError",
+        "RunContainerError",
+    }
+)
+"""Reasons of a waiting container that do not pass by themselves."""
+
+
+def variant_of(obj: Manifest) -> str:
+    """Hash of the variant an object belongs to; empty when it carries none."""
+    labels = obj["metadata"].get("labels") or {}
+    return str(labels.get(VARIANT, ""))
+
+
+def alive(pod: Manifest) -> bool:
+    """Whether a pod counts as a replica: neither terminating nor over."""
+    return not pod["metadata"].get("deletionTimestamp") and _phase(pod) not in ("Succeeded", "Failed")
+
+
+def ready_since(pod: Manifest) -> datetime | None:
+    """Since when a pod serves; None when it does not."""
+    condition = _condition(pod, "Ready")
+    if not alive(pod) or condition.get("status") != "True":
+        return None
+    return parse_time(condition.get("lastTransitionTime") or pod["metadata"]["creationTimestamp"])
+
+
+def pods_by_variant(pods: Iterable[Manifest]) -> dict[str, list[Pod]]:
+    """Living pods for the metrics, by variant."""
+    found: dict[str, list[Pod]] = {}
+    for pod in pods:
+        name = variant_of(pod)
+        if name and alive(pod):
+            found.setdefault(name, []).append(
+                Pod(
+                    namespace=pod["metadata"]["namespace"],
+                    name=pod["metadata"]["name"],
+                    ready_since=ready_since(pod),
+                    started_at=_started(pod),
+                )
+            )
+    return found
+
+
+def fleets(
+    deployments: Sequence[Manifest],
+    pods: Sequence[Manifest],
+    *,
+    disturbed: Mapping[str, datetime],
+    smoke: Mapping[str, tuple[Smoke, str]],
+) -> dict[str, Fleet]:
+    """Replicas by variant.
+
+    `disturbed` is when a variant was last seen unsettled: pods that went leave no trace in those that stay.
+    `smoke` is the outcome of the smoke test by variant.
+    """
+    by_variant: dict[str, list[Manifest]] = {variant_of(d): [] for d in deployments if variant_of(d)}
+    for pod in pods:
+        if variant_of(pod):
+            by_variant.setdefault(variant_of(pod), []).append(pod)
+    spec_of = {variant_of(d): d for d in deployments}
+    return {
+        name: _fleet(name, spec_of.get(name), mine, disturbed.get(name), smoke.get(name, (Smoke.PENDING, "")))
+        for name, mine in sorted(by_variant.items())
+    }
+
+
+def loading_minutes(pods: Iterable[Manifest]) -> float | None:
+    """Median minutes from the start of a pod to ready, over pods that never restarted; None before any was seen."""
+    seen = []
+    for pod in pods:
+        since, start = ready_since(pod), pod.get("status", {}).get("startTime")
+        if since and start and not _restarts(pod):
+            seen.append((since - parse_time(start)) / timedelta(minutes=1))
+    return median(seen) if seen else None
+
+
+def _fleet(
+    name: str, deployment: Manifest | None, pods: list[Manifest], disturbed: datetime | None, smoke: tuple[Smoke, str]
+) -> Fleet:
+    wanted = int(deployment["spec"].get("replicas", 1)) if deployment else 0
+    living = [p for p in pods if alive(p)]
+    times = [t for t in (ready_since(p) for p in living) if t]
+    terminating = sum(
+        1 for p in pods if p["metadata"].get("deletionTimestamp") and _phase(p) not in ("Succeeded", "Failed")
+    )
+    settled = wanted == len(living) == len(times) and not terminating
+    since = max([*times, *([disturbed] if disturbed else [])], default=None)
+    return Fleet(
+        variant=name,
+        wanted=wanted,
+        existing=len(living),
+        ready=len(times),
+        terminating=terminating,
+        settled_since=since if settled and wanted else None,
+        restarts=sum(_restarts(p) for p in living),
+        failing=_failing(deployment, living),
+        unschedulable=next((m for m in (_unschedulable(p) for p in living) if m), ""),
+        smoke=smoke[0],
+        smoke_message=smoke[1],
+    )
+
+
+def _failing(deployment: Manifest | None, pods: list[Manifest]) -> str:
+    for pod in pods:
+        for container in _containers(pod):
+            waiting = container.get("state", {}).get("waiting", {})
+            if waiting.get("reason") in _FAILING:
+                return f"{pod['metadata']['name']}: {waiting['reason']}{_last_words(container)}"
+            # An engine that crashes exits with 0 and is restarted: the exit code does not tell a crash from a stop.
+            if not container.get("ready") and container.get("restartCount", 0) and _last_words(container):
+                return f"{pod['metadata']['name']}: restarted{_last_words(container)}"
+    for condition in (deployment or {}).get("status", {}).get("conditions", []):
+        late = condition["type"] == "Progressing" and condition.get("reason") == "ProgressDeadlineExceeded"
+        if late or (condition["type"] == "ReplicaFailure" and condition["status"] == "True"):
+            return f"{condition.get('reason', '')}: {condition.get('message', '')}"
+    return ""
+
+
+def _last_words(container: Mapping[str, Any]) -> str:
+    ended = container.get("lastState", {}).get("terminated", {})
+    if not ended:
+        return ""
+    message = f", {ended['message'].strip()[-300:]}" if ended.get("message") else ""
+    return f" after {ended.get('reason', 'exit')} (exit code {ended.get('exitCode', '?')}){message}"
+
+
+def _unschedulable(pod: Manifest) -> str:
+    condition = _condition(pod, "PodScheduled")
+    if condition.get("status") == "False" and condition.get("reason") == "Unschedulable":
+        return str(condition.get("message", "unschedulable"))
+    return ""
+
+
+def _phase(pod: Manifest) -> str:
+    return str(pod.get("status", {}).get("phase", ""))
+
+
+def _condition(pod: Manifest, kind: str) -> Mapping[str, Any]:
+    conditions = pod.get("status", {}).get("conditions") or []
+    return next((c for c in conditions if c["type"] == kind), {})
+
+
+def _containers(pod: Manifest) -> Sequence[Mapping[str, Any]]:
+    return pod.get("status", {}).get("containerStatuses") or []
+
+
+def _restarts(pod: Manifest) -> int:
+    return sum(int(c.get("restartCount", 0)) for c in _containers(pod))
+
+
+def _started(pod: Manifest) -> datetime | None:
+    starts = [c.get("state", {}).get("running", {}).get("startedAt") for c in _containers(pod)]
+    return max((parse_time(s) for s in starts if s), default=None)

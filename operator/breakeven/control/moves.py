@@ -1,0 +1,213 @@
+"""The single next safe step from the replicas that exist to the replicas that were decided.
+
+A switch moves one replica at a time: stop one, wait until its pod is gone and its GPU free, start one, wait until it
+serves. With a surge the order is start, wait, stop. The last serving replica is never stopped unless the resource
+allows it, and no step ever needs a GPU that is not there. A change of the declared count is the user's own and happens
+at once.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from breakeven.api.conditions import ConditionType, Reason
+from breakeven.domain.decision import Finding
+from breakeven.domain.observation import Fleet
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """Replicas one variant should end up with, stable first."""
+
+    variant: str
+    replicas: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a step may use."""
+
+    surge: int = 0
+    """Spare replicas that a switch may start before it stops others."""
+    allow_downtime: bool = False
+    """Whether the last serving replica may stop."""
+    window_open: bool = True
+    """Whether switches may happen now."""
+    paused: bool = False
+    """Whether nothing may change at all."""
+    capacity: str = "1 GPU"
+    """What one replica needs, in words."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """Replica counts to set now, by variant."""
+
+    replicas: Mapping[str, int]
+    reason: str
+    """In words."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wait:
+    """Nothing to do until something settles."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blocked:
+    """The decided state cannot be reached as things are."""
+
+    finding: Finding
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """Every variant has the replicas it should have, and they serve."""
+
+
+Move = Step | Wait | Blocked | Arrived
+
+
+def next_move(targets: Sequence[Target], fleet: Mapping[str, Fleet], limits: Limits) -> Move:
+    """Find the next step; pure, the same input gives the same answer.
+
+    A variant in `fleet` that no target names is to be emptied.
+    """
+    board = _Board(targets, fleet, limits)
+    if not board.short and not board.over:
+        return board.settle()
+    if limits.paused:
+        return Wait(reason="paused: replicas stay as they are")
+    if not board.wanted_total and not board.occupied:
+        return Step(replicas=dict(board.short), reason="first rollout")
+    if board.wanted_total < board.total:
+        return _start(board, board.total, "start")
+    if not board.short:
+        return _trim(board)
+    return _switch(board)
+
+
+class _Board:
+    """The counts that every rule looks at."""
+
+    def __init__(self, targets: Sequence[Target], fleet: Mapping[str, Fleet], limits: Limits) -> None:
+        goal = {t.variant: t.replicas for t in targets}
+        goal.update({name: 0 for name in sorted(fleet) if name not in goal})
+        self.goal = goal
+        self.fleet = {name: fleet.get(name, _none(name)) for name in goal}
+        self.limits = limits
+        self.total = sum(goal.values())
+        self.wanted_total = sum(f.wanted for f in self.fleet.values())
+        self.occupied = sum(max(f.wanted, f.existing) + f.terminating for f in self.fleet.values())
+        self.ready = sum(f.ready for f in self.fleet.values())
+        self.short = {n: g for n, g in goal.items() if g > self.fleet[n].wanted}
+        self.over = {n: g for n, g in goal.items() if g < self.fleet[n].wanted}
+
+    def settle(self) -> Move:
+        """Nothing is to be changed: say what is still on its way."""
+        return self.no_place() or self.unsettled() or Arrived()
+
+    def unsettled(self) -> Wait | None:
+        """What has to come to rest before the next replica moves; replicas on their way out by our own wish do not."""
+        for name, f in self.fleet.items():
+            if f.terminating or f.existing > f.wanted:
+                return Wait(reason=f"a replica of {name} is stopping")
+            keep = min(f.wanted, self.goal[name])
+            if f.existing < f.wanted or f.ready < keep:
+                why = f": {f.failing}" if f.failing else ""
+                return Wait(reason=f"{f.ready} of {keep} replicas of {name} serve{why}")
+        return None
+
+    def no_place(self) -> Blocked | None:
+        """A kept replica that the scheduler cannot place."""
+        for name, f in self.fleet.items():
+            if f.unschedulable and self.goal[name] >= f.wanted:
+                message = f"a replica of {name} finds no node and needs {self.limits.capacity}: {f.unschedulable}"
+                return _blocked(Reason.UNSCHEDULABLE, message)
+        return None
+
+    def idle_surplus(self) -> str | None:
+        """A variant to be emptied that has a replica which does not serve."""
+        return next((n for n in reversed(self.over) if self.fleet[n].ready < self.fleet[n].wanted), None)
+
+
+def _start(board: _Board, ceiling: int, verb: str) -> Move:
+    """Start what is missing, as far as GPUs are free below the ceiling."""
+    free = ceiling - board.occupied
+    for name, goal in board.short.items():
+        f = board.fleet[name]
+        if f.unschedulable:
+            return board.no_place() or Wait(reason=f"a replica of {name} finds no node")
+        if f.failing:
+            return Wait(reason=f"no further replica of {name} while one fails: {f.failing}")
+        if free > 0:
+            count = min(goal - f.wanted, free)
+            return Step(replicas={name: f.wanted + count}, reason=f"{verb} {count} of {name}")
+    return board.unsettled() or Wait(reason="a GPU is not free yet")
+
+
+def _trim(board: _Board) -> Move:
+    """More replicas than declared and none missing: the user asked for fewer, or a surge is over."""
+    excess = board.wanted_total - board.total
+    idle = {n: board.fleet[n].wanted - board.fleet[n].ready for n in board.over}
+    chosen: dict[str, int] = {}
+    stopped_ready = 0
+    for name in sorted(board.over, key=lambda n: -idle[n]):
+        f = board.fleet[name]
+        count = min(f.wanted - board.goal[name], excess)
+        stops_ready = max(0, count - max(0, idle[name]))
+        if board.ready - stopped_ready - stops_ready < min(board.total, board.ready):
+            count -= stops_ready
+            stops_ready = 0
+        if count > 0:
+            chosen[name] = f.wanted - count
+            excess -= count
+            stopped_ready += stops_ready
+    if chosen:
+        return Step(replicas=chosen, reason="stop what is no longer declared")
+    return board.no_place() or board.unsettled() or Wait(reason="the replicas that stay do not all serve yet")
+
+
+def _switch(board: _Board) -> Move:
+    """One replica goes from a variant that has too many to one that has too few."""
+    limits = board.limits
+    idle = board.idle_surplus()
+    if idle is not None and not any(f.terminating or f.existing > f.wanted for f in board.fleet.values()):
+        return Step(
+            replicas={idle: board.fleet[idle].wanted - 1}, reason=f"stop a replica of {idle} that does not serve"
+        )
+    stop = board.no_place() or board.unsettled()
+    if stop:
+        return stop
+    if not limits.window_open:
+        return _blocked(Reason.OUTSIDE_WINDOW, "replicas are switched only within spec.policy.switching.windows")
+    if board.wanted_total < board.total + limits.surge:
+        name = next(iter(board.short))
+        f = board.fleet[name]
+        if f.failing:
+            return Wait(reason=f"no further replica of {name} while one fails: {f.failing}")
+        return Step(replicas={name: f.wanted + 1}, reason=f"start a spare replica of {name}")
+    if board.ready <= 1 and not limits.allow_downtime:
+        return _blocked(Reason.LAST_REPLICA, _last_replica(limits, board.total))
+    name = next(reversed(board.over))
+    f = board.fleet[name]
+    return Step(replicas={name: f.wanted - 1}, reason=f"stop a replica of {name} to free its GPU")
+
+
+def _last_replica(limits: Limits, total: int) -> str:
+    return (
+        f"the switch would stop the last serving replica of {total}; nothing was stopped. "
+        f"It needs {limits.capacity} free and "
+        "spec.policy.switching.surge of 1, or one more in spec.replicas, or spec.policy.switching.allowDowntime: true"
+    )
+
+
+def _blocked(reason: Reason, message: str) -> Blocked:
+    return Blocked(
+        finding=Finding(type=ConditionType.CAPACITY_AVAILABLE, status=False, reason=str(reason), message=message)
+    )
+
+
+def _none(name: str) -> Fleet:
+    return Fleet(variant=name, wanted=0, existing=0, ready=0)

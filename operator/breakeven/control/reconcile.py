@@ -1,0 +1,354 @@
+"""One pass for one key: look, decide, find the next safe step, and write only what differs.
+
+A pass first runs on what the watches have shown. Only when it finds something to write does it read the resource, its
+Deployments and its pods afresh and run again on that, so a steady resource costs the API server nothing.
+
+The status goes first, because it holds the memory of the decision: a crash after it finds the decision made and carries
+on, a crash before it has done nothing.
+"""
+
+import logging
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from pydantic import ValidationError
+
+from breakeven.api.base import API_VERSION, KIND
+from breakeven.api.conditions import Reason
+from breakeven.api.names import COMMAND
+from breakeven.api.spec import SpeculativeDeploymentSpec
+from breakeven.api.status import Memory, State, Status
+from breakeven.control import report
+from breakeven.control.apply import Applier, Writes
+from breakeven.control.cache import Cache
+from breakeven.control.core import Core, Fitness, Wanted
+from breakeven.control.errors import Gone
+from breakeven.control.fleet import fleets, loading_minutes, pods_by_variant
+from breakeven.control.moves import Limits, Move, Step, Target, Wait, next_move
+from breakeven.control.outcome import Outcome
+from breakeven.control.ports import Key, Manifest, MetricsQuery, Outside
+from breakeven.control.smoke import SmokeDesk
+from breakeven.control.windows import window_open
+from breakeven.domain.decision import Decision, Declared
+from breakeven.domain.observation import Observation, Smoke
+from breakeven.domain.windows import batch_length, history
+from breakeven.render.names import Owner, selector
+
+log = logging.getLogger(__name__)
+
+_STANDBY = timedelta(seconds=5)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Parsed:
+    """A resource, read once per version of it."""
+
+    version: str
+    spec: SpeculativeDeploymentSpec | None
+    status: Status
+    error: str = ""
+    """Why the spec could not be read, with the field named."""
+    fitness: Fitness = field(default_factory=Fitness)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Plan:
+    """What one look comes to."""
+
+    body: Manifest
+    old: Status
+    status: Status
+    decision: Decision | None
+    move: Move
+    writes: Writes
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is to be written."""
+        return self.writes.empty and not report.says_more(self.status, self.old)
+
+
+class Reconciler:
+    """Passes for all keys; keeps only what can be lost."""
+
+    def __init__(self, *, cache: Cache, core: Core, outside: Outside, smoke: SmokeDesk) -> None:
+        self._cache = cache
+        self._core = core
+        self._outside = outside
+        self._smoke = smoke
+        self._applier = Applier(cache, outside)
+        self._parsed: dict[Key, _Parsed] = {}
+        self._disturbed: dict[Key, dict[str, datetime]] = {}
+
+    def pod_monitors(self, served: bool) -> None:
+        """Say whether the cluster has PodMonitors."""
+        self._applier.pod_monitor = served
+
+    async def reconcile(self, key: Key) -> Outcome:
+        """Run one pass. Raises errors of `control.errors`; the caller decides when to come back."""
+        plan = self._plan(key)
+        if plan is not None and not plan.idle:
+            if not self._outside.leadership.may_write():
+                return Outcome(again_s=_STANDBY.total_seconds())
+            await self._refresh(key)
+            plan = self._plan(key)
+        if plan is None:
+            self._forget(key)
+            return Outcome()
+        if not plan.idle:
+            await self._write(key, plan)
+        self._outside.recorder.reports(key, plan.status, plan.decision)
+        return Outcome(again_s=self._again(plan).total_seconds())
+
+    def _plan(self, key: Key) -> _Plan | None:
+        body = self._cache.resource(key)
+        if body is None or body["metadata"].get("deletionTimestamp"):
+            return None
+        now = self._outside.clock.now()
+        parsed = self._read(key, body)
+        generation = int(body["metadata"]["generation"])
+        if parsed.spec is None or parsed.fitness.refusals:
+            refused = Reason.INVALID_CONFIGURATION if parsed.spec is None else _refusal(parsed.fitness)
+            message = parsed.error or "; ".join(parsed.fitness.refusals)
+            status = report.refused_status(
+                self._counted(key, parsed.status), reason=refused, message=message, generation=generation, now=now
+            )
+            return _Plan(
+                body=body,
+                old=parsed.status,
+                status=status,
+                decision=None,
+                move=Wait(reason=message),
+                writes=Writes(),
+            )
+        return self._decide(key, body, parsed, parsed.spec, now)
+
+    def _decide(
+        self, key: Key, body: Manifest, parsed: _Parsed, spec: SpeculativeDeploymentSpec, now: datetime
+    ) -> _Plan:
+        generation = int(body["metadata"]["generation"])
+        memory = _memory(parsed.status)
+        observation = self._observe(key, spec, memory, now)
+        declared = Declared(spec=spec, generation=generation, **_command(body, generation))
+        decision = self._core.decide(declared, memory, observation, now)
+        targets = [Target(variant=p.variant.name, replicas=p.replicas) for p in decision.placements]
+        move = next_move(targets, observation.fleet, _limits(spec, now))
+        wanted = [
+            Wanted(
+                variant=p.variant,
+                role=p.role,
+                replicas=_count(p.variant.name, move, observation.fleet),
+            )
+            for p in decision.placements
+        ]
+        try:
+            deployments, shared = self._core.render(body, spec, wanted, pod_monitor=self._applier.pod_monitor)
+        except ValueError as error:
+            status = report.refused_status(
+                parsed.status, reason=Reason.UNSUPPORTED_BY_ENGINE, message=str(error), generation=generation, now=now
+            )
+            return _Plan(body=body, old=parsed.status, status=status, decision=None, move=move, writes=Writes())
+        keep = {v.name for v in (decision.memory.stable, decision.memory.canary) if v}
+        if decision.memory.last_good:
+            keep.add(decision.memory.last_good.variant.name)
+        writes = self._applier.plan(
+            key, deployments, shared, move=move, keep=keep, frozen=spec.policy.paused, fleet=observation.fleet
+        )
+        seen = report.Seen(
+            name=key.name,
+            generation=generation,
+            spec=spec,
+            fitness=parsed.fitness,
+            observation=observation,
+            decision=decision,
+            move=move,
+        )
+        status = report.status_of(seen, parsed.status, now)
+        return _Plan(body=body, old=parsed.status, status=status, decision=decision, move=move, writes=writes)
+
+    def _observe(self, key: Key, spec: SpeculativeDeploymentSpec, memory: Memory, now: datetime) -> Observation:
+        pods = self._cache.owned("Pod", key)
+        self._smoke.forget(key, keep=(p["metadata"]["uid"] for p in pods))
+        smoke: dict[str, tuple[Smoke, str]] = {}
+        if memory.canary is not None:
+            model = spec.target.served_name or spec.target.model
+            smoke.update(self._smoke.look(key, pods, variant=memory.canary.name, model=model))
+        disturbed = self._disturbed.setdefault(key, {})
+        fleet = fleets(self._cache.owned("Deployment", key), pods, disturbed=disturbed, smoke=smoke)
+        for name, f in fleet.items():
+            if f.settled_since is None:
+                disturbed[name] = now
+        self._outside.metrics.watch(key, self._query(spec, memory, pods))
+        reading = self._outside.metrics.read(key, now)
+        return Observation(
+            arms=reading.arms,
+            fleet=fleet,
+            outage=reading.outage,
+            scrape_interval=reading.scrape_interval,
+            loading_minutes=loading_minutes(pods),
+        )
+
+    @staticmethod
+    def _query(spec: SpeculativeDeploymentSpec, memory: Memory, pods: Any) -> MetricsQuery:
+        names = spec.metrics.names
+        judged = memory.canary is not None or memory.holdback or memory.state in (State.TRIAL, State.TUNING)
+        return MetricsQuery(
+            url=spec.metrics.prometheus_url,
+            prefix=names.prefix,
+            namespace_label=names.namespace,
+            pod_label=names.pod,
+            pods=pods_by_variant(pods),
+            batch=batch_length(spec.evidence),
+            history=history(spec.evidence),
+            warmup=spec.evidence.warmup,
+            buckets=judged,
+        )
+
+    async def _refresh(self, key: Key) -> None:
+        """Read afresh what a write will rest on; a resource that is gone leaves the cache."""
+        cluster, cache = self._outside.cluster, self._cache
+        try:
+            cache.put(await cluster.get(API_VERSION, KIND, key.namespace, key.name))
+        except Gone:
+            body = cache.resource(key)
+            if body is not None:
+                cache.drop(body)
+            return
+        labels = selector(Owner(name=key.name, namespace=key.namespace))
+        for api_version, kind in (("apps/v1", "Deployment"), ("v1", "Pod"), ("v1", "Service")):
+            mark = cache.changes
+            cache.replace(kind, await cluster.list(api_version, kind, key.namespace, labels), mark, of=key)
+
+    async def _write(self, key: Key, plan: _Plan) -> None:
+        """Status, then Events, then objects: see the module's docstring."""
+        if report.says_more(plan.status, plan.old):
+            await self._applier.fence()
+            self._cache.put(await self._outside.cluster.apply_status(_status_manifest(plan)))
+            self._outside.recorder.wrote(KIND, verb="status")
+            await self._tell(key, plan)
+        await self._applier.carry_out(plan.body, plan.writes, plan.move)
+
+    async def _tell(self, key: Key, plan: _Plan) -> None:
+        for news in plan.decision.news if plan.decision else ():
+            log.info(
+                "%s: %s",
+                news.action,
+                news.message,
+                extra={"key": str(key), "generation": news.generation, "reason": news.reason},
+            )
+            self._outside.recorder.decided(key, action=news.action, reason=news.reason)
+            await self._outside.events.post(plan.body, warning=False, reason=news.action, message=news.message)
+        for condition in report.transitions(plan.status, plan.old):
+            log.info("%s=%s: %s", condition.type, condition.status, condition.message, extra={"key": str(key)})
+            await self._outside.events.post(plan.body, warning=True, reason=condition.reason, message=condition.message)
+
+    def _read(self, key: Key, body: Manifest) -> _Parsed:
+        version = f"{body['metadata'].get('uid')}/{body['metadata'].get('resourceVersion')}"
+        known = self._parsed.get(key)
+        if known and known.version == version:
+            return known
+        parsed = _parse(body, version, self._core)
+        self._parsed[key] = parsed
+        return parsed
+
+    def _counted(self, key: Key, old: Status) -> Status:
+        """Replica counts of a resource that is not carried out; nothing of it is touched."""
+        fleet = fleets(self._cache.owned("Deployment", key), self._cache.owned("Pod", key), disturbed={}, smoke={})
+        return old.model_copy(
+            update={
+                "replicas": sum(f.existing for f in fleet.values()),
+                "ready_replicas": sum(f.ready for f in fleet.values()),
+                "selector": selector(Owner(name=key.name, namespace=key.namespace)),
+            }
+        )
+
+    def _again(self, plan: _Plan) -> timedelta:
+        look = plan.decision.look_again if plan.decision else timedelta(minutes=5)
+        if isinstance(plan.move, Step):
+            return min(look, timedelta(seconds=10))
+        return look
+
+    def _forget(self, key: Key) -> None:
+        self._parsed.pop(key, None)
+        self._disturbed.pop(key, None)
+        self._smoke.forget(key)
+        self._applier.forget(key)
+        self._outside.metrics.forget(key)
+        self._outside.recorder.forgot(key)
+
+
+def _parse(body: Manifest, version: str, core: Core) -> _Parsed:
+    try:
+        status = Status.model_validate(body.get("status") or {})
+    except ValidationError as error:
+        # Written by somebody else or by a later release. Starting over would forget which variant was proven.
+        return _Parsed(version=version, spec=None, status=Status(), error=f"status cannot be read: {_words(error)}")
+    try:
+        spec = SpeculativeDeploymentSpec.model_validate(body.get("spec") or {})
+    except ValidationError as error:
+        return _Parsed(version=version, spec=None, status=status, error=_words(error))
+    return _Parsed(version=version, spec=spec, status=status, fitness=core.check(body, spec))
+
+
+def _words(error: ValidationError) -> str:
+    return "; ".join(
+        f"spec.{'.'.join(str(p) for p in e['loc'])}: {e['msg']}" if e["loc"] else str(e["msg"]) for e in error.errors()
+    )
+
+
+def _refusal(fitness: Fitness) -> Reason:
+    return Reason.UNSUPPORTED_BY_ENGINE if fitness.engine_version else Reason.INVALID_CONFIGURATION
+
+
+def _memory(status: Status) -> Memory:
+    return Memory(**{name: getattr(status, name) for name in Memory.model_fields})
+
+
+def _command(body: Manifest, generation: int) -> dict[str, str]:
+    """The one-shot command and its identity.
+
+    `abort` is taken once per generation; `abort/anything` once for that word, whatever the generation. The annotation
+    stays: the operator has no right to write the resource itself.
+    """
+    text = str((body["metadata"].get("annotations") or {}).get(COMMAND, "")).strip()[:64]
+    if not text:
+        return {}
+    word, _, nonce = text.partition("/")
+    return {"command": word, "command_id": text if nonce else f"{word}@{generation}"}
+
+
+def _limits(spec: SpeculativeDeploymentSpec, now: datetime) -> Limits:
+    switching, hardware = spec.policy.switching, spec.hardware
+    kinds = " or ".join(hardware.accelerators)
+    plural = "" if hardware.gpus_per_replica == 1 else "s"
+    return Limits(
+        surge=switching.surge,
+        allow_downtime=switching.allow_downtime,
+        window_open=window_open(switching.windows, now),
+        paused=spec.policy.paused,
+        capacity=f"{hardware.gpus_per_replica} GPU{plural} ({kinds})",
+    )
+
+
+def _count(name: str, move: Move, fleet: Any) -> int:
+    """Replicas to render now: those of the step, else those that are wanted already."""
+    if isinstance(move, Step) and name in move.replicas:
+        return int(move.replicas[name])
+    return int(fleet[name].wanted) if name in fleet else 0
+
+
+def _status_manifest(plan: _Plan) -> Manifest:
+    meta = plan.body["metadata"]
+    return {
+        "apiVersion": API_VERSION,
+        "kind": KIND,
+        # The version makes the server refuse a write that rests on an older reading: by another replica of us, say.
+        "metadata": {
+            "name": meta["name"],
+            "namespace": meta["namespace"],
+            "uid": meta["uid"],
+            "resourceVersion": meta["resourceVersion"],
+        },
+        "status": plan.status.model_dump(mode="json", exclude_none=True),
+    }

@@ -1,0 +1,273 @@
+"""The status that a pass reports, and whether it says anything new. Pure."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from breakeven.api.conditions import ConditionType, Reason, find_condition, set_condition
+from breakeven.api.spec import DraftSpec, Mode, SpeculativeDeploymentSpec
+from breakeven.api.status import Condition, Memory, Role, State, Status, VariantStatus
+from breakeven.control.core import Fitness
+from breakeven.control.moves import Arrived, Blocked, Move, Step
+from breakeven.domain.decision import Decision, Finding
+from breakeven.domain.observation import Fleet, Observation
+from breakeven.render.names import Owner, selector
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What one pass knows when it reports."""
+
+    name: str
+    generation: int
+    spec: SpeculativeDeploymentSpec
+    fitness: Fitness
+    observation: Observation
+    decision: Decision
+    move: Move
+
+
+def status_of(seen: Seen, old: Status, now: datetime) -> Status:
+    """The status after a pass."""
+    fleet = seen.observation.fleet
+    memory = {name: getattr(seen.decision.memory, name) for name in Memory.model_fields}
+    return Status(
+        **memory,
+        observed_generation=seen.generation,
+        conditions=_conditions(seen, old, now),
+        replicas=sum(f.existing for f in fleet.values()),
+        ready_replicas=sum(f.ready for f in fleet.values()),
+        selector=selector(Owner(name=seen.name, namespace="")),
+        engine_version=seen.fitness.engine_version,
+        variants=_variants(seen.decision, fleet),
+        hold=seen.decision.hold[:1024],
+    )
+
+
+def refused_status(old: Status, *, reason: Reason, message: str, generation: int, now: datetime) -> Status:
+    """The status of a resource that cannot be carried out: what it remembers stays, three conditions say why."""
+    conditions: list[Condition] = list(old.conditions)
+    for kind, value in (
+        (ConditionType.CONFIGURATION_VALID, False),
+        (ConditionType.STALLED, True),
+        (ConditionType.READY, False),
+    ):
+        conditions = set_condition(
+            conditions, type=kind, status=value, reason=reason, message=message, generation=generation, now=now
+        )
+    kept = [c for c in conditions if c.type != ConditionType.RECONCILING]
+    return old.model_copy(update={"conditions": kept, "observed_generation": generation})
+
+
+def says_more(new: Status, old: Status) -> bool:
+    """Whether the new status is worth a write.
+
+    What `decide` remembers counts to the letter; digits inside the texts of conditions and of `hold` do not, or a
+    steady resource would write on every pass. They are renewed with the next write.
+    """
+    return bool(_essence(new) != _essence(old))
+
+
+def describe(draft: DraftSpec | None) -> str:
+    """What a variant drafts with, in words."""
+    if draft is None:
+        return "off"
+    words = [str(draft.method), f"k={draft.num_speculative_tokens}"]
+    if draft.model:
+        words.append(draft.model)
+    return " ".join(words)[:128]
+
+
+def _variants(decision: Decision, fleet: Mapping[str, Fleet]) -> list[VariantStatus]:
+    placed = [
+        VariantStatus(
+            name=p.variant.name,
+            role=p.role,
+            speculation=describe(p.variant.draft),
+            wanted=p.replicas,
+            ready=fleet[p.variant.name].ready if p.variant.name in fleet else 0,
+        )
+        for p in decision.placements
+    ]
+    names = {v.name for v in placed}
+    leaving = [
+        VariantStatus(name=name, role=Role.STABLE, speculation="leaving", wanted=0, ready=f.ready)
+        for name, f in fleet.items()
+        if name not in names and (f.existing or f.terminating)
+    ]
+    return (placed + leaving)[:8]
+
+
+def _conditions(seen: Seen, old: Status, now: datetime) -> list[Condition]:
+    memory = seen.decision.memory
+    same = old.observed_generation == seen.generation and old.state is memory.state
+    conditions: list[Condition] = list(old.conditions)
+    findings = [
+        *_service(seen),
+        _speculation(seen),
+        _metrics(seen),
+        _paused(seen.spec),
+        Finding(
+            type=ConditionType.CAPACITY_AVAILABLE,
+            status=True,
+            reason=Reason.SUFFICIENT,
+            message="every replica has a node",
+        ),
+        Finding(type=ConditionType.CONFIGURATION_VALID, status=True, reason=Reason.VALID, message=""),
+        *seen.fitness.findings,
+        *seen.decision.findings,
+        *([seen.move.finding] if isinstance(seen.move, Blocked) else []),
+    ]
+    last = {str(f.type): f for f in findings}
+    if not same:
+        conditions = [c for c in conditions if c.type in last]
+    for finding in last.values():
+        conditions = set_condition(
+            conditions,
+            type=finding.type,
+            status=finding.status,
+            reason=finding.reason,
+            message=finding.message,
+            generation=seen.generation,
+            now=now,
+        )
+    return conditions[:32]
+
+
+def _service(seen: Seen) -> list[Finding]:
+    """Ready, Reconciling and Stalled."""
+    declared = seen.spec.replicas
+    fleet = seen.observation.fleet
+    ready = sum(f.ready for f in fleet.values())
+    exist = sum(f.existing + f.terminating for f in fleet.values())
+    failing = next((f.failing for f in fleet.values() if f.failing), "")
+    stalled = _stalled(seen)
+    if declared == 0 and not exist:
+        state = Finding(
+            type=ConditionType.READY, status=True, reason=Reason.SCALED_TO_ZERO, message="no replica is declared"
+        )
+    elif ready >= declared:
+        state = Finding(
+            type=ConditionType.READY,
+            status=True,
+            reason=Reason.SERVING,
+            message=f"{ready} of {declared} replicas serve",
+        )
+    else:
+        blocked = seen.move.finding if isinstance(seen.move, Blocked) else None
+        reason = Reason.ENGINE_FAILING if failing else Reason.REPLICAS_UNREADY
+        why = failing
+        if blocked and blocked.reason == Reason.UNSCHEDULABLE:
+            reason, why = Reason.UNSCHEDULABLE, blocked.message
+        message = f"{ready} of {declared} replicas serve" + (f": {why}" if why else "")
+        state = Finding(type=ConditionType.READY, status=False, reason=reason, message=message)
+    return [state, _reconciling(seen, ready, declared, bool(stalled)), stalled or _absent(ConditionType.STALLED)]
+
+
+def _reconciling(seen: Seen, ready: int, declared: int, stalled: bool) -> Finding:
+    move = seen.move
+    waiting = isinstance(move, Blocked) and ready < declared
+    if stalled or isinstance(move, Arrived) or (isinstance(move, Blocked) and not waiting):
+        return _absent(ConditionType.RECONCILING)
+    if isinstance(move, Blocked):
+        reason, message = Reason.PROGRESSING, move.finding.message
+    else:
+        reason, message = (Reason.MOVING_REPLICAS if isinstance(move, Step) else Reason.LOADING_ENGINE), move.reason
+    if message.startswith("paused"):
+        return _absent(ConditionType.RECONCILING)
+    return Finding(type=ConditionType.RECONCILING, status=True, reason=reason, message=message)
+
+
+def _stalled(seen: Seen) -> Finding | None:
+    """What only a person can change: an engine of the serving variant that keeps failing."""
+    stable = next((p.variant.name for p in seen.decision.placements if p.role is Role.STABLE), "")
+    f = seen.observation.fleet.get(stable)
+    if f is None or not f.failing:
+        return None
+    return Finding(type=ConditionType.STALLED, status=True, reason=Reason.ENGINE_FAILING, message=f.failing)
+
+
+def _speculation(seen: Seen) -> Finding:
+    """SpeculationActive, with the figures of the last decision, so that `kubectl describe` answers "why is it off?"."""
+    memory = seen.decision.memory
+    on = bool(memory.stable and memory.stable.speculates)
+    last = memory.decisions[0] if memory.decisions else None
+    if last:
+        reason, message = last.reason, last.message
+    elif seen.spec.draft is None:
+        reason, message = Reason.NO_DRAFT, "spec.draft is absent"
+    elif seen.spec.policy.mode is Mode.OFF:
+        reason, message = Reason.PINNED_OFF, "spec.policy.mode is Off"
+    elif seen.spec.policy.mode is Mode.ON:
+        reason, message = Reason.PINNED_ON, "spec.policy.mode is On"
+    elif memory.state is State.TRIAL:
+        reason, message = Reason.ON_TRIAL, "a canary is being measured"
+    else:
+        reason, message = Reason.NOT_YET_PROVEN, "not judged yet"
+    return Finding(type=ConditionType.SPECULATION_ACTIVE, status=on, reason=reason, message=message)
+
+
+def _metrics(seen: Seen) -> Finding:
+    outage = seen.observation.outage
+    ready = sum(f.ready for f in seen.observation.fleet.values())
+    if not ready:
+        reason = Reason.REPLICAS_UNREADY if seen.spec.replicas else Reason.SCALED_TO_ZERO
+        return Finding(
+            type=ConditionType.METRICS_AVAILABLE,
+            status=None,
+            reason=reason,
+            message="no replica serves that could be read",
+        )
+    if outage:
+        return Finding(type=ConditionType.METRICS_AVAILABLE, status=False, reason=outage.reason, message=outage.message)
+    return Finding(
+        type=ConditionType.METRICS_AVAILABLE, status=True, reason=Reason.FRESH, message="engine metrics are fresh"
+    )
+
+
+def _paused(spec: SpeculativeDeploymentSpec) -> Finding:
+    if spec.policy.paused:
+        return Finding(
+            type=ConditionType.PAUSED, status=True, reason=Reason.BY_POLICY, message="spec.policy.paused is true"
+        )
+    if spec.policy.mode is Mode.ADVISE:
+        return Finding(
+            type=ConditionType.PAUSED,
+            status=True,
+            reason=Reason.ADVISE_ONLY,
+            message="spec.policy.mode is Advise: decisions are recorded only",
+        )
+    return Finding(type=ConditionType.PAUSED, status=False, reason=Reason.NOT_PAUSED, message="changes are made")
+
+
+def _absent(kind: ConditionType) -> Finding:
+    return Finding(type=kind, status=False, reason=Reason.SERVING, message="")
+
+
+_DIGITS = re.compile(r"[0-9]+(\.[0-9]+)?")
+
+
+def _essence(status: Status) -> Any:
+    data = status.model_dump(mode="json", exclude_none=True, exclude={"conditions", "hold"})
+    data["hold"] = _DIGITS.sub("#", status.hold)
+    data["conditions"] = [(c.type, c.status, c.reason, _DIGITS.sub("#", c.message)) for c in status.conditions]
+    data["generations"] = sorted({c.observed_generation for c in status.conditions})
+    return data
+
+
+def transitions(new: Status, old: Status) -> Sequence[Condition]:
+    """Conditions that turned bad in this pass and deserve an Event of their own."""
+    bad = {
+        ConditionType.STALLED: "True",
+        ConditionType.CAPACITY_AVAILABLE: "False",
+        ConditionType.METRICS_AVAILABLE: "False",
+        ConditionType.CONFIGURATION_VALID: "False",
+    }
+    found = []
+    for kind, value in bad.items():
+        now, before = find_condition(new.conditions, kind), find_condition(old.conditions, kind)
+        if now and now.status == value and (before is None or (before.status, before.reason) != (value, now.reason)):
+            found.append(now)
+    return found
