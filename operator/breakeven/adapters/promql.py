@@ -1,0 +1,141 @@
+"""The selectors that are sent, and how a raw result becomes scrapes by pod."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from breakeven.adapters.prometheus import RawSeries, regex_of
+from breakeven.domain import names
+from breakeven.domain.counters import scrape_of
+from breakeven.domain.names import Series
+from breakeven.domain.observation import Scrape
+
+PodName = tuple[str, str]
+"""Namespace and name."""
+Target = tuple[tuple[str, str], ...]
+"""What tells two scrape targets of one pod apart: the labels that are not the engine's own."""
+Readings = dict[float, dict[Series, float]]
+"""Values of one target by time of the scrape: all series of a scrape share its timestamp."""
+
+LABEL_PAIRS = (
+    ("namespace", "pod"),
+    ("exported_namespace", "exported_pod"),
+    ("kubernetes_namespace", "kubernetes_pod_name"),
+    ("kubernetes_namespace", "kubernetes_pod"),
+    ("k8s_namespace_name", "k8s_pod_name"),
+    ("k8s_namespace", "k8s_pod"),
+    ("namespace", "pod_name"),
+    ("namespace_name", "pod_name"),
+    ("kube_namespace", "pod_name"),
+    ("namespace", "kubernetes_pod_name"),
+    ("namespace", "instance"),
+)
+"""Names under which Prometheus set-ups carry a pod's namespace and name, the most common first."""
+_OWN = frozenset({"__name__", "engine", "model_name", "finished_reason", "position", "le", "reason"})
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Naming:
+    """How one Prometheus names vLLM's series."""
+
+    prefix: str
+    namespace: str
+    """Label that carries the pod's namespace."""
+    pod: str
+    """Label that carries the pod's name."""
+
+
+def anchor_query(prefix: str | None) -> str:
+    """Instant query for one series of every vLLM, to see how they are named."""
+    stem = re.escape(prefix).replace("\\", "\\\\") if prefix is not None else ".*"
+    return f'{{__name__=~"{stem}{names.ANCHOR}(_total)?"}}'
+
+
+def namings(
+    found: Iterable[RawSeries], pods: frozenset[PodName], pairs: Sequence[tuple[str, str]] = LABEL_PAIRS
+) -> dict[PodName, Naming]:
+    """Which names carry which of these pods. A pod that is found under two names keeps the more common one."""
+    result: dict[PodName, Naming] = {}
+    for series in found:
+        labels: Mapping[str, str] = series["metric"]
+        prefix = names.prefix_of(labels.get("__name__", ""))
+        if prefix is None:
+            continue
+        for namespace, pod in pairs:
+            name = (labels.get(namespace, ""), labels.get(pod, ""))
+            if name in pods:
+                candidate = Naming(prefix, namespace, pod)
+                held = result.get(name)
+                if held is None or _rank(candidate, pairs) < _rank(held, pairs):
+                    result[name] = candidate
+                break
+    return result
+
+
+def _rank(naming: Naming, pairs: Sequence[tuple[str, str]]) -> tuple[int, str]:
+    return pairs.index((naming.namespace, naming.pod)), naming.prefix
+
+
+def selectors(
+    known: Iterable[Naming], namespaces: Sequence[str], *, buckets: bool, seconds: float, pods: Sequence[str] = ()
+) -> Iterator[str]:
+    """One range selector for each pair of label names, whatever the number of pods."""
+    by_labels: dict[tuple[str, str], set[str]] = {}
+    for naming in known:
+        by_labels.setdefault((naming.namespace, naming.pod), set()).add(naming.prefix)
+    for (namespace, pod), prefixes in sorted(by_labels.items()):
+        every = [f"{prefix}{name}" for prefix in sorted(prefixes) for name in names.exported(buckets=buckets)]
+        matchers = [f'__name__=~"{regex_of(every)}"', f'{namespace}=~"{regex_of(namespaces)}"']
+        if pods:
+            matchers.append(f'{pod}=~"{regex_of(pods)}"')
+        yield f"{{{','.join(matchers)}}}[{max(1, round(seconds * 1000))}ms]"
+
+
+class Gathering:
+    """Collects the values of raw results by pod, target and scrape."""
+
+    def __init__(self) -> None:
+        self.by_pod: dict[PodName, dict[Target, Readings]] = {}
+        self.samples = 0
+
+    def add(self, result: Iterable[RawSeries], naming: Mapping[PodName, Naming]) -> None:
+        """Take the series of known pods; the others are passed over."""
+        known = sorted(set(naming.values()))
+        for raw in result:
+            labels: Mapping[str, str] = raw["metric"]
+            for candidate in known:
+                pod = (labels.get(candidate.namespace, ""), labels.get(candidate.pod, ""))
+                if naming.get(pod) == candidate and self._take(raw, labels, candidate, pod):
+                    break
+
+    def _take(self, raw: RawSeries, labels: Mapping[str, str], naming: Naming, pod: PodName) -> bool:
+        name = labels.get("__name__", "")
+        if not name.startswith(naming.prefix):
+            return False
+        series = names.series_of(name.removeprefix(naming.prefix), labels)
+        if series is None:
+            return False
+        target = tuple(sorted((k, v) for k, v in labels.items() if k not in _OWN))
+        readings = self.by_pod.setdefault(pod, {}).setdefault(target, {})
+        for at, text in raw["values"]:
+            names.merge(readings.setdefault(float(at), {}), series, float(text))
+            self.samples += 1
+        return True
+
+
+def scrapes(readings: Readings) -> list[Scrape]:
+    """Scrapes in order of time; those without a count of emitted tokens are no scrapes of an engine."""
+    anchor = Series(names.ANCHOR)
+    return [scrape_of(at, values) for at, values in sorted(readings.items()) if anchor in values]
+
+
+def chosen(targets: Mapping[Target, Readings], held: Target | None, *, patience: float) -> Target:
+    """Which of several targets speaks for a pod that is scraped more than once: counting it twice would double it.
+
+    The one held before stays until it lags behind the newest by more than `patience` seconds.
+    """
+    newest = {target: max(readings) for target, readings in targets.items()}
+    latest = max(newest.values())
+    if held is not None and latest - newest.get(held, 0.0) <= patience:
+        return held
+    return min(target for target, at in newest.items() if latest - at <= patience)

@@ -1,0 +1,73 @@
+"""What is kept of one replica: the last few scrapes, and the pieces that are final."""
+
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Sequence
+from statistics import median
+
+from breakeven.adapters.promql import Target
+from breakeven.domain.batches import Piece, cut, number
+from breakeven.domain.observation import Scrape
+
+
+class ReplicaHistory:
+    """Scrapes of one pod, cut into pieces as they become final."""
+
+    def __init__(self, *, length: float, since: float) -> None:
+        self.length = length
+        self.covered = since
+        """Up to when Prometheus was asked about it, in Unix seconds."""
+        self.target: Target | None = None
+        """The scrape target that speaks for it."""
+        self.pieces: dict[int, Piece] = {}
+        self.restarts: list[float] = []
+        self.newest: float | None = None
+        """Time of the newest scrape."""
+        self.version = 0
+        """Changes whenever pieces or restarts do."""
+        self._recent: list[Scrape] = []
+        self._next = number(since, length)
+        self._gaps: deque[float] = deque(maxlen=15)
+
+    @property
+    def until(self) -> int:
+        """Number of the first batch that is not final."""
+        return self._next
+
+    @property
+    def interval(self) -> float | None:
+        """Seconds between scrapes, the median of the last ones."""
+        return median(self._gaps) if self._gaps else None
+
+    def add(self, scrapes: Sequence[Scrape]) -> None:
+        """Take scrapes, some of which may be known; what lies before the kept ones is settled and passed over."""
+        floor = self._recent[0].at if self._recent else float("-inf")
+        merged = {s.at: s for s in self._recent}
+        merged.update((s.at, s) for s in scrapes if s.at >= floor)
+        for at in sorted(s.at for s in scrapes):
+            if self.newest is None or at > self.newest:
+                if self.newest is not None:
+                    self._gaps.append(at - self.newest)
+                self.newest = at
+        self._recent = [merged[at] for at in sorted(merged)]
+        self._settle()
+
+    def _settle(self) -> None:
+        done = cut(self._recent, length=self.length, interval=self.interval or self.length, since=self._next)
+        fresh = [r for r in done.restarts if r not in self.restarts]
+        if done.pieces or fresh:
+            self.version += 1
+        self.pieces.update(done.pieces)
+        self.restarts.extend(fresh)
+        self._next = done.until
+        boundary = bisect_right([s.at for s in self._recent], self._next * self.length) - 1
+        if boundary > 0:
+            del self._recent[:boundary]
+
+    def prune(self, oldest: float) -> None:
+        """Forget what lies before this time."""
+        first = number(oldest, self.length)
+        self._next = max(self._next, first)
+        for n in [n for n in self.pieces if n < first]:
+            del self.pieces[n]
+        self.restarts = [r for r in self.restarts if r >= oldest]
