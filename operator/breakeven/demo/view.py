@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console, Group
@@ -10,6 +10,8 @@ from rich.live import Live
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
+
+from breakeven.demo.figures import ArmFigures
 
 Resource = Mapping[str, Any]
 
@@ -26,6 +28,8 @@ class View:
         self._decisions_seen: set[tuple[str, str]] = set()
         self._last_summary = ""
         self._chapter = ""
+        self.speculation_of: dict[str, str] = {}
+        """What each variant seen so far drafts with, by its name."""
 
     def __enter__(self) -> "View":
         if self._live:
@@ -50,6 +54,8 @@ class View:
     def show(self, resource: Resource) -> None:
         """Bring the resource's state on screen."""
         status = resource.get("status") or {}
+        for variant in status.get("variants") or []:
+            self.speculation_of[variant["name"]] = variant["speculation"]
         for decision in reversed(status.get("decisions") or []):
             seen = (decision["at"], decision["action"])
             if seen not in self._decisions_seen:
@@ -62,6 +68,17 @@ class View:
                 self.say(summary)
         if self._live:
             self._live.update(self._panel(status))
+
+    def table(self, spans: Sequence[tuple[str, ArmFigures, ArmFigures]], provenance: str) -> None:
+        """The numbers read back from Prometheus, off against on."""
+        table = Table(title="read back from Prometheus", caption=provenance)
+        for column in ("", "TPOT off ms", "TPOT on ms", "S", "E", "accepted/drafted"):
+            table.add_column(column, justify="left" if not column else "right")
+        for title, off, on in spans:
+            speedup = off.tpot_ms / on.tpot_ms if off.tpot_ms and on.tpot_ms else None
+            numbers = (off.tpot_ms, on.tpot_ms, speedup, on.tokens_per_step, on.acceptance)
+            table.add_row(title, *("–" if n is None else f"{n:.3g}" for n in numbers))
+        self._console.print(table)
 
     def _print(self, line: str) -> None:
         if self._live:
