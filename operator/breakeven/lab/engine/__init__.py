@@ -1,0 +1,1 @@
+"""A simulated vLLM server: measured step times, assumed acceptance, vLLM's arguments, endpoints and metrics page."""

@@ -1,0 +1,73 @@
+"""Bodies of the OpenAI-style answers. The text is filler, and says so."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from breakeven.lab.engine.core import Request
+
+WORD = " simulated"
+"""What every generated token reads."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What one HTTP request asked for, after checking."""
+
+    request: Request
+    chat: bool
+    stream: bool
+    include_usage: bool
+    model: str
+    identity: str
+    created: int
+
+    @property
+    def _kind(self) -> str:
+        if not self.chat:
+            return "text_completion"
+        return "chat.completion.chunk" if self.stream else "chat.completion"
+
+    def _envelope(self, choices: list[dict[str, Any]]) -> dict[str, Any]:
+        return {
+            "id": self.identity,
+            "object": self._kind,
+            "created": self.created,
+            "model": self.model,
+            "choices": choices,
+            "system_fingerprint": "simulated-engine",
+        }
+
+    def usage(self) -> dict[str, int]:
+        """Token counts so far."""
+        prompt, generated = self.request.prompt_tokens, self.request.generated
+        return {"prompt_tokens": prompt, "completion_tokens": generated, "total_tokens": prompt + generated}
+
+    def whole(self) -> dict[str, Any]:
+        """The answer of a request that did not stream."""
+        text = WORD * self.request.generated
+        choice: dict[str, Any] = {"index": 0, "logprobs": None, "finish_reason": self.request.finish_reason}
+        choice |= {"message": {"role": "assistant", "content": text}} if self.chat else {"text": text}
+        return self._envelope([choice]) | {"usage": self.usage()}
+
+    def chunk(self, tokens: int, *, finish_reason: str | None = None) -> bytes:
+        """One server-sent event with the tokens of one engine step."""
+        text = WORD * tokens
+        choice: dict[str, Any] = {"index": 0, "logprobs": None, "finish_reason": finish_reason}
+        choice |= {"delta": {"content": text} if tokens else {}} if self.chat else {"text": text}
+        return event(self._envelope([choice]))
+
+    def last(self) -> bytes:
+        """What follows the final chunk: the usage if it was asked for, and the end mark."""
+        tail = event(self._envelope([]) | {"usage": self.usage()}) if self.include_usage else b""
+        return tail + b"data: [DONE]\n\n"
+
+
+def event(body: dict[str, Any]) -> bytes:
+    """One server-sent event."""
+    return f"data: {json.dumps(body, separators=(',', ':'))}\n\n".encode()
+
+
+def problem(message: str, kind: str, code: int) -> dict[str, Any]:
+    """An error body as vLLM writes it."""
+    return {"error": {"message": message, "type": kind, "param": None, "code": code}}

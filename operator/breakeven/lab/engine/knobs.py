@@ -1,0 +1,68 @@
+"""What may be set about the simulation itself, apart from the engine's command line."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+PREFIX = "BREAKEVEN_SIM_"
+"""Environment variables are this and the name of a knob in capitals, for example BREAKEVEN_SIM_LOAD_DELAY=10."""
+
+
+@dataclass(frozen=True, slots=True)
+class Knobs:
+    """Simulation settings. A later source wins: profile file, then environment, then options."""
+
+    load_delay: float = 2.0
+    """Seconds from start to the first answer of /health. A real 70B takes minutes."""
+    time_scale: float = 1.0
+    """Simulated seconds in a real one. Latencies on the metrics page are in simulated seconds."""
+    seed: int = 0
+    """Seed of everything drawn at random."""
+    acceptance: tuple[tuple[float, float], ...] = ()
+    """Conditional acceptance by temperature: a JSON object such as {"0": 0.8, "1": 0.3}. Empty: the method's default."""
+    spread: float | None = None
+    """Standard deviation of acceptance between requests. Absent: the method's default."""
+    step_factor: float = 1.0
+    """Multiplies every step time."""
+    draft_step_factor: float = 1.0
+    """Multiplies the step time of an engine that speculates, on top."""
+    kv_tokens: int | None = None
+    """KV cache in tokens. Absent: as measured for this engine."""
+    dies_on_first_request: bool = False
+    """Answer /health with 200, then die with exit code 0 on the first request, as some configurations really do."""
+    hangs_on_sigterm: bool = False
+    """Stop listening on SIGTERM and never exit, as a real server sometimes does; only SIGKILL ends it."""
+
+
+def knobs_from(
+    environment: Mapping[str, str], *, profile: Path | None = None, options: Mapping[str, Any] | None = None
+) -> Knobs:
+    """Settings from a YAML profile, the environment and options. Raises ValueError naming what cannot be read."""
+    knobs = Knobs()
+    if profile is not None:
+        loaded = yaml.safe_load(profile.read_text(encoding="utf-8")) or {}
+        unknown = set(loaded) - {f.name for f in fields(Knobs)}
+        if unknown:
+            raise ValueError(f"{profile}: no such setting: {', '.join(sorted(unknown))}")
+        knobs = replace(knobs, **{name: _read(name, value) for name, value in loaded.items()})
+    found = {
+        f.name: environment[PREFIX + f.name.upper()] for f in fields(Knobs) if PREFIX + f.name.upper() in environment
+    }
+    knobs = replace(knobs, **{name: _read(name, value) for name, value in found.items()})
+    return replace(knobs, **{name: value for name, value in (options or {}).items() if value is not None})
+
+
+def _read(name: str, value: Any) -> Any:
+    try:
+        if name == "acceptance":
+            points = json.loads(value) if isinstance(value, str) else value
+            return tuple(sorted((float(t), float(rate)) for t, rate in points.items()))
+        if name in ("dies_on_first_request", "hangs_on_sigterm"):
+            return str(value).lower() in ("1", "true", "yes")
+        return int(value) if name in ("seed", "kv_tokens") else float(value)
+    except (AttributeError, TypeError, ValueError) as error:
+        raise ValueError(f"{PREFIX}{name.upper()}: cannot read {value!r}") from error
