@@ -10,6 +10,7 @@ What its defaults leave open and what is done about it here:
 """
 
 import json
+import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,10 @@ from urllib3.util.retry import Retry
 
 RawSeries = Mapping[str, Any]
 """One element of `data.result` of a range selector: `metric` and `values`."""
+
+
+_PUNCTUATION = re.compile(r"[^\w:\-\u0080-\U0010ffff]")
+"""ASCII that may mean something in RE2; RE2 refuses a backslash before letters and before anything outside ASCII."""
 
 
 class MetricsError(Exception):
@@ -210,5 +215,6 @@ def _short(error: Exception) -> str:
 
 
 def regex_of(values: Sequence[str]) -> str:
-    """Alternatives of a regular-expression matcher for exactly these values, escaped for RE2 and for PromQL."""
-    return "|".join("".join(c if c.isalnum() or c in "_:-" else f"\\\\{c}" for c in v) for v in sorted(values))
+    """Alternatives of a matcher for exactly these values: escaped for RE2, then for a PromQL string."""
+    pattern = "|".join(_PUNCTUATION.sub(r"\\\g<0>", value) for value in sorted(values))
+    return json.dumps(pattern, ensure_ascii=False)[1:-1]

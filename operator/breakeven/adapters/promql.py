@@ -1,6 +1,5 @@
 """The selectors that are sent, and how a raw result becomes scrapes by pod."""
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -47,7 +46,7 @@ class Naming:
 
 def anchor_query(prefix: str | None) -> str:
     """Instant query for one series of every vLLM, to see how they are named."""
-    stem = re.escape(prefix).replace("\\", "\\\\") if prefix is not None else ".*"
+    stem = regex_of([prefix]) if prefix is not None else ".*"
     return f'{{__name__=~"{stem}{names.ANCHOR}(_total)?"}}'
 
 
