@@ -1,7 +1,12 @@
 """What every model of the resource shares: camelCase on the wire, snake_case in Python, frozen values."""
 
-from pydantic import BaseModel, ConfigDict
+from typing import Any, ClassVar, Self
+
+from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, model_validator
 from pydantic.alias_generators import to_camel
+from pydantic_core import CoreSchema
+
+from breakeven.api.rules import VALIDATIONS, Rule, broken
 
 GROUP = "breakeven.dev"
 VERSION = "v1alpha1"
@@ -24,6 +29,21 @@ class SpecModel(BaseModel):
         frozen=True,
         use_attribute_docstrings=True,
     )
+    rules: ClassVar[tuple[Rule, ...]] = ()
+    """What must hold between the fields, here and in the API server."""
+
+    @model_validator(mode="after")
+    def _keep_the_rules(self) -> Self:
+        if complaint := broken(self.rules, self):
+            raise ValueError(complaint)
+        return self
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        written = handler.resolve_ref_schema(handler(schema))
+        if cls.rules:
+            written[VALIDATIONS] = [rule.validation for rule in cls.rules]
+        return written
 
 
 class StatusModel(BaseModel):

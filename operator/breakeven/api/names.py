@@ -1,5 +1,7 @@
 """Labels, annotations and other fixed names that the operator writes or reads on objects."""
 
+import re
+
 from breakeven.api.base import GROUP
 
 FIELD_MANAGER = "breakeven"
@@ -23,3 +25,14 @@ COMMAND = f"{GROUP}/command"
 
 NAME_MAX = 40
 """Longest name of a resource: `<name>-<10 hex>` plus the suffixes of ReplicaSet and pod stay within a 63 character label."""
+NAME_PATTERN = r"^[a-z]([-a-z0-9]*[a-z0-9])?$"
+"""What a Service may be called."""
+NAME_MESSAGE = (
+    f"metadata.name: write at most {NAME_MAX} characters of a-z, 0-9 and '-', the first a letter, the last no '-': "
+    "Deployments and pods add a hash to it"
+)
+
+
+def fits_name(name: str) -> bool:
+    """Whether a resource may have this name."""
+    return len(name) <= NAME_MAX and re.fullmatch(NAME_PATTERN, name) is not None

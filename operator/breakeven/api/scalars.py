@@ -7,8 +7,11 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
-DURATION_PATTERN = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"
+DURATION_PATTERN = r"^([0-9]{1,6}(\.[0-9]{1,3})?(ms|s|m|h))+$"
+"""Go's durations, short enough that none of 20 characters overflows Go's 292 years."""
+DURATION_LENGTH = 20
 DECIMAL_PATTERN = r"^-?[0-9]{1,9}(\.[0-9]{1,9})?$"
+_FINEST = Decimal("1e-9")
 
 _UNIT = {
     "ms": timedelta(milliseconds=1),
@@ -29,7 +32,7 @@ def parse_duration(value: Any) -> timedelta:
     """
     if isinstance(value, timedelta):
         return value
-    if not isinstance(value, str) or not re.fullmatch(DURATION_PATTERN, value):
+    if not isinstance(value, str) or len(value) > DURATION_LENGTH or not re.fullmatch(DURATION_PATTERN, value):
         raise ValueError(f"{value!r} is not a duration; write for example 90s, 10m or 1h30m")
     return sum((float(n) * _UNIT[u] for n, u in _PART.findall(value)), timedelta())
 
@@ -48,14 +51,30 @@ def format_duration(value: timedelta) -> str:
 
 
 def parse_decimal(value: Any) -> Decimal:
-    """Read a decimal number; the API carries it as a string because Kubernetes forbids floats."""
+    """Read a decimal number; the API carries it as a string because Kubernetes forbids floats.
+
+    Numbers computed here are rounded to the nine digits that the API carries, so that writing and reading back changes
+    nothing.
+
+    Raises
+    ------
+    ValueError
+        If it is no finite number of at most nine digits before the point.
+    """
+    if isinstance(value, str) and not re.fullmatch(DECIMAL_PATTERN, value):
+        raise ValueError(f'{value!r} is not a decimal number; write for example "1.05"')
     try:
         number = Decimal(str(value))
     except InvalidOperation:
         raise ValueError(f'{value!r} is not a decimal number; write for example "1.05"') from None
-    if not number.is_finite():
-        raise ValueError(f"{value!r} is not a finite number")
-    return number
+    if not number.is_finite() or abs(number) >= 1_000_000_000:
+        raise ValueError(f"{value!r} is not a finite number below 1000000000")
+    return number.quantize(_FINEST).normalize() if number.as_tuple().exponent < -9 else number  # type: ignore[operator] # finite
+
+
+def format_decimal(value: Decimal) -> str:
+    """Write a decimal number without an exponent."""
+    return format(value, "f")
 
 
 def parse_time(value: Any) -> datetime:
@@ -77,12 +96,12 @@ Duration = Annotated[
     timedelta,
     BeforeValidator(parse_duration),
     PlainSerializer(format_duration, return_type=str),
-    WithJsonSchema({"type": "string", "pattern": DURATION_PATTERN, "maxLength": 32}),
+    WithJsonSchema({"type": "string", "pattern": DURATION_PATTERN, "maxLength": DURATION_LENGTH}),
 ]
 DecimalString = Annotated[
     Decimal,
     BeforeValidator(parse_decimal),
-    PlainSerializer(str, return_type=str),
+    PlainSerializer(format_decimal, return_type=str),
     WithJsonSchema({"type": "string", "pattern": DECIMAL_PATTERN, "maxLength": 24}),
 ]
 Time = Annotated[

@@ -4,6 +4,9 @@ import hashlib
 import json
 from typing import Any
 
+from pydantic import GetJsonSchemaHandler
+from pydantic_core import CoreSchema
+
 from breakeven.api.base import SpecModel
 from breakeven.api.spec import DraftSpec, EngineSpec, HardwareSpec, SpeculativeDeploymentSpec, TargetSpec
 
@@ -21,6 +24,12 @@ class Variant(SpecModel):
     """Where its pods run."""
     pod_template: dict[str, Any] | None = None
     """Overrides of the rendered pod template."""
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        # In `status` only, where an older resource must stay writable whatever later rules say.
+        text = "One engine configuration: engine, target, draft, hardware and podTemplate, as in spec."
+        return {"type": "object", "description": text, "x-kubernetes-preserve-unknown-fields": True}
 
     @property
     def name(self) -> str:

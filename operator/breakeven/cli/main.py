@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from breakeven import __version__
+from breakeven.cli import crd
 
 PLAN = "Before anything runs"
 MEASURE = "Reading and deciding"
@@ -34,6 +35,9 @@ def root(
     ] = False,
 ) -> None:
     """Keep vLLM speculative decoding on where it pays and off where it does not."""
+
+
+app.command("crd", rich_help_panel=OPERATE)(crd.crd)
 
 
 def main() -> None:

@@ -1,0 +1,229 @@
+"""The CustomResourceDefinition, generated from the models: pure, a dict in and a dict out.
+
+pydantic writes JSON schema 2020-12; apiextensions/v1 takes a "structural" subset of OpenAPI 3.0
+(https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#specifying-a-structural-schema).
+`structural` translates, and refuses with `NotStructural` what has no translation: an unknown keyword never slips through.
+
+Choices: optional fields are absent, never null. Defaults are the server's, so that `kubectl get -o yaml` shows what is in
+force and a later release does not change what a stored resource means; empty lists and texts are not written out. Variants
+in `status` keep unknown fields and are not checked again: an older resource must never become unwritable.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from breakeven.api.base import GROUP, KIND, PLURAL, SHORT_NAME, SINGULAR, VERSION
+from breakeven.api.names import NAME_MAX, NAME_MESSAGE, NAME_PATTERN
+from breakeven.api.rules import VALIDATIONS
+from breakeven.api.spec import SpeculativeDeploymentSpec
+from breakeven.api.status import Status
+
+Schema = dict[str, Any]
+
+PRESERVE = "x-kubernetes-preserve-unknown-fields"
+_KEPT = (
+    "type",
+    "description",
+    "pattern",
+    "format",
+    "enum",
+    "minimum",
+    "maximum",
+    "minLength",
+    "maxLength",
+    "minItems",
+    "maxItems",
+    "maxProperties",
+    PRESERVE,
+    "x-kubernetes-int-or-string",
+    "x-kubernetes-list-type",
+    "x-kubernetes-list-map-keys",
+    "x-kubernetes-map-type",
+    VALIDATIONS,
+)
+_HANDLED = ("title", "default", "properties", "required", "additionalProperties", "items", "$defs")
+
+
+class NotStructural(ValueError):
+    """A model says something that no structural schema can say."""
+
+
+def structural(schema: Schema, definitions: Mapping[str, Schema], path: str = "") -> Schema:
+    """Translate one JSON schema of pydantic into a structural schema.
+
+    Raises
+    ------
+    NotStructural
+        Naming the path and the keyword.
+    """
+    schema = _inlined(schema, definitions, path)
+    if unknown := set(schema) - set(_KEPT) - set(_HANDLED):
+        raise NotStructural(f"{path}: {', '.join(sorted(unknown))}")
+    out: Schema = {key: schema[key] for key in _KEPT if key in schema}
+    if schema.get("additionalProperties") is True:
+        out[PRESERVE] = True
+    _add_members(out, schema, definitions, path)
+    _add_default(out, schema)
+    return out
+
+
+def _inlined(schema: Schema, definitions: Mapping[str, Schema], path: str) -> Schema:
+    """Replace a reference by what it names and `X | None` by X: an optional field is absent, not null."""
+    options = [option for option in schema.get("anyOf", ()) if option.get("type") != "null"]
+    if "anyOf" in schema:
+        if len(options) != 1:
+            raise NotStructural(f"{path}: a union of {len(options)} types")
+        outer = {key: value for key, value in schema.items() if key != "anyOf"}
+        return _inlined(options[0] | outer, definitions, path)
+    if "$ref" in schema:
+        outer = {key: value for key, value in schema.items() if key != "$ref"}
+        return _inlined(definitions[schema["$ref"].rpartition("/")[2]] | outer, definitions, path)
+    return schema
+
+
+def _add_members(out: Schema, schema: Schema, definitions: Mapping[str, Schema], path: str) -> None:
+    if "properties" in schema:
+        out["properties"] = {
+            name: structural(member, definitions, f"{path}.{name}") for name, member in schema["properties"].items()
+        }
+        if schema.get("required"):
+            out["required"] = sorted(schema["required"])
+    elif isinstance(schema.get("additionalProperties"), dict):
+        out["additionalProperties"] = structural(schema["additionalProperties"], definitions, f"{path}{{}}")
+    if "items" in schema:
+        out["items"] = structural(schema["items"], definitions, f"{path}[]")
+
+
+def _add_default(out: Schema, schema: Schema) -> None:
+    """Write a default only where it says something.
+
+    An object's is {} when its members' defaults say the rest; with rules of its own it is written in full, because the API
+    server evaluates them on the default as it stands.
+    """
+    default = _without_null(schema.get("default"))
+    if out.get("type") == "object" and default is not None:
+        out["default"] = {} if default == _defaults(out) and VALIDATIONS not in out else default
+    elif default not in (None, [], ""):
+        out["default"] = default
+
+
+def _defaults(schema: Schema) -> Schema:
+    """Return what the API server makes of {}."""
+    found = {}
+    for name, member in schema.get("properties", {}).items():
+        if member.get("type") == "object" and "default" in member:
+            found[name] = member["default"] or _defaults(member)
+        elif "default" in member:
+            found[name] = member["default"]
+    return found
+
+
+def _without_null(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_null(item) for key, item in value.items() if item not in (None, [], "")}
+    return value
+
+
+_COLUMNS: tuple[tuple[str, str, str, int, str], ...] = (
+    ("State", "string", ".status.state", 0, "Where the loop stands."),
+    ("Ready", "string", '.status.conditions[?(@.type=="Ready")].status', 0, "Whether the declared replicas serve."),
+    (
+        "Speculation",
+        "string",
+        '.status.conditions[?(@.type=="SpeculationActive")].status',
+        0,
+        "Whether the stable variant speculates.",
+    ),
+    ("Speedup", "string", ".status.evidence.speedup", 0, "S: TPOT without speculation / TPOT with it."),
+    ("Acceptance", "string", ".status.evidence.acceptance", 0, "Accepted / drafted tokens."),
+    (
+        "Break-Even",
+        "string",
+        ".status.evidence.breakEvenAcceptance",
+        0,
+        "Acceptance at which the speed-up would be 1.",
+    ),
+    (
+        "Reason",
+        "string",
+        '.status.conditions[?(@.type=="SpeculationActive")].reason',
+        0,
+        "Why speculation is on or off.",
+    ),
+    ("Replicas", "integer", ".status.readyReplicas", 0, "Replicas that serve."),
+    ("Age", "date", ".metadata.creationTimestamp", 0, "Time since creation."),
+    ("Mode", "string", ".spec.policy.mode", 1, "Who decides about speculation."),
+    ("Method", "string", ".spec.draft.method", 1, "Declared drafting method."),
+    ("Target", "string", ".spec.target.model", 1, "Target model."),
+    ("Engine", "string", ".status.engineVersion", 1, "vLLM version the arguments are rendered for."),
+    ("Source", "string", ".status.evidence.source", 1, "What the verdict rests on."),
+    ("Lower", "string", ".status.evidence.speedupLower", 1, "Lower bound of the speed-up."),
+    ("Upper", "string", ".status.evidence.speedupUpper", 1, "Upper bound of the speed-up."),
+    ("Hold", "string", ".status.hold", 1, "Why nothing is judged at the moment."),
+)
+
+
+def _resource_schema() -> Schema:
+    spec = SpeculativeDeploymentSpec.model_json_schema(mode="serialization")
+    status = Status.model_json_schema(mode="serialization")
+    return {
+        "type": "object",
+        "description": "SpeculativeDeployment serves a model with vLLM and keeps speculative decoding on where it pays "
+        "and off where it does not.",
+        "required": ["spec"],
+        "properties": {
+            "apiVersion": {"type": "string", "description": f"{GROUP}/{VERSION}."},
+            "kind": {"type": "string", "description": f"{KIND}."},
+            "metadata": {"type": "object"},
+            "spec": structural(spec, spec.get("$defs", {}), "spec"),
+            "status": structural(status, status.get("$defs", {}), "status"),
+        },
+        VALIDATIONS: [
+            {
+                "rule": f"self.metadata.name.size() <= {NAME_MAX} && self.metadata.name.matches(r'{NAME_PATTERN}')",
+                "message": NAME_MESSAGE,
+            }
+        ],
+    }
+
+
+def definition() -> Schema:
+    """Return the CustomResourceDefinition."""
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{PLURAL}.{GROUP}", "labels": {"app.kubernetes.io/name": "breakeven"}},
+        "spec": {
+            "group": GROUP,
+            "names": {
+                "kind": KIND,
+                "listKind": f"{KIND}List",
+                "plural": PLURAL,
+                "singular": SINGULAR,
+                "shortNames": [SHORT_NAME],
+                "categories": ["breakeven", "inference"],
+            },
+            "scope": "Namespaced",
+            "versions": [
+                {
+                    "name": VERSION,
+                    "served": True,
+                    "storage": True,
+                    "additionalPrinterColumns": [
+                        {"name": name, "type": kind, "jsonPath": path, "description": text}
+                        | ({"priority": priority} if priority else {})
+                        for name, kind, path, priority, text in _COLUMNS
+                    ],
+                    "subresources": {
+                        "status": {},
+                        "scale": {
+                            "specReplicasPath": ".spec.replicas",
+                            "statusReplicasPath": ".status.replicas",
+                            "labelSelectorPath": ".status.selector",
+                        },
+                    },
+                    "schema": {"openAPIV3Schema": _resource_schema()},
+                }
+            ],
+        },
+    }
