@@ -10,6 +10,7 @@ from typing import Annotated
 from pydantic import Field
 
 from breakeven.api.base import StatusModel
+from breakeven.api.planned import PlanStatus
 from breakeven.api.scalars import DecimalString, Time
 from breakeven.api.variant import Variant
 
@@ -218,3 +219,5 @@ class Status(Memory):
     """The figures the last verdict rests on."""
     hold: Text = ""
     """Why nothing is judged at the moment; empty when judging."""
+    plan: PlanStatus | None = None
+    """What planning predicts for the declared variant. Absent: not planned yet."""
