@@ -147,7 +147,7 @@ class Engine:
 
     @property
     def speaks_json(self) -> bool:
-        """Whether speculation is one `--speculative-config` of JSON (0.8.2 reads Python literals there: flags instead)."""
+        """Whether speculation is one `--speculative-config` of JSON; 0.8.2 reads Python literals there, so flags."""
         return self.at_least("0.8.3")
 
     @property
@@ -160,14 +160,18 @@ class Engine:
         """Whether histogram buckets can be set."""
         return "--custom-histogram-buckets" in self.cli_flags
 
-    def generation(self, method: DraftMethod | None, *, forced_v1: bool = False) -> str:
-        """`v0` or `v1`: the engine that a method runs on by default, None being no speculation.
+    def generation(self, method: DraftMethod | None, *, forced: str = "") -> str:
+        """`v0` or `v1`: the engine that a method runs on, None being no speculation.
 
-        `forced_v1` is the environment variable VLLM_USE_V1=1, which 0.7 to 0.9 read.
+        `forced` is the value of the environment variable VLLM_USE_V1, which 0.8 and 0.9 read: 1, 0, or empty.
         """
         if self.before("0.8.0"):
             return "v0"
-        if self.at_least("0.10.0") or method is None or forced_v1:
+        if self.at_least("0.10.0") or forced == "1":
+            return "v1"
+        if forced == "0":
+            return "v0"
+        if method is None:
             return "v1"
         if self.before("0.9.0"):
             return "v0"

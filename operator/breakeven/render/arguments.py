@@ -1,0 +1,49 @@
+"""The exact command line of an engine: one list, no shell."""
+
+import math
+from decimal import Decimal
+
+from breakeven.render.buckets import CUSTOM_HISTOGRAM_BUCKETS
+from breakeven.render.names import PORT
+from breakeven.render.quantization import target_quantization
+from breakeven.render.request import Request
+from breakeven.render.schedule import schedule_env
+from breakeven.render.speculation import speculation_arguments
+
+COMMAND = ("vllm", "serve")
+"""Exists in every supported release; image entrypoints changed in 0.11.1."""
+
+
+def serve_arguments(request: Request) -> list[str]:
+    """Arguments after `vllm serve`, in a fixed order, for a request that `check` did not refuse.
+
+    The share of GPU memory is always written, because its default changed from 0.9 to 0.92 in 0.20.0.
+    """
+    variant, engine = request.variant, request.engine
+    target = variant.target
+    arguments = [target.model, f"--served-model-name={target.served_name or target.model}"]
+    if target.revision is not None:
+        arguments.append(f"--revision={target.revision}")
+    arguments += [f"--port={PORT}", f"--tensor-parallel-size={variant.hardware.gpus_per_replica}"]
+    if target.max_model_len is not None:
+        arguments.append(f"--max-model-len={target.max_model_len}")
+    arguments.append(
+        f"--gpu-memory-utilization={_plain(target.gpu_memory_utilization or engine.gpu_memory_utilization)}"
+    )
+    if target.kv_cache_dtype != "auto":
+        arguments.append(f"--kv-cache-dtype={target.kv_cache_dtype}")
+    arguments += target_quantization(request)
+    if engine.drains:
+        arguments.append(f"--shutdown-timeout={math.ceil(variant.engine.shutdown_timeout.total_seconds())}")
+    if engine.custom_buckets:
+        arguments.append(f"--custom-histogram-buckets={CUSTOM_HISTOGRAM_BUCKETS}")
+    return [*arguments, *speculation_arguments(request), *variant.engine.extra_args]
+
+
+def engine_env(request: Request) -> dict[str, str]:
+    """Environment that the arguments need to mean what they say."""
+    return schedule_env(request)
+
+
+def _plain(number: Decimal) -> str:
+    return format(number.normalize(), "f")

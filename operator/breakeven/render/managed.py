@@ -1,0 +1,72 @@
+"""Flags that the operator writes, and the fields to set instead."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+_SPECULATION = "speculation is declared in spec.draft: remove it"
+
+MANAGED: Mapping[str, str] = MappingProxyType(
+    {
+        "--model": "set target.model",
+        "--served-model-name": "set target.servedName",
+        "--revision": "set target.revision",
+        "--tensor-parallel-size": "set hardware.gpusPerReplica",
+        "--max-model-len": "set target.maxModelLen",
+        "--gpu-memory-utilization": "set target.gpuMemoryUtilization",
+        "--quantization": "set target.quantization",
+        "--kv-cache-dtype": "set target.kvCacheDtype",
+        "--host": "engines serve on every address of their pod: remove it",
+        "--port": "engines serve on port 8000: remove it",
+        "--shutdown-timeout": "set engine.shutdownTimeout",
+        "--custom-histogram-buckets": "it is the same on every variant, or their percentiles cannot be "
+        "compared: remove it",
+        "--disable-log-stats": "it removes the metrics that speculation is judged by: remove it",
+        "--config": "a file could set managed flags: write its lines as extraArgs",
+        "--grpc": "probes and metrics need HTTP: remove it",
+        "--headless": "probes and metrics need the API server: remove it",
+        "--uds": "probes and metrics need a TCP port: remove it",
+        "--ssl-keyfile": "probes and metrics use plain HTTP inside the cluster: remove it",
+        "--ssl-certfile": "probes and metrics use plain HTTP inside the cluster: remove it",
+        "--speculative-config": _SPECULATION,
+        "--spec-method": _SPECULATION,
+        "--spec-model": _SPECULATION,
+        "--spec-tokens": _SPECULATION,
+        "--speculative-model": _SPECULATION,
+        "--speculative-model-quantization": "set draft.quantization",
+        "--num-speculative-tokens": "set draft.numSpeculativeTokens",
+        "--speculative-draft-tensor-parallel-size": _SPECULATION,
+        "--speculative-max-model-len": _SPECULATION,
+        "--speculative-disable-by-batch-size": "set draft.disableAboveBatchSize",
+        "--speculative-disable-mqa-scorer": _SPECULATION,
+        "--disable-logprobs-during-spec-decoding": _SPECULATION,
+        "--ngram-prompt-lookup-max": "set draft.promptLookupMax",
+        "--ngram-prompt-lookup-min": "set draft.promptLookupMin",
+        "--spec-decoding-acceptance-method": "set draft.acceptance.method",
+        "--typical-acceptance-sampler-posterior-threshold": "set draft.acceptance.threshold",
+        "--typical-acceptance-sampler-posterior-alpha": "set draft.acceptance.alpha",
+        "--use-v2-block-manager": "it is written where the release needs it: remove it",
+    }
+)
+"""Flag → what to do instead of writing it in `engine.extraArgs`."""
+
+WATCHED = (
+    "--api-key",
+    "--async-scheduling",
+    "--data-parallel-size",
+    "--enable-chunked-prefill",
+    "--enable-dbo",
+    "--enable-lora",
+    "--enable-prompt-embeds",
+    "--enforce-eager",
+    "--load-format",
+    "--logits-processors",
+    "--max-num-batched-tokens",
+    "--max-num-seqs",
+    "--num-scheduler-steps",
+    "--per-request-spec-decode-metrics",
+    "--pipeline-parallel-size",
+    "--runner",
+    "--task",
+    "--ubatch-size",
+)
+"""Flags of the user's that rendering or checking reads."""
