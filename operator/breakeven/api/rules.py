@@ -31,8 +31,8 @@ class Rule:
     """What to write instead."""
     cel: str
     """The rule for the API server; `self` is the object."""
-    holds: Callable[[Any], bool]
-    """The same rule on the pydantic model."""
+    holds: Callable[[Any], bool] | None
+    """The same rule on the pydantic model. None: a room above checks it in more detail, and says so in its own words."""
 
     @property
     def validation(self) -> dict[str, str]:
@@ -43,7 +43,7 @@ class Rule:
 
 def broken(rules: tuple[Rule, ...], value: Any) -> str:
     """Return the messages of the rules that do not hold, or an empty text."""
-    return "; ".join(f"{rule.field}: {rule.message}" for rule in rules if not rule.holds(value))
+    return "; ".join(f"{rule.field}: {rule.message}" for rule in rules if rule.holds and not rule.holds(value))
 
 
 class _Checked(ABC):
