@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from breakeven import __version__
-from breakeven.cli import crd
+from breakeven.cli import crd, load
 
 PLAN = "Before anything runs"
 MEASURE = "Reading and deciding"
@@ -38,6 +38,7 @@ def root(
 
 
 app.command("crd", rich_help_panel=OPERATE)(crd.crd)
+app.command("load", rich_help_panel=LAB)(load.load)
 
 
 def main() -> None:

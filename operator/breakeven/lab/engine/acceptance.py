@@ -43,7 +43,7 @@ class Acceptance:
 
 
 def _beta(mean: float, spread: float, rng: Random) -> float:
-    """A draw from the Beta distribution with that mean and standard deviation (narrower where a Beta cannot be so wide)."""
+    """A draw from the Beta distribution with that mean and standard deviation (narrower where it must be)."""
     limit = mean * (1 - mean)
     if spread <= 0 or limit <= 0:
         return mean

@@ -23,7 +23,7 @@ class Knobs:
     seed: int = 0
     """Seed of everything drawn at random."""
     acceptance: tuple[tuple[float, float], ...] = ()
-    """Conditional acceptance by temperature: a JSON object such as {"0": 0.8, "1": 0.3}. Empty: the method's default."""
+    """Conditional acceptance by temperature, as in {"0": 0.8, "1": 0.3}. Empty: the method's default."""
     spread: float | None = None
     """Standard deviation of acceptance between requests. Absent: the method's default."""
     step_factor: float = 1.0

@@ -35,7 +35,7 @@ class Memory:
     prefill_tokens_per_s: float
 
     def tokens_on(self, gpus: int) -> int:
-        """KV capacity in tokens on that many GPUs: weights are loaded once, the rest is cache (computed, not measured)."""
+        """KV capacity in tokens on that many GPUs: weights are loaded once (computed, not measured)."""
         free = gpus * (self.kv_gib + self.weights_gib) - self.weights_gib
         return int(self.kv_tokens * free / self.kv_gib)
 
@@ -103,7 +103,7 @@ class StepTimes:
     source: str
 
     def seconds(self, batch: int, k: int) -> float:
-        """One step of `batch` sequences that verifies k drafted tokens each; k = 0 while drafting is the idle machinery."""
+        """One step of `batch` sequences, k drafted tokens each; k = 0 while drafting is the idle machinery."""
         if self.method == BASELINE:
             return self._curve(BASELINE, 0, 0).at(batch)
         if k == 0:
