@@ -10,7 +10,7 @@ import yaml
 
 from breakeven.demo.figures import ArmFigures, Span, arm_figures
 from breakeven.demo.processes import Process
-from breakeven.demo.stage import HERE, Stage
+from breakeven.demo.stage import Stage
 from breakeven.demo.view import View
 from breakeven.lab.errors import LabError
 from breakeven.lab.handle import RunningLab
@@ -18,6 +18,8 @@ from breakeven.lab.reap import VARIABLE
 
 NAMESPACE = "breakeven-system"
 ACCOUNT = f"system:serviceaccount:{NAMESPACE}:breakeven"
+LOAD_S = "1800"
+"""Traffic ends by itself after this many seconds, whatever happens to the demo."""
 MANIFESTS = Path(__file__).parents[3] / "manifests"
 
 Status = Mapping[str, Any]
@@ -72,8 +74,10 @@ class Story:
         environment = self.lab.environment(self.lab.kubeconfig_for(ACCOUNT)) | {
             "BREAKEVEN_PROMETHEUS_URL": self.lab.prometheus_url,
             "BREAKEVEN_LEASE_NAMESPACE": NAMESPACE,
-            "BREAKEVEN_HEALTH_ADDRESS": "127.0.0.1:0",
-            "BREAKEVEN_CYCLE_INTERVAL": "1s",
+            "BREAKEVEN_HEALTH_HOST": "127.0.0.1",
+            "BREAKEVEN_HEALTH_PORT": "0",
+            "BREAKEVEN_PROMETHEUS_INTERVAL": "1",
+            "BREAKEVEN_LOG_FORMAT": "text",
         }
         self.operator = self._process(["run"], "operator.log", environment)
 
@@ -113,7 +117,7 @@ class Story:
         if self._load is not None:
             self._load.stop()
         url = self.lab.service_url(self.namespace, self.name)
-        self._load = self._process(["load", "--url", url, "--profile", str(HERE / profile)], "load.log")
+        self._load = self._process(["load", "--url", url, "--profile", profile, "--duration", LOAD_S], "load.log")
 
     def measure(self, title: str) -> None:
         """Let the same traffic run on for a window, so that its figures can be read back."""
