@@ -1,0 +1,76 @@
+"""Reading resources from a file, for the commands that work offline."""
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import typer
+import yaml
+from pydantic import ValidationError
+
+from breakeven.api.base import KIND
+from breakeven.api.spec import SpeculativeDeploymentSpec
+
+REFUSED = 1
+USAGE = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resource:
+    """One resource of a file."""
+
+    name: str
+    namespace: str
+    spec: SpeculativeDeploymentSpec
+
+
+def read_resources(file: Path, *, engine_version: str | None = None) -> list[Resource]:
+    """Read every SpeculativeDeployment of a YAML or JSON file; `-` is standard input. Other kinds are passed over.
+
+    Says what is wrong on stderr and ends the command: exit code 2 for a file that cannot be read, 1 for a resource that
+    is refused. `engine_version` stands in for `spec.engine.version`.
+    """
+    try:
+        text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
+        documents = list(_flat(yaml.safe_load_all(text)))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise fail(f"-f {file}: {error}", USAGE) from None
+    bodies = [d for d in documents if d.get("kind") == KIND]
+    if not bodies:
+        raise fail(f"-f {file}: no {KIND} in it", USAGE)
+    return [_resource(body, engine_version) for body in bodies]
+
+
+def fail(message: str, code: int) -> typer.Exit:
+    """Say why on stderr; the caller raises what comes back."""
+    typer.echo(message, err=True)
+    return typer.Exit(code)
+
+
+def _flat(documents: Any) -> Iterator[dict[str, Any]]:
+    for document in documents:
+        if isinstance(document, dict) and isinstance(document.get("items"), list):
+            yield from _flat(document["items"])
+        elif isinstance(document, dict):
+            yield document
+
+
+def _resource(body: dict[str, Any], engine_version: str | None) -> Resource:
+    metadata = body.get("metadata")
+    metadata = metadata if isinstance(metadata, dict) else {}
+    name = str(metadata.get("name", ""))
+    spec = body.get("spec")
+    if engine_version is not None and isinstance(spec, dict) and isinstance(spec.get("engine"), dict):
+        spec = spec | {"engine": spec["engine"] | {"version": engine_version.removeprefix("v")}}
+    try:
+        parsed = SpeculativeDeploymentSpec.model_validate(spec)
+    except ValidationError as error:
+        raise fail("\n".join(f"{name}: {line}" for line in _complaints(error)), REFUSED) from None
+    return Resource(name=name, namespace=str(metadata.get("namespace") or "default"), spec=parsed)
+
+
+def _complaints(error: ValidationError) -> Iterator[str]:
+    for item in error.errors(include_url=False):
+        yield f"{'.'.join(('spec', *map(str, item['loc'])))}: {item['msg'].removeprefix('Value error, ')}"

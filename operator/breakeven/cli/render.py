@@ -1,0 +1,115 @@
+"""`breakeven render`: the objects and arguments a resource leads to, without a cluster."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from breakeven.cli.manifests import Resource
+    from breakeven.domain.decision import Placement
+    from breakeven.render import Rendering
+
+
+class Output(StrEnum):
+    """What is printed."""
+
+    YAML = "yaml"
+    JSON = "json"
+    ARGS = "args"
+
+
+class Speculation(StrEnum):
+    """Which variants are printed."""
+
+    BOTH = "both"
+    ON = "on"
+    OFF = "off"
+
+
+def render(
+    file: Annotated[
+        Path, typer.Option("--file", "-f", metavar="FILE", help="Resource, YAML or JSON; - is standard input.")
+    ],
+    engine_version: Annotated[
+        str | None, typer.Option(metavar="V", help="Render for this vLLM version, for example 0.24.0.")
+    ] = None,
+    output: Annotated[
+        Output, typer.Option("--output", "-o", help="Manifests as yaml or json, or only the engine's args.")
+    ] = Output.YAML,
+    speculation: Annotated[
+        Speculation, typer.Option(help="Variants to print: without speculation (off), with it (on), or both.")
+    ] = Speculation.BOTH,
+) -> None:
+    """Print the objects of a resource: without speculation, with it, and with each alternative.
+
+    Works offline. What the engine version cannot do is refused by field, with the versions that can: exit code 1.
+
+    Example: `breakeven render -f manifests/samples/quickstart.yaml --engine-version 0.24.0 -o args`
+    """
+    from breakeven.cli.manifests import REFUSED, read_resources
+    from breakeven.render import Owner, desired
+
+    renderings = []
+    refused = False
+    for resource in read_resources(file, engine_version=engine_version):
+        placements = _placements(resource, speculation)
+        made = desired(Owner(name=resource.name, namespace=resource.namespace), placements)
+        refused = refused or bool(made.refusals)
+        for kind, findings in (("refused", made.refusals), ("caution", made.cautions)):
+            for finding in findings:
+                field = finding.field if finding.field.startswith("metadata") else f"spec.{finding.field}"
+                typer.echo(f"{resource.name}: {kind}: {field}: {finding.message}", err=True)
+        renderings.append((placements, made))
+    if refused:
+        raise typer.Exit(REFUSED)
+    _print(renderings, output)
+
+
+def _placements(resource: "Resource", speculation: Speculation) -> "list[Placement]":
+    from breakeven.api.status import Role
+    from breakeven.api.variant import declared_variant
+    from breakeven.domain.decision import Placement
+
+    declared = declared_variant(resource.spec)
+    variants = [declared.baseline] if speculation is not Speculation.ON else []
+    if speculation is not Speculation.OFF:
+        variants += [declared.with_draft(d) for d in (declared.draft, *resource.spec.alternatives) if d is not None]
+    # The operator moves replicas between variants; before it measured anything they are all the first one's.
+    return [
+        Placement(
+            variant=variant,
+            role=Role.STABLE if place == 0 else Role.CANARY,
+            replicas=resource.spec.replicas if place == 0 else 0,
+        )
+        for place, variant in enumerate(variants)
+    ]
+
+
+def _print(renderings: "list[tuple[list[Placement], Rendering]]", output: Output) -> None:
+    import json
+
+    import yaml
+
+    objects: list[dict[str, Any]] = [o for _, made in renderings for o in made.objects]
+    match output:
+        case Output.YAML:
+            typer.echo(yaml.safe_dump_all(objects, sort_keys=False, width=4096), nl=False)
+        case Output.JSON:
+            typer.echo(json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}, indent=2))
+        case Output.ARGS:
+            typer.echo("\n".join(_command_lines(renderings)))
+
+
+def _command_lines(renderings: "list[tuple[list[Placement], Rendering]]") -> list[str]:
+    lines = []
+    for placements, made in renderings:
+        for placed in placements:
+            deployment = made.deployments[placed.variant.name]
+            container = deployment["spec"]["template"]["spec"]["containers"][0]
+            draft = placed.variant.draft
+            what = f"{draft.method.value} k={draft.num_speculative_tokens}" if draft else "no speculation"
+            lines.append(f"# {deployment['metadata']['name']}: {what}")
+            lines += [*container["command"], *container["args"]]
+    return lines
