@@ -13,7 +13,9 @@ from types import TracebackType
 from typing import Self
 
 from breakeven.lab.block import Block, reserve
+from breakeven.lab.cluster import Cluster
 from breakeven.lab.control import ControlServer
+from breakeven.lab.controlplane.client import ApiError
 from breakeven.lab.controlplane.keys import new_token
 from breakeven.lab.controlplane.plane import ControlPlane
 from breakeven.lab.errors import LabError
@@ -42,6 +44,9 @@ class Lab:
         self.fault = asyncio.get_running_loop().create_future()
         try:
             await self._start()
+        except ApiError as error:
+            await self._stop()
+            raise LabError(f"the API server: {error}") from error
         except BaseException:
             await self._stop()
             raise
@@ -63,6 +68,27 @@ class Lab:
         write_state(self.directory, self._state(block, plane, control))
         self._exits.push_async_callback(plane.stop)
         await plane.start(self._progress)
+        self._progress("nodes, kubelet and service proxy")
+        cluster = Cluster(
+            settings=self.settings, directory=self.directory, block=block, plane=plane, identity=self.identity
+        )
+        self._exits.push_async_callback(cluster.stop)
+        await cluster.start()
+        cluster.answer(control)
+        watching = asyncio.create_task(self._watch(plane, cluster))
+        self._exits.callback(watching.cancel)
+
+    async def _watch(self, plane: ControlPlane, cluster: Cluster) -> None:
+        """Tell when something that must run has ended."""
+        assert self.fault is not None
+        while True:
+            await asyncio.sleep(1.0)
+            if component := plane.fallen():
+                self.fault.set_result(f"{component.name} ended:\n{component.tail()}")
+                return
+            if reason := cluster.fallen():
+                self.fault.set_result(reason)
+                return
 
     def _state(self, block: Block, plane: ControlPlane, control: ControlServer) -> LabState:
         started = start_ticks(os.getpid())

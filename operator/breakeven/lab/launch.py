@@ -54,7 +54,7 @@ def launch(settings: LabSettings, directory: Path, progress: Callable[[str], Non
     """
     if (directory / FILE).exists() and read_state(directory).alive():
         raise LabError(f"lab {settings.name!r} is up already: `breakeven lab down --name {settings.name}` first")
-    remove_stale(directory)
+    remove_stale(directory, keep=())
     (directory / "logs").mkdir(mode=0o700, parents=True, exist_ok=True)
     directory.chmod(0o700)
     (directory / SETTINGS).write_text(settings.model_dump_json(indent=2) + "\n")

@@ -83,6 +83,11 @@ class Child:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
 
+    def kill_group_if_running(self) -> None:
+        """SIGKILL its group unless it has ended meanwhile."""
+        if self.status is None:
+            self.kill_group()
+
     async def stop(self, grace: float) -> int:
         """SIGTERM, then after `grace` seconds SIGKILL to the group. Returns its exit status."""
         self.signal(signal.SIGTERM)

@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import time
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,7 +14,6 @@ from breakeven.lab.state import FILE, LabState, read_state
 
 PATIENCE_SECONDS = 30.0
 """How long a lab's process may take to end in good order before it is killed."""
-KEPT = "logs"
 
 
 def stop_lab(directory: Path) -> bool:
@@ -44,14 +44,14 @@ def _end(state: LabState) -> None:
         time.sleep(0.02)
 
 
-def remove_stale(directory: Path) -> None:
-    """Kill what a dead lab left running and remove its files, logs excepted."""
+def remove_stale(directory: Path, keep: Collection[str] = ("logs", "pods")) -> None:
+    """Kill what a dead lab left running and remove its files, all logs excepted by default."""
     if not directory.is_dir():
         return
     with suppress(LabError):
         sweep(VARIABLE, read_state(directory).identity)
-    for entry in directory.iterdir():
-        if entry.name == KEPT:
+    for entry in list(directory.iterdir()):
+        if entry.name in keep:
             continue
         if entry.is_dir() and not entry.is_symlink():
             shutil.rmtree(entry, ignore_errors=True)

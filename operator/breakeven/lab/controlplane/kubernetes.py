@@ -125,7 +125,7 @@ def controller_manager_arguments(layout: Layout) -> list[str]:
         f"--root-ca-file={layout.authority}",
         "--leader-elect=false",
         "--secure-port=0",
-        "--controllers=*,-endpoint-controller,-endpointslice-controller,-endpointslice-mirroring-controller",
+        "--controllers=*,-endpoints-controller,-endpointslice-controller,-endpointslice-mirroring-controller",
         "--kube-api-qps=400",
         "--kube-api-burst=800",
         "--concurrent-deployment-syncs=20",
