@@ -174,7 +174,7 @@ def _resource_schema() -> Schema:
         "properties": {
             "apiVersion": {"type": "string", "description": f"{GROUP}/{VERSION}."},
             "kind": {"type": "string", "description": f"{KIND}."},
-            "metadata": {"type": "object"},
+            "metadata": {"type": "object", "properties": {"name": {"type": "string"}}},
             "spec": structural(spec, spec.get("$defs", {}), "spec"),
             "status": structural(status, status.get("$defs", {}), "status"),
         },
@@ -182,6 +182,7 @@ def _resource_schema() -> Schema:
             {
                 "rule": f"self.metadata.name.size() <= {NAME_MAX} && self.metadata.name.matches(r'{NAME_PATTERN}')",
                 "message": NAME_MESSAGE,
+                "fieldPath": ".metadata.name",
             }
         ],
     }

@@ -28,7 +28,7 @@ NAME_MAX = 40
 NAME_PATTERN = r"^[a-z]([-a-z0-9]*[a-z0-9])?$"
 """What a Service may be called."""
 NAME_MESSAGE = (
-    f"metadata.name: write at most {NAME_MAX} characters of a-z, 0-9 and '-', the first a letter, the last no '-': "
+    f"write at most {NAME_MAX} characters of a-z, 0-9 and '-', the first a letter, the last no '-': "
     "Deployments and pods add a hash to it"
 )
 
