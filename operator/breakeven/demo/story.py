@@ -1,14 +1,14 @@
 """The story itself, chapter by chapter, told with the commands a user would type."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import yaml
 
 from breakeven.demo.figures import ArmFigures, Span, arm_figures
+from breakeven.demo.operator import Operator, install
 from breakeven.demo.processes import Process
 from breakeven.demo.stage import Stage
 from breakeven.demo.view import View
@@ -16,11 +16,8 @@ from breakeven.lab.errors import LabError
 from breakeven.lab.handle import RunningLab
 from breakeven.lab.reap import VARIABLE
 
-NAMESPACE = "breakeven-system"
-ACCOUNT = f"system:serviceaccount:{NAMESPACE}:breakeven"
 LOAD_S = "1800"
 """Traffic ends by itself after this many seconds, whatever happens to the demo."""
-MANIFESTS = Path(__file__).parents[3] / "manifests"
 
 Status = Mapping[str, Any]
 
@@ -67,19 +64,8 @@ class Story:
     def install(self) -> None:
         """CRD, rights and the operator under its own service account."""
         self.view.chapter("install: CRD, RBAC, operator")
-        self.lab.kubectl("apply", "--server-side", "--kustomize", str(MANIFESTS / "lab"))
-        self.lab.kubectl(
-            "wait", "--for=condition=Established", "crd/speculativedeployments.breakeven.dev", "--timeout=30s"
-        )
-        environment = self.lab.environment(self.lab.kubeconfig_for(ACCOUNT)) | {
-            "BREAKEVEN_PROMETHEUS_URL": self.lab.prometheus_url,
-            "BREAKEVEN_LEASE_NAMESPACE": NAMESPACE,
-            "BREAKEVEN_HEALTH_HOST": "127.0.0.1",
-            "BREAKEVEN_HEALTH_PORT": "0",
-            "BREAKEVEN_PROMETHEUS_INTERVAL": "1",
-            "BREAKEVEN_LOG_FORMAT": "text",
-        }
-        self.operator = self._process(["run"], "operator.log", environment)
+        install(self.lab)
+        self._begin(Operator(self.lab, outlive=self.keep))
 
     def apply(self) -> None:
         """kubectl apply, until every replica serves without speculation and the traffic has begun."""
@@ -117,7 +103,13 @@ class Story:
         if self._load is not None:
             self._load.stop()
         url = self.lab.service_url(self.namespace, self.name)
-        self._load = self._process(["load", "--url", url, "--profile", profile, "--duration", LOAD_S], "load.log")
+        load = Process(
+            ["load", "--url", url, "--profile", profile, "--duration", LOAD_S],
+            log=self.lab.directory / "logs" / "load.log",
+            environment={VARIABLE: self.lab.state.identity},
+            outlive=self.keep,
+        )
+        self._load = self._begin(load)
 
     def measure(self, title: str) -> None:
         """Let the same traffic run on for a window, so that its figures can be read back."""
@@ -165,13 +157,7 @@ class Story:
             "run with KEEP=1 and look at `kubectl describe spd`."
         )
 
-    def _process(self, arguments: Sequence[str], log: str, environment: Mapping[str, str] | None = None) -> Process:
-        process = Process(
-            arguments,
-            log=self.lab.directory / "logs" / log,
-            environment=dict(environment or {}) | {VARIABLE: self.lab.state.identity},
-            outlive=self.keep,
-        )
+    def _begin(self, process: Process) -> Process:
         process.start()
         if not self.keep:
             self._exits.callback(process.stop)

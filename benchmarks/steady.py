@@ -1,0 +1,214 @@
+"""What watching costs: 10, 100 and 1,000 resources on hollow nodes, three minutes each in steady state.
+
+    .venv/bin/python benchmarks/steady.py [--sizes 10,100,1000] [--minutes 3] [-o json]
+
+Real etcd, kube-apiserver, scheduler, controller-manager and Prometheus; the pods are hollow (marked Ready without a
+process) and their series are simulated by one exporter. Every resource speculates with a live control, so every one is
+judged all the time. API requests are counted from the API server's audit log, Prometheus queries from Prometheus's own
+counter, CPU and memory from /proc. The operator runs under its own service account with the rights it ships with.
+"""
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import yaml
+
+from breakeven.demo.operator import OPERATOR_ACCOUNT, Operator, install
+from breakeven.lab.handle import RunningLab
+from breakeven.lab.settings import H200, LabSettings, NodeSettings
+
+NAMESPACE = "steady"
+SCRAPE_S = 15.0
+QUERIES = 'sum(prometheus_http_requests_total{handler=~"/api/v1/query(_range)?"})'
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One line of the table."""
+
+    resources: int
+    reads_per_resource_minute: float
+    writes_per_resource_minute: float
+    lease_writes_per_minute: float
+    prometheus_queries_per_cycle: float
+    cpu_seconds_per_minute: float
+    resident_mib: float
+    start_up_s: float
+    """From the start of the process until every resource was looked at and none was found unsettled."""
+
+
+def resource(index: int) -> dict[str, object]:
+    """One resource; two replicas, so that one speculates and one is the control."""
+    return {
+        "apiVersion": "breakeven.dev/v1alpha1",
+        "kind": "SpeculativeDeployment",
+        "metadata": {"name": f"steady-{index:04d}", "namespace": NAMESPACE},
+        "spec": {
+            "replicas": 2,
+            "engine": {"image": "vllm/vllm-openai:v0.33.0"},
+            "target": {"model": "meta-llama/Llama-3.1-8B-Instruct"},
+            "draft": {"method": "Eagle3", "model": "yuhuili/EAGLE3-LLaMA3.1-Instruct-8B", "numSpeculativeTokens": 3},
+            "evidence": {"window": "150s", "warmup": "15s", "promoteWindows": 1, "minRequests": 1},
+            "policy": {"holdback": {"mode": "Always"}, "maxTransitionsPerDay": 100},
+        },
+    }
+
+
+def measure(size: int, minutes: float) -> Row:
+    """Bring up a lab with so many resources, wait until they are steady, and count."""
+    nodes = NodeSettings(
+        name="hollow", product=H200, gpus=250, pods=250, count=max(1, size * 2 // 200 + 1), hollow=True
+    )
+    settings = LabSettings(name=f"steady-{size}", nodes=(nodes,), audit=True, scrape_hollow_interval_seconds=SCRAPE_S)
+    with RunningLab.start(settings, progress=say) as lab:
+        install(lab)
+        with Operator(lab, interval_s=SCRAPE_S) as operator:
+            create(lab, size)
+            wait_until_steady(lab, size)
+            operator.kill()
+            started = time.monotonic()
+            operator.start()
+            start_up = wait_for_start(lab, operator, size, started)
+            time.sleep(30)
+            return count(lab, operator.pid, size, minutes, start_up)
+
+
+def create(lab: RunningLab, size: int) -> None:
+    """kubectl apply of all of them."""
+    lab.kubectl("create", "namespace", NAMESPACE)
+    say(f"applying {size} resources")
+    for first in range(0, size, 100):
+        documents = [resource(i) for i in range(first, min(size, first + 100))]
+        lab.kubectl("create", "--filename", "-", input=yaml.safe_dump_all(documents), timeout=300)
+
+
+def statuses(lab: RunningLab) -> list[dict[str, object]]:
+    """Status of each resource."""
+    listed = json.loads(lab.kubectl("get", "spd", "-n", NAMESPACE, "-o", "json", timeout=120).stdout)
+    return [item.get("status") or {} for item in listed["items"]]
+
+
+def wait_until_steady(lab: RunningLab, size: int) -> None:
+    """Until every resource speculates and none is moving replicas."""
+
+    def steady() -> bool:
+        found = statuses(lab)
+        done = [s for s in found if s.get("state") == "Speculating" and s.get("readyReplicas") == 2]
+        say(f"{len(done)} of {size} speculate")
+        return len(done) == size
+
+    lab.wait_for("every resource to speculate", steady, timeout=1800, every=15)
+
+
+def wait_for_start(lab: RunningLab, operator: Operator, size: int, started: float) -> float:
+    """Seconds until the new process reports a state for every resource on its own metric page."""
+    lab.wait_for(
+        "the first pass over every resource",
+        lambda: len(operator.series("breakeven_speculation_active")) >= size,
+        timeout=600,
+        every=0.25,
+    )
+    return time.monotonic() - started
+
+
+def count(lab: RunningLab, pid: int | None, size: int, minutes: float, start_up: float) -> Row:
+    """Differences over the minutes."""
+    if pid is None:
+        raise SystemExit("error: the operator has ended; its log is in the lab's folder")
+    audit_at = lab.audit_log.stat().st_size
+    queries, cpu, began = queries_so_far(lab), cpu_seconds(pid), time.time()
+    say(f"measuring {minutes:g} minutes")
+    time.sleep(minutes * 60)
+    passed = (time.time() - began) / 60
+    reads, writes, leases = audited(lab.audit_log, audit_at)
+    cycles = passed * 60 / SCRAPE_S
+    return Row(
+        resources=size,
+        reads_per_resource_minute=reads / size / passed,
+        writes_per_resource_minute=writes / size / passed,
+        lease_writes_per_minute=leases / passed,
+        # The benchmark's own first reading is one of the queries between the two.
+        prometheus_queries_per_cycle=(queries_so_far(lab) - queries - 1) / cycles,
+        cpu_seconds_per_minute=(cpu_seconds(pid) - cpu) / passed,
+        resident_mib=resident_mib(pid),
+        start_up_s=start_up,
+    )
+
+
+def queries_so_far(lab: RunningLab) -> float:
+    """Prometheus's own count of queries."""
+    time.sleep(2)  # its count is itself scraped once a second
+    return float(lab.query(QUERIES)[0]["value"][1])
+
+
+def audited(log: Path, offset: int) -> tuple[int, int, int]:
+    """Reads, writes and Lease writes of the operator since an offset in the audit log; watches are not reads."""
+    reads = writes = leases = 0
+    with log.open("rb") as lines:
+        lines.seek(offset)
+        for line in lines:
+            try:
+                event = json.loads(line)
+            except ValueError:
+                continue
+            if event.get("user", {}).get("username") != OPERATOR_ACCOUNT or event.get("stage") != "ResponseComplete":
+                continue
+            kind, verb = event.get("objectRef", {}).get("resource"), event["verb"]
+            if kind == "leases":
+                leases += verb not in ("get", "list", "watch")
+            elif verb in ("get", "list"):
+                reads += 1
+            elif verb != "watch":
+                writes += 1
+    return reads, writes, leases
+
+
+def cpu_seconds(pid: int) -> float:
+    """User and system time of a process so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def resident_mib(pid: int) -> float:
+    """Resident memory of a process."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def say(line: str) -> None:
+    """Progress, on standard error."""
+    print(f"steady: {line}", file=sys.stderr, flush=True)
+
+
+def table(rows: Sequence[Row]) -> str:
+    """Markdown."""
+    head = (
+        "| resources | API reads / res-min | API writes / res-min | Lease writes / min | Prometheus queries / cycle "
+        "| CPU s/min | RSS MiB | start-up, last resource s |\n| --: | --: | --: | --: | --: | --: | --: | --: |\n"
+    )
+    return head + "\n".join(
+        f"| {r.resources:,} | {r.reads_per_resource_minute:.3f} | {r.writes_per_resource_minute:.3f} "
+        f"| {r.lease_writes_per_minute:.1f} | {r.prometheus_queries_per_cycle:.2f} | {r.cpu_seconds_per_minute:.2f} "
+        f"| {r.resident_mib:.0f} | {r.start_up_s:.1f} |"
+        for r in rows
+    )
+
+
+def main() -> None:
+    """Run the sizes and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sizes", default="10,100,1000", help="resources, comma-separated")
+    parser.add_argument("--minutes", type=float, default=3.0, help="length of each measurement")
+    parser.add_argument("-o", "--output", choices=("table", "json"), default="table")
+    options = parser.parse_args()
+    rows = [measure(int(size), options.minutes) for size in options.sizes.split(",")]
+    print(json.dumps([asdict(r) for r in rows], indent=2) if options.output == "json" else table(rows))
+
+
+if __name__ == "__main__":
+    main()

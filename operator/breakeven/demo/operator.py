@@ -1,0 +1,75 @@
+"""Install the operator on a lab as its manifests say, and run it as its own service account would."""
+
+import socket
+import urllib.request
+from pathlib import Path
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from breakeven.demo.processes import Process
+from breakeven.lab.errors import LabError
+from breakeven.lab.handle import RunningLab
+from breakeven.lab.reap import VARIABLE
+
+NAMESPACE = "breakeven-system"
+OPERATOR_ACCOUNT = f"system:serviceaccount:{NAMESPACE}:breakeven"
+ROOT = Path(__file__).parents[3]
+
+
+def install(lab: RunningLab) -> None:
+    """Apply the CRD and the rights, as a user would; the Deployment stays out, for the operator runs as a process.
+
+    Raises
+    ------
+    LabError
+        If kubectl refuses.
+    """
+    manifests = ROOT / "manifests" / "install"
+    if not manifests.is_dir():
+        raise LabError(f"{manifests} is missing: run this from a checkout of the repository")
+    lab.kubectl("apply", "--server-side", "--filename", str(ROOT / "crds"))
+    for name in ("namespace.yaml", "serviceaccount.yaml", "rbac.yaml"):
+        lab.kubectl("apply", "--server-side", "--filename", str(manifests / name))
+    lab.kubectl("wait", "--for=condition=Established", "crd/speculativedeployments.breakeven.dev", "--timeout=30s")
+
+
+class Operator(Process):
+    """`breakeven run` with nothing but the rights of its own service account."""
+
+    def __init__(self, lab: RunningLab, *, interval_s: float = 1.0, outlive: bool = False) -> None:
+        """Prepare it; `start` starts it.
+
+        Parameters
+        ----------
+        interval_s
+            Seconds between two questions to Prometheus.
+        outlive
+            Whether it goes on when this process ends; `breakeven lab down` then ends it.
+        """
+        self._port = _free_port()
+        environment = lab.environment(lab.kubeconfig_for(OPERATOR_ACCOUNT)) | {
+            "BREAKEVEN_PROMETHEUS_URL": lab.prometheus_url,
+            "BREAKEVEN_PROMETHEUS_INTERVAL": f"{interval_s:g}",
+            "BREAKEVEN_LEASE_NAMESPACE": NAMESPACE,
+            "BREAKEVEN_HEALTH_HOST": "127.0.0.1",
+            "BREAKEVEN_HEALTH_PORT": str(self._port),
+            "BREAKEVEN_LOG_FORMAT": "text",
+            VARIABLE: lab.state.identity,
+        }
+        log = lab.directory / "logs" / "operator.log"
+        super().__init__(["run"], log=log, environment=environment, outlive=outlive)
+
+    def series(self, name: str) -> list[float]:
+        """Values of one of its own metrics, one per label set; empty while it does not answer."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self._port}/metrics", timeout=5) as page:
+                text = page.read().decode()
+        except OSError:
+            return []
+        return [s.value for f in text_string_to_metric_families(text) for s in f.samples if s.name == name]
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
