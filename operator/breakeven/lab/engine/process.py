@@ -11,6 +11,7 @@ from aiohttp import web
 from breakeven.engines.engine import Engine
 from breakeven.engines.findings import Refusal
 from breakeven.engines.table import load
+from breakeven.engines.versions import Version
 from breakeven.lab.engine.arguments import Arguments, parse
 from breakeven.lab.engine.configuration import Configuration, configure
 from breakeven.lab.engine.core import EngineCore
@@ -29,8 +30,11 @@ _DEATH = 0.5
 
 
 def engine_for(version: str | None) -> Engine:
-    """The capability table's entry for an image version; the newest release without one. Raises Refused."""
-    if not version:
+    """The capability table's entry for an image tag; the newest release when it names no version.
+
+    Raises Refused for a version older than the table.
+    """
+    if not version or Version.parse(version) is None:
         return load().newest
     engine = load().engine(version)
     if isinstance(engine, Refusal):

@@ -37,7 +37,7 @@ class Memory:
     def tokens_on(self, gpus: int) -> int:
         """KV capacity in tokens on that many GPUs: weights are loaded once (computed, not measured)."""
         free = gpus * (self.kv_gib + self.weights_gib) - self.weights_gib
-        return int(self.kv_tokens * free / self.kv_gib)
+        return round(self.kv_tokens * free / self.kv_gib)
 
 
 @dataclass(slots=True)

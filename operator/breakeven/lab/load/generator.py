@@ -38,8 +38,8 @@ class LoadGenerator:
     """One run of load.
 
     `url` is the server's base URL, loopback unless `allow_remote`. `model` is the served name; absent, the server is
-    asked. A new connection is made for every request unless `keep_alive`: a proxy that balances connections would otherwise
-    send everything to the same replica.
+    asked. A new connection is made for every request unless `keep_alive`: a proxy that balances connections would
+    otherwise send everything to the same replica.
     """
 
     def __init__(
