@@ -1,0 +1,201 @@
+"""`breakeven plan`: what a resource needs and whether it is likely to pay, before any pod."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from breakeven.api.spec import SpeculativeDeploymentSpec
+    from breakeven.domain.planning.measured import Profile
+    from breakeven.domain.planning.question import Question
+
+
+class PlanOutput(StrEnum):
+    """How a plan is printed."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+class UsageError(Exception):
+    """The command was asked for something it cannot read; the text names the option or field."""
+
+
+def plan(
+    filename: Annotated[
+        Path | None, typer.Option("--filename", "-f", help="A SpeculativeDeployment; the first in the file.")
+    ] = None,
+    output: Annotated[PlanOutput, typer.Option("--output", "-o", help="table or json.")] = PlanOutput.TABLE,
+    batch: Annotated[
+        str, typer.Option(help="Running requests per replica to predict for, separated by commas.")
+    ] = "1,2,4,8,16,32,64,128,256",
+    temperature: Annotated[float, typer.Option(min=0.0, max=2.0, help="Sampling temperature of the traffic.")] = 0.0,
+    acceptance: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0, max=1.0, help="Acceptance per position, given the ones before. Absent: assumed, and said so."
+        ),
+    ] = None,
+    context: Annotated[int, typer.Option(min=1, help="Mean context of a running request, in tokens.")] = 1000,
+    config_json: Annotated[
+        Path | None, typer.Option(help="config.json of the target, for a model the catalog does not know.")
+    ] = None,
+    draft_config_json: Annotated[Path | None, typer.Option(help="config.json of the draft.")] = None,
+    profile: Annotated[
+        Path | None, typer.Option(help="Measured step times: CSV or YAML rows of batch, k, plain_ms, speculating_ms.")
+    ] = None,
+    article_table: Annotated[
+        bool,
+        typer.Option("--article-table", help="Print the well-known 2×H100 / 2×H200 memory table, corrected, and stop."),
+    ] = False,
+) -> None:
+    """Say before any pod exists whether a resource starts, what the draft costs, and where it is likely to pay.
+
+    Predictions rank and warn; only measurements decide. Exit code 1: something in it cannot start.
+
+    Example: `breakeven plan -f spd.yaml --batch 1,32,128`
+    """
+    import json
+
+    from breakeven.api.variant import declared_variant
+    from breakeven.cli import plan_table
+    from breakeven.domain.planning.document import plan_document
+    from breakeven.domain.planning.findings import plan_refuses
+    from breakeven.domain.planning.plan import plan as make_plan
+
+    if article_table:
+        plan_table.print_article(as_json=output is PlanOutput.JSON)
+        return
+    try:
+        if filename is None:
+            raise UsageError("-f/--filename is missing: name a file with a SpeculativeDeployment")
+        spec = _spec(filename)
+        asked = _question(
+            spec,
+            batches=_batches(batch),
+            temperature=temperature,
+            acceptance=acceptance,
+            context=context,
+            target_config=_config(config_json, spec.target.model, "--config-json"),
+            draft_config=_config(draft_config_json, spec.draft.model if spec.draft else None, "--draft-config-json"),
+            profile=_profile(profile),
+        )
+    except UsageError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(2) from None
+    made = make_plan(declared_variant(spec), asked)
+    if output is PlanOutput.JSON:
+        typer.echo(json.dumps(plan_document(made), indent=2, ensure_ascii=False))
+    else:
+        plan_table.print_plan(made)
+    if plan_refuses(made):
+        raise typer.Exit(1)
+
+
+def _text(path: Path, option: str) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{option}: cannot read {path}: {error}") from None
+
+
+def _spec(path: Path) -> "SpeculativeDeploymentSpec":
+    import yaml
+    from pydantic import ValidationError
+
+    from breakeven.api.base import KIND
+    from breakeven.api.spec import SpeculativeDeploymentSpec
+
+    try:
+        documents = list(yaml.safe_load_all(_text(path, "-f")))
+    except yaml.YAMLError as error:
+        raise UsageError(f"-f: {path} is not YAML: {error}") from None
+    found = next((d for d in documents if isinstance(d, dict) and d.get("kind") == KIND), None)
+    if found is None:
+        raise UsageError(f"-f: {path} holds no {KIND}")
+    try:
+        return SpeculativeDeploymentSpec.model_validate(found.get("spec"))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "spec"
+        raise UsageError(f"spec.{where}: {first['msg']}") from None
+
+
+def _batches(text: str) -> tuple[int, ...]:
+    try:
+        found = tuple(int(part) for part in text.split(",") if part.strip())
+    except ValueError:
+        raise UsageError(f"--batch: {text!r} is no list of whole numbers; write for example 1,32,128") from None
+    if not found or any(not 1 <= value <= 100_000 for value in found):
+        raise UsageError(f"--batch: {text!r} must hold numbers from 1 to 100000")
+    return found
+
+
+def _config(path: Path | None, model: str | None, option: str) -> dict[str, Any] | None:
+    """A config.json that was named, or the one of a model that is a local folder; None when there is neither."""
+    import json
+
+    if path is None and model is not None:
+        local = Path(model) / "config.json"
+        path = local if local.is_file() else None
+    if path is None:
+        return None
+    if path.is_dir():
+        path = path / "config.json"
+    try:
+        loaded = json.loads(_text(path, option))
+    except json.JSONDecodeError as error:
+        raise UsageError(f"{option}: {path} is not JSON: {error}") from None
+    if not isinstance(loaded, dict):
+        raise UsageError(f"{option}: {path} is no JSON object")
+    return loaded
+
+
+def _profile(path: Path | None) -> "Profile | None":
+    import csv
+    import io
+
+    import yaml
+
+    from breakeven.domain.planning.measured import ProfileError, supplied
+
+    if path is None:
+        return None
+    text = _text(path, "--profile")
+    try:
+        rows = yaml.safe_load(text) if path.suffix in {".yaml", ".yml"} else list(csv.DictReader(io.StringIO(text)))
+    except yaml.YAMLError as error:
+        raise UsageError(f"--profile: {path} is not YAML: {error}") from None
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise UsageError(f"--profile: {path} must be a list of rows")
+    try:
+        return supplied(rows, source=f"measured, supplied in {path.name}")
+    except ProfileError as error:
+        raise UsageError(f"--profile: {error}") from None
+
+
+def _question(
+    spec: "SpeculativeDeploymentSpec",
+    *,
+    batches: tuple[int, ...],
+    temperature: float,
+    acceptance: float | None,
+    context: int,
+    target_config: dict[str, Any] | None,
+    draft_config: dict[str, Any] | None,
+    profile: "Profile | None",
+) -> "Question":
+    from breakeven.domain.planning.question import Question
+
+    return Question(
+        replicas=spec.replicas,
+        batches=batches,
+        temperature=temperature,
+        alpha=acceptance,
+        context=context,
+        target_config=target_config,
+        draft_config=draft_config,
+        profile=profile,
+    )

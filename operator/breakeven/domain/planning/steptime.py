@@ -1,0 +1,164 @@
+"""Time of one decode step from bandwidth, arithmetic and host work: the modelled prior, never a verdict.
+
+A step reads every weight once whatever the token count, multiplies once per token, reads the KV cache of every
+sequence once, and
+pays host time. Verification multiplies B·(k + 1) tokens for one read of weights and cache; that is why it is nearly
+free until arithmetic catches up with bandwidth.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chip:
+    """Peak rates of the GPUs of one replica, one GPU's worth each."""
+
+    name: str
+    bandwidth: float
+    """Bytes a second."""
+    flops16: float
+    flops8: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """What one model moves and multiplies."""
+
+    read_bytes: float
+    """Weights read in a step of one token."""
+    total_bytes: float
+    """Weights read when every expert is touched; equal to `read_bytes` in a dense model."""
+    read_params: float
+    """Parameters multiplied for one token."""
+    kv_bytes: float
+    """KV bytes read per sequence and token of context."""
+    layers: float
+    narrow: bool = False
+    """8-bit weights and activations: the faster arithmetic of GPUs that have it."""
+    weight_only: bool = False
+    """Narrow weights multiplied in 16 bits."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Constants:
+    """What engines reach of the peaks on one machine. Milliseconds unless named otherwise."""
+
+    bandwidth_share: float
+    compute16_share: float
+    compute8_share: float
+    blend: float
+    """Exponent p of (memory^p + compute^p)^(1/p): infinity would be a sharp roofline."""
+    layer: float
+    """Launch and reduction latency of one layer."""
+    draft_layer: float
+    """Host time of one draft layer when the draft loop is not one graph."""
+    draft_pass: float
+    """Host time of one draft pass besides its layers."""
+    reduce: float
+    """One all-reduce of one token over NVLink; two per layer under tensor parallelism."""
+    weight_only_share: float
+    """Share of the 16-bit arithmetic that kernels reach on narrow weights they must widen first."""
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Host:
+    """Host time that an engine generation cannot hide behind the GPU, in milliseconds."""
+
+    plain: float
+    """Per plain step."""
+    plain_sequence: float
+    """Per plain step and sequence."""
+    extra: float = 0.0
+    """Further time per speculating step."""
+    extra_sequence: float = 0.0
+    """Further time per speculating step and sequence."""
+    extra_position: float = 0.0
+    """Further time per speculating step and verified position."""
+    expands: bool = False
+    """Verification reads the KV cache once for each position, not once per sequence (batch expansion)."""
+    source: str = ""
+
+
+def _linear(load: Load, tokens: float, chip: Chip, gpus: int, fit: Constants) -> float:
+    """Milliseconds of the matrix multiplications of one pass over this many tokens."""
+    read = load.read_bytes
+    if load.total_bytes > read > 0:
+        share = read / load.total_bytes
+        read = load.total_bytes * (1.0 - (1.0 - share) ** tokens)
+    memory = read / (fit.bandwidth_share * chip.bandwidth * gpus) * 1e3
+    eight = load.narrow and chip.flops8 is not None
+    peak = chip.flops8 if eight and chip.flops8 is not None else chip.flops16
+    reached = fit.compute8_share if eight else fit.compute16_share
+    if load.weight_only:
+        reached = fit.compute16_share * fit.weight_only_share
+    compute = 2.0 * load.read_params * tokens / (reached * peak * gpus) * 1e3
+    return float((memory**fit.blend + compute**fit.blend) ** (1.0 / fit.blend))
+
+
+def _attention(load: Load, sequences: float, context: float, chip: Chip, gpus: int, fit: Constants) -> float:
+    return sequences * context * load.kv_bytes / (fit.bandwidth_share * chip.bandwidth * gpus) * 1e3
+
+
+def _latency(load: Load, gpus: int, fit: Constants) -> float:
+    return load.layers * (fit.layer + (2.0 * fit.reduce if gpus > 1 else 0.0))
+
+
+def forward(
+    load: Load, *, tokens: float, sequences: float, context: float, chip: Chip, gpus: int, fit: Constants
+) -> float:
+    """GPU milliseconds of one forward pass."""
+    return (
+        _linear(load, tokens, chip, gpus, fit)
+        + _attention(load, sequences, context, chip, gpus, fit)
+        + _latency(load, gpus, fit)
+    )
+
+
+def plain_step(
+    target: Load, *, batch: float, context: float, chip: Chip, gpus: int, fit: Constants, host: Host
+) -> float:
+    """Milliseconds of a decode step without speculation."""
+    gpu = forward(target, tokens=batch, sequences=batch, context=context, chip=chip, gpus=gpus, fit=fit)
+    return gpu + host.plain + host.plain_sequence * batch
+
+
+def draft_time(
+    draft: Load, *, passes: int, batch: float, context: float, chip: Chip, gpus: int, fit: Constants
+) -> float:
+    """Milliseconds of all draft passes of one step. Launching and computing overlap, so they add as the root of
+    squares."""
+    gpu = forward(draft, tokens=batch, sequences=batch, context=context, chip=chip, gpus=gpus, fit=fit)
+    launch = fit.draft_pass + fit.draft_layer * draft.layers
+    return float(passes * (gpu * gpu + launch * launch) ** 0.5)
+
+
+def speculating_step(
+    target: Load,
+    *,
+    k: int,
+    batch: float,
+    context: float,
+    chip: Chip,
+    gpus: int,
+    fit: Constants,
+    host: Host,
+    draft: Load | None = None,
+    passes: int | None = None,
+    drafted_share: float = 1.0,
+) -> float:
+    """Milliseconds of a decode step that drafts and verifies k tokens.
+
+    `passes` is the number of draft passes: k for a drafter that runs once per token, 1 for one that drafts a block
+    at once. `drafted_share` is the share of sequences that drafted at all (n-gram drafts only on a match).
+    """
+    positions = batch * (1.0 + k * drafted_share)
+    reads = positions if host.expands else batch
+    gpu = forward(target, tokens=positions, sequences=reads, context=context, chip=chip, gpus=gpus, fit=fit)
+    time = gpu + host.plain + host.plain_sequence * batch
+    time += host.extra + host.extra_sequence * batch + host.extra_position * positions
+    if draft is not None:
+        time += draft_time(
+            draft, passes=k if passes is None else passes, batch=batch, context=context, chip=chip, gpus=gpus, fit=fit
+        )
+    return time
