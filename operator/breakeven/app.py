@@ -1,1 +1,219 @@
-"""Composition root: builds clients, queue and kopf registry; owns the order of start and stop."""
+"""Composition root: builds clients, queue and kopf registry; owns the order of start and stop.
+
+Start: health server, client, elector, metrics, workers, then kopf's watches. The workers wait until this process leads
+and every kind has been listed once, so that no pass ever sees half of a fleet. Tasks begun before kopf starts are
+spared by the sweep with which it ends. Stop: watches, then workers (within the grace), then the Lease is given back.
+"""
+
+import asyncio
+import logging
+import secrets
+import socket
+import time
+from pathlib import Path
+
+import kopf
+from prometheus_client import CollectorRegistry
+
+from breakeven.adapters.clock import SystemClock
+from breakeven.adapters.cluster import KubernetesCluster
+from breakeven.adapters.events import KubernetesEvents
+from breakeven.adapters.lease import AlwaysLeader, LeaseElector, LeaseSettings
+from breakeven.adapters.metrics_feed import FeedSettings, MetricsFeed
+from breakeven.adapters.rest import Rest, connect
+from breakeven.adapters.smoke import CompletionSmokeTest
+from breakeven.control.cache import Cache
+from breakeven.control.core import Core
+from breakeven.control.errors import ControlError
+from breakeven.control.fitness import fitness
+from breakeven.control.ports import Outside
+from breakeven.control.queue import KeyQueue
+from breakeven.control.reconcile import Reconciler
+from breakeven.control.resync import Resync
+from breakeven.control.smoke import SmokeDesk
+from breakeven.control.workers import Workers
+from breakeven.domain.decide import decide
+from breakeven.handlers import kopf_settings, login, watch
+from breakeven.render import desired
+from breakeven.settings import Settings
+from breakeven.telemetry.figures import Figures
+from breakeven.telemetry.health import Age, HealthServer
+
+log = logging.getLogger(__name__)
+
+LOST_LEASE = 1
+"""Exit status after the Lease was lost: the pod starts again as a standby."""
+
+
+async def run(settings: Settings, *, kubeconfig: Path | None = None, stop: asyncio.Event | None = None) -> int:
+    """Run the operator until SIGTERM, until `stop` is set, or until the Lease is lost; answers the exit status.
+
+    Raises
+    ------
+    ControlError
+        If there is no cluster to connect to.
+    """
+    return await _Operator(settings, kubeconfig, stop or asyncio.Event()).run()
+
+
+class _Operator:
+    def __init__(self, settings: Settings, kubeconfig: Path | None, stop: asyncio.Event) -> None:
+        self.settings = settings
+        self.kubeconfig = kubeconfig
+        self.stop = stop
+        self.identity = settings.identity or f"{socket.gethostname()}-{secrets.token_hex(3)}"
+        self.cache = Cache()
+        self.queue = KeyQueue()
+        self.registry = CollectorRegistry()
+        self.figures = Figures(self.registry)
+        self.primed = asyncio.Event()
+        self.last_resync: float | None = None
+        self.feed = MetricsFeed(
+            FeedSettings(
+                url=settings.prometheus_url,
+                allowed=settings.prometheus_allowed,
+                interval_s=settings.prometheus_interval,
+                token_file=settings.prometheus_token_file,
+                ca_file=settings.prometheus_ca_file,
+            )
+        )
+
+    async def run(self) -> int:
+        health = self._health()
+        port = await health.start(self.settings.health_host, self.settings.health_port)
+        log.info("health and figures on %s:%d", self.settings.health_host, port)
+        rest = Rest(await connect(self.kubeconfig))
+        try:
+            return await self._lead(rest)
+        finally:
+            await rest.close()
+            await health.stop()
+
+    async def _lead(self, rest: Rest) -> int:
+        settings = self.settings
+        elector = self._elector(rest) if settings.leader_election else None
+        cluster, clock = KubernetesCluster(rest), SystemClock()
+        outside = Outside(
+            cluster=cluster,
+            metrics=self.feed,
+            events=KubernetesEvents(rest, clock, instance=self.identity),
+            leadership=elector or AlwaysLeader(),
+            clock=clock,
+            recorder=self.figures,
+        )
+        smoke = SmokeDesk(CompletionSmokeTest(), self.queue.add)
+        reconciler = Reconciler(
+            cache=self.cache, core=Core(check=fitness, decide=decide, render=desired), outside=outside, smoke=smoke
+        )
+        resync = Resync(cluster, self.cache, settings.namespaces)
+        workers = Workers(self.queue, reconciler.reconcile, self.figures)
+        ending = asyncio.Event()
+        lost = asyncio.create_task(self._end_when_lost(elector)) if elector else None
+        electing = asyncio.create_task(elector.run(ending)) if elector else None
+        asking = asyncio.create_task(self.feed.run(ending))
+        listing = asyncio.create_task(self._keep_listed(resync, reconciler, elector))
+        working = [asyncio.create_task(self._work(workers)) for _ in range(settings.workers)]
+        try:
+            await kopf.operator(
+                registry=self._handlers(),
+                settings=kopf_settings.settings(grace_s=settings.grace),
+                clusterwide=not settings.namespaces,
+                namespaces=settings.namespaces,
+                stop_flag=self.stop,
+            )
+        finally:
+            await self.queue.close()
+            await self._drain(working)
+            listing.cancel()
+            ending.set()
+            await smoke.close()
+            rest_of = [t for t in (listing, asking, electing) if t]
+            await asyncio.gather(*rest_of, return_exceptions=True)
+            if lost:
+                lost.cancel()
+        return LOST_LEASE if elector and elector.lost.is_set() else 0
+
+    def _elector(self, rest: Rest) -> LeaseElector:
+        s = self.settings
+        return LeaseElector(
+            rest,
+            LeaseSettings(
+                namespace=s.lease_namespace,
+                name=s.lease_name,
+                identity=self.identity,
+                duration_s=s.lease_duration,
+                deadline_s=s.lease_duration * 2 / 3,
+                period_s=s.lease_duration * 2 / 15,
+            ),
+        )
+
+    def _handlers(self) -> kopf.OperatorRegistry:
+        registry = kopf.OperatorRegistry()
+        login.register(registry, self.kubeconfig)
+        watch.register(registry, self.cache, self.queue)
+        return registry
+
+    def _health(self) -> HealthServer:
+        self.figures.watch("queue_depth", "Keys that are due and wait for a worker.", lambda: self.queue.depth)
+        self.figures.watch("queue_busy", "Keys that are being worked on.", lambda: self.queue.busy)
+        self.figures.watch("resources", "Resources that exist.", lambda: len(self.cache.resources()))
+        told = self.feed.telemetry
+        self.figures.watch("prometheus_queries_per_cycle", "Queries last cycle.", lambda: told.last_cycle_queries)
+        self.figures.watch("prometheus_queries", "Queries sent, ever.", lambda: told.queries)
+        self.figures.watch("prometheus_cycles", "Cycles, ever.", lambda: told.cycles)
+        self.figures.watch("prometheus_failed_cycles", "Cycles with a failed query, ever.", lambda: told.failed_cycles)
+        self.figures.watch("prometheus_cycle_seconds", "Duration of the last cycle.", lambda: told.last_cycle_s)
+        ages = (
+            Age(name="passes", last=self._last_pass, limit_s=900),
+            Age(name="resync", last=lambda: self.last_resync, limit_s=3 * self.settings.resync + 120),
+        )
+        return HealthServer(self.registry, ages=ages, ready=self._ready)
+
+    def _ready(self) -> bool:
+        """A standby is ready: it is there to take over."""
+        return self.last_resync is not None
+
+    def _last_pass(self) -> float | None:
+        """Only a process that leads and has something to look at owes passes."""
+        return self.figures.last_good_pass if self.primed.is_set() and self.cache.resources() else None
+
+    async def _work(self, workers: Workers) -> None:
+        await self.primed.wait()
+        await workers.run()
+
+    async def _drain(self, working: list[asyncio.Task[None]]) -> None:
+        _, late = await asyncio.wait(working, timeout=self.settings.grace if self.primed.is_set() else 0)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*working, return_exceptions=True)
+
+    async def _end_when_lost(self, elector: LeaseElector) -> None:
+        await elector.lost.wait()
+        self.stop.set()
+
+    async def _keep_listed(self, resync: Resync, reconciler: Reconciler, elector: LeaseElector | None) -> None:
+        """List everything at the start, when this process begins to lead, and then now and again."""
+        await self._list(resync, reconciler)
+        if elector:
+            await elector.held.wait()
+            await self._list(resync, reconciler)
+        for key in self.cache.resources():
+            await self.queue.add(key)
+        self.primed.set()
+        while True:
+            await asyncio.sleep(self.settings.resync)
+            await self._list(resync, reconciler)
+
+    async def _list(self, resync: Resync, reconciler: Reconciler) -> None:
+        while True:
+            try:
+                touched = await resync.run()
+            except ControlError as error:
+                log.warning("listing failed, again in 2 s: %s", error)
+                await asyncio.sleep(2)
+                continue
+            reconciler.pod_monitors(resync.pod_monitors)
+            for key in touched:
+                await self.queue.add(key)
+            self.last_resync = time.time()
+            return

@@ -1,7 +1,7 @@
 """What a pass writes besides the status: which objects differ, and carrying that out."""
 
 import copy
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 
 from breakeven.control.cache import Cache
@@ -11,6 +11,7 @@ from breakeven.control.fleet import variant_of
 from breakeven.control.moves import Move, Step
 from breakeven.control.ports import Key, Manifest, Outside
 from breakeven.domain.observation import Fleet
+from breakeven.render.objects import Rendering
 
 OLD_KEPT = 2
 """Deployments at zero replicas that are kept: the last verified one and those that were used last."""
@@ -42,8 +43,7 @@ class Applier:
     def plan(
         self,
         key: Key,
-        deployments: Mapping[str, Manifest],
-        shared: Sequence[Manifest],
+        rendering: Rendering,
         *,
         move: Move,
         keep: Set[str],
@@ -52,7 +52,8 @@ class Applier:
     ) -> Writes:
         """Find what differs. `frozen` leaves every Deployment as it is; `keep` are variants never deleted."""
         live = {variant_of(d): d for d in self._cache.owned("Deployment", key)}
-        wanted: list[Manifest] = [m for m in shared if self._differs(key, m)]
+        deployments = rendering.deployments
+        wanted: list[Manifest] = [m for m in rendering.shared if self._differs(key, m)]
         gone: list[Manifest] = []
         if not frozen:
             for name, manifest in deployments.items():

@@ -120,7 +120,7 @@ class Cache:
         entry = table.by_name.get((namespace, name)) if table else None
         return entry.obj if entry else None
 
-    def keys(self) -> set[Key]:
+    def resources(self) -> set[Key]:
         """Every resource that exists."""
         return set(self._kinds[KIND].by_key)
 

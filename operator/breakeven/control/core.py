@@ -1,16 +1,20 @@
 """The pure parts that a pass calls, gathered so that a test can put plain functions in their place."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from breakeven.api.conditions import Reason
+from breakeven.api.planned import PlanStatus
 from breakeven.api.spec import SpeculativeDeploymentSpec
 from breakeven.api.status import Memory, Role
 from breakeven.api.variant import Variant
 from breakeven.control.ports import Manifest
 from breakeven.domain.decision import Decision, Declared, Finding
 from breakeven.domain.observation import Observation
+from breakeven.render.names import Owner
+from breakeven.render.objects import Rendering
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,8 +25,12 @@ class Fitness:
     """Version the arguments are rendered for."""
     refusals: tuple[str, ...] = ()
     """Why it cannot start; each names the field and what to write instead."""
+    reason: Reason = Reason.INVALID_CONFIGURATION
+    """Why in one word, when it is refused."""
     findings: tuple[Finding, ...] = ()
     """Conditions: memory, version, advice."""
+    plan: PlanStatus | None = None
+    """The plan in short, for the status."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,20 +57,10 @@ class Decide(Protocol):
 
 
 class Render(Protocol):
-    """Variants to manifests."""
+    """Variants to manifests; `render.desired` is one."""
 
-    def __call__(
-        self,
-        resource: Manifest,
-        spec: SpeculativeDeploymentSpec,
-        wanted: Sequence[Wanted],
-        *,
-        pod_monitor: bool,
-    ) -> tuple[Mapping[str, Manifest], Sequence[Manifest]]:
-        """Pure. Deployments by variant name, and what all variants share (Service, PodMonitor); owner references set.
-
-        Raises ValueError with the field named when a variant cannot be rendered.
-        """
+    def __call__(self, owner: Owner, placements: Sequence[Wanted], *, with_pod_monitor: bool = False) -> Rendering:
+        """Pure; never raises: what cannot be rendered is in `refusals`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

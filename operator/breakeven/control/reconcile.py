@@ -8,6 +8,7 @@ on, a crash before it has done nothing.
 """
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -23,7 +24,7 @@ from breakeven.control import report
 from breakeven.control.apply import Applier, Writes
 from breakeven.control.cache import Cache
 from breakeven.control.core import Core, Fitness, Wanted
-from breakeven.control.errors import Gone
+from breakeven.control.errors import Gone, Refused
 from breakeven.control.fleet import fleets, loading_minutes, pods_by_variant
 from breakeven.control.moves import Limits, Move, Step, Target, Wait, next_move
 from breakeven.control.outcome import Outcome
@@ -45,6 +46,8 @@ class _Parsed:
     """A resource, read once per version of it."""
 
     version: str
+    generation: str
+    """The spec changes only with it: what was found about the spec is kept as long."""
     spec: SpeculativeDeploymentSpec | None
     status: Status
     error: str = ""
@@ -107,21 +110,10 @@ class Reconciler:
             return None
         now = self._outside.clock.now()
         parsed = self._read(key, body)
-        generation = int(body["metadata"]["generation"])
-        if parsed.spec is None or parsed.fitness.refusals:
-            refused = Reason.INVALID_CONFIGURATION if parsed.spec is None else _refusal(parsed.fitness)
-            message = parsed.error or "; ".join(parsed.fitness.refusals)
-            status = report.refused_status(
-                self._counted(key, parsed.status), reason=refused, message=message, generation=generation, now=now
-            )
-            return _Plan(
-                body=body,
-                old=parsed.status,
-                status=status,
-                decision=None,
-                move=Wait(reason=message),
-                writes=Writes(),
-            )
+        if parsed.spec is None:
+            return self._refused(key, body, parsed, Reason.INVALID_CONFIGURATION, parsed.error, now)
+        if parsed.fitness.refusals:
+            return self._refused(key, body, parsed, parsed.fitness.reason, "; ".join(parsed.fitness.refusals), now)
         return self._decide(key, body, parsed, parsed.spec, now)
 
     def _decide(
@@ -142,18 +134,17 @@ class Reconciler:
             )
             for p in decision.placements
         ]
-        try:
-            deployments, shared = self._core.render(body, spec, wanted, pod_monitor=self._applier.pod_monitor)
-        except ValueError as error:
-            status = report.refused_status(
-                parsed.status, reason=Reason.UNSUPPORTED_BY_ENGINE, message=str(error), generation=generation, now=now
-            )
-            return _Plan(body=body, old=parsed.status, status=status, decision=None, move=move, writes=Writes())
+        meta = body["metadata"]
+        owner = Owner(name=meta["name"], namespace=meta["namespace"], uid=meta["uid"])
+        rendering = self._core.render(owner, wanted, with_pod_monitor=self._applier.pod_monitor)
+        if rendering.refusals:
+            why = Reason(rendering.refusals[0].reason)
+            return self._refused(key, body, parsed, why, _said(rendering.refusals), now)
         keep = {v.name for v in (decision.memory.stable, decision.memory.canary) if v}
         if decision.memory.last_good:
             keep.add(decision.memory.last_good.variant.name)
         writes = self._applier.plan(
-            key, deployments, shared, move=move, keep=keep, frozen=spec.policy.paused, fleet=observation.fleet
+            key, rendering, move=move, keep=keep, frozen=spec.policy.paused, fleet=observation.fleet
         )
         seen = report.Seen(
             name=key.name,
@@ -166,6 +157,15 @@ class Reconciler:
         )
         status = report.status_of(seen, parsed.status, now)
         return _Plan(body=body, old=parsed.status, status=status, decision=decision, move=move, writes=writes)
+
+    def _refused(self, key: Key, body: Manifest, parsed: _Parsed, reason: Reason, message: str, now: datetime) -> _Plan:
+        """Nothing is touched, what runs keeps running, and the conditions say which field to change."""
+        generation = int(body["metadata"]["generation"])
+        old = parsed.status
+        status = report.refused_status(
+            self._counted(key, old), reason=reason, message=message, generation=generation, now=now
+        )
+        return _Plan(body=body, old=old, status=status, decision=None, move=Wait(reason=message), writes=Writes())
 
     def _observe(self, key: Key, spec: SpeculativeDeploymentSpec, memory: Memory, now: datetime) -> Observation:
         pods = self._cache.owned("Pod", key)
@@ -248,7 +248,9 @@ class Reconciler:
         known = self._parsed.get(key)
         if known and known.version == version:
             return known
-        parsed = _parse(body, version, self._core)
+        generation = f"{body['metadata'].get('uid')}/{body['metadata']['generation']}"
+        fits = known.fitness if known and known.generation == generation and known.spec else None
+        parsed = _parse(body, version, generation, self._core, fits)
         self._parsed[key] = parsed
         return parsed
 
@@ -278,27 +280,27 @@ class Reconciler:
         self._outside.recorder.forgot(key)
 
 
-def _parse(body: Manifest, version: str, core: Core) -> _Parsed:
+def _parse(body: Manifest, version: str, generation: str, core: Core, fits: Fitness | None) -> _Parsed:
     try:
         status = Status.model_validate(body.get("status") or {})
     except ValidationError as error:
-        # Written by somebody else or by a later release. Starting over would forget which variant was proven.
-        return _Parsed(version=version, spec=None, status=Status(), error=f"status cannot be read: {_words(error)}")
+        # Written by somebody else. Starting over would forget which variant was proven, and what is running.
+        raise Refused(f"status cannot be read, so nothing is done: {_words(error, 'status')}") from error
     try:
         spec = SpeculativeDeploymentSpec.model_validate(body.get("spec") or {})
     except ValidationError as error:
-        return _Parsed(version=version, spec=None, status=status, error=_words(error))
-    return _Parsed(version=version, spec=spec, status=status, fitness=core.check(body, spec))
+        said = _words(error, "spec")
+        return _Parsed(version=version, generation=generation, spec=None, status=status, error=said)
+    found = fits or core.check(body, spec)
+    return _Parsed(version=version, generation=generation, spec=spec, status=status, fitness=found)
 
 
-def _words(error: ValidationError) -> str:
-    return "; ".join(
-        f"spec.{'.'.join(str(p) for p in e['loc'])}: {e['msg']}" if e["loc"] else str(e["msg"]) for e in error.errors()
-    )
+def _words(error: ValidationError, root: str) -> str:
+    return "; ".join(f"{'.'.join([root, *map(str, e['loc'])])}: {e['msg']}" for e in error.errors())
 
 
-def _refusal(fitness: Fitness) -> Reason:
-    return Reason.UNSUPPORTED_BY_ENGINE if fitness.engine_version else Reason.INVALID_CONFIGURATION
+def _said(refusals: Sequence[object]) -> str:
+    return "; ".join(f"spec.{refusal}" for refusal in refusals)
 
 
 def _memory(status: Status) -> Memory:

@@ -43,6 +43,7 @@ def status_of(seen: Seen, old: Status, now: datetime) -> Status:
         engine_version=seen.fitness.engine_version,
         variants=_variants(seen.decision, fleet),
         hold=seen.decision.hold[:1024],
+        plan=seen.fitness.plan,
     )
 
 

@@ -1,0 +1,31 @@
+"""kopf's settings, each with its reason."""
+
+import kopf
+
+from breakeven.api.names import MANAGED_BY
+
+
+def settings(*, grace_s: float) -> kopf.OperatorSettings:
+    """Settings of the watches and of the end of the process."""
+    made = kopf.OperatorSettings()
+    # No other operator to make way for: our own Lease decides who writes.
+    made.peering.standalone = True
+    # A watch is renewed every five minutes whether or not it is silent; kopf's own limit on silence stays on top.
+    made.watching.server_timeout = 300
+    made.watching.client_timeout = 310
+    made.watching.connect_timeout = 10
+    # Large clusters: list in pages.
+    made.watching.chunk_size = 500
+    # Without selectors every pod of the cluster would be streamed to us.
+    for kind in ("deployments.apps", "pods", "services"):
+        made.watching.label_selectors[kind] = f"{MANAGED_BY}=breakeven"
+    # The default of five minutes would hide a hanging API server.
+    made.networking.request_timeout = 20
+    made.networking.connect_timeout = 5
+    # Handlers only enqueue, but a burst of events should not become thousands of tasks at once.
+    made.queueing.worker_limit = 32
+    # Ours are posted by our own adapter; kopf's would repeat log lines.
+    made.posting.enabled = False
+    # Below the grace period of the pod, or the kubelet is first.
+    made.process.ultimate_exiting_timeout = grace_s + 15
+    return made

@@ -1,0 +1,58 @@
+"""Logging: one line a record, as JSON for machines or as text for people."""
+
+import json
+import logging
+import sys
+from datetime import UTC, datetime
+
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_KOPF_NOISE = ("kopf.activities", "kopf._core")
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line; what a caller gave as `extra` stands beside the message."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Render one record."""
+        line: dict[str, object] = {
+            "time": _time(record),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        line.update(_extra(record))
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str)
+
+
+class TextFormatter(logging.Formatter):
+    """Time, level, message, then what was given as `extra`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Render one record."""
+        extra = "".join(f" {name}={value}" for name, value in _extra(record).items())
+        text = f"{_time(record)} {record.levelname:<7} {record.getMessage()}{extra}"
+        return f"{text}\n{self.formatException(record.exc_info)}" if record.exc_info else text
+
+
+def setup(*, form: str, level: str) -> None:
+    """Send every record to stderr in one form."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter() if form == "json" else TextFormatter())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    for name in _KOPF_NOISE:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    for name in ("aiohttp.access", "urllib3"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def _time(record: logging.LogRecord) -> str:
+    return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _extra(record: logging.LogRecord) -> dict[str, object]:
+    # kopf hangs its own objects on records under names that begin with k8s.
+    return {n: v for n, v in vars(record).items() if n not in _STANDARD and not n.startswith("k8s")}
