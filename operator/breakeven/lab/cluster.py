@@ -73,9 +73,10 @@ class Cluster:
             self._tasks.append(asyncio.create_task(work, name=name))
 
     def answer(self, control: ControlServer) -> None:
-        """Answer what `RunningLab` asks about users and Services."""
+        """Answer what `RunningLab` asks about users, Services and the whole."""
         control.add("kubeconfig", self._kubeconfig)
         control.add("service", self._service)
+        control.add("status", self._status)
 
     async def _kubeconfig(self, body: Answer) -> Answer:
         return {"path": str(await self._accounts.kubeconfig(body["user"], body["groups"]))}
@@ -83,6 +84,17 @@ class Cluster:
     async def _service(self, body: Answer) -> Answer:
         host, port = await self._proxy.address(body["namespace"], body["name"], body["port"])
         return {"url": f"http://{host}:{port}"}
+
+    async def _status(self, _body: Answer) -> Answer:
+        return {
+            "components": {
+                name: "running" if component.running() else "stopped"
+                for name, component in self._plane.components.items()
+            },
+            "nodes": {name: f"{node.gpus} × {node.product}" for name, node in self._nodes.by_name.items()},
+            "pods": len(self._pods.objects),
+            "services": self._proxy.addresses(),
+        }
 
     def fallen(self) -> str:
         """Why one of the tasks that should run for ever has ended; empty when none has."""

@@ -118,6 +118,13 @@ class ServiceProxy:
                 return service["spec"]["clusterIP"], number if number >= 1024 else number + UNPRIVILEGED
         raise LabError(f"service {namespace}/{name} has no port {port}: {', '.join(map(str, ports)) or 'none at all'}")
 
+    def addresses(self) -> dict[str, str]:
+        """Where each Service listens, by namespace/name:port."""
+        return {
+            f"{namespace}/{name}:{port}": f"http://{balancer.host}:{balancer.port}"
+            for ((namespace, name), port), balancer in sorted(self._balancers.items())
+        }
+
     async def close(self) -> None:
         """Stop listening everywhere."""
         for balancer in self._balancers.values():
