@@ -1,0 +1,134 @@
+"""`breakeven inspect`: what speculation does on a running vLLM, from its own metric page."""
+
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from breakeven.domain.inspection import Reading
+    from breakeven.domain.observation import Scrape
+
+INTERVALS = 10
+"""Intervals a measurement is cut into; their spread gives the bounds."""
+
+
+class Output(StrEnum):
+    """How the result is printed."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+def inspect(
+    url: Annotated[
+        str | None, typer.Argument(metavar="[URL]", help="Server to look at, for example http://10.0.0.7:8000.")
+    ] = None,
+    against: Annotated[
+        str | None, typer.Option(metavar="URL", help="Server without speculation on the same traffic: the control.")
+    ] = None,
+    duration: Annotated[
+        str, typer.Option("--for", metavar="DURATION", help="How long to measure, for example 60s or 10m.")
+    ] = "60s",
+    before: Annotated[Path | None, typer.Option(metavar="FILE", help="Saved page, instead of URL.")] = None,
+    after: Annotated[Path | None, typer.Option(metavar="FILE", help="Later page of the same server.")] = None,
+    against_before: Annotated[Path | None, typer.Option(metavar="FILE", help="Saved page of the control.")] = None,
+    against_after: Annotated[Path | None, typer.Option(metavar="FILE", help="Later page of the control.")] = None,
+    prefix: Annotated[
+        str | None, typer.Option(metavar="PREFIX", help="Metric prefix such as kserve_vllm:. Default: detected.")
+    ] = None,
+    output: Annotated[Output, typer.Option("--output", "-o", help="table or json.")] = Output.TABLE,
+) -> None:
+    """Measure acceptance, tokens per step, step time and time per output token of any vLLM, from its /metrics.
+
+    With a second server on the same traffic it also tells the speed-up S and its bounds.
+
+    Example: `breakeven inspect http://10.0.0.7:8000 --against http://10.0.0.8:8000 --for 10m`
+
+    Example: `breakeven inspect --before a.prom --after b.prom`
+    """
+    from breakeven.adapters.scrape import PageError
+    from breakeven.cli import inspect_view
+    from breakeven.domain.inspection import NotComparable, compare
+
+    files = (before, after, against_before, against_after)
+    _check_usage(url, against, files)
+    try:
+        if url is not None:
+            server, control = _measure(url, against, _seconds(duration), prefix)
+        else:
+            server = _pages(before, after, prefix)
+            control = _pages(against_before, against_after, prefix)
+        seen = _named("the server" if control else "", server)
+        other = _named("the control", control) if control else None
+    except (PageError, NotComparable) as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(1) from None
+    speedup = compare(seen, other) if other is not None else None
+    if output is Output.JSON:
+        typer.echo(inspect_view.as_json(seen, other, speedup, timed=url is not None))
+    else:
+        inspect_view.show(seen, other, speedup, timed=url is not None)
+
+
+def _check_usage(url: str | None, against: str | None, files: Sequence[Path | None]) -> None:
+    before, after, against_before, against_after = files
+    if url is None and before is None:
+        raise typer.BadParameter("give the URL of a server, or --before and --after")
+    if url is not None and any(f is not None for f in files):
+        raise typer.BadParameter("give either URL or saved pages, not both")
+    if (before is None) != (after is None) or (against_before is None) != (against_after is None):
+        raise typer.BadParameter("--before and --after, --against-before and --against-after come in pairs")
+    if url is None and against is not None:
+        raise typer.BadParameter("--against needs URL; with saved pages use --against-before and --against-after")
+
+
+def _seconds(duration: str) -> float:
+    from breakeven.api.scalars import parse_duration
+
+    try:
+        seconds = parse_duration(duration).total_seconds()
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--for") from None
+    if not 1 <= seconds <= 86_400:
+        raise typer.BadParameter("between 1s and 24h", param_hint="--for")
+    return seconds
+
+
+def _pages(before: Path | None, after: Path | None, prefix: str | None) -> "list[Scrape]":
+    from breakeven.adapters.scrape import read_page
+
+    return [read_page(p, at=float(i), prefix=prefix) for i, p in enumerate((before, after)) if p is not None]
+
+
+def _measure(url: str, against: str | None, seconds: float, prefix: str | None) -> "tuple[list[Scrape], list[Scrape]]":
+    """Scrape one server, or two in turn, at equal intervals."""
+    import time
+
+    from breakeven.adapters.scrape import PageReader
+
+    readers = [PageReader(address, prefix=prefix) for address in (url, against) if address]
+    scrapes: list[list[Scrape]] = [[] for _ in readers]
+    begun = time.monotonic()
+    try:
+        for count in range(INTERVALS + 1):
+            pause = begun + seconds * count / INTERVALS - time.monotonic()
+            if pause > 0:
+                time.sleep(pause)
+            for reader, taken in zip(readers, scrapes, strict=True):
+                taken.append(reader.read())
+    finally:
+        for reader in readers:
+            reader.close()
+    return scrapes[0], scrapes[1] if len(scrapes) > 1 else []
+
+
+def _named(which: str, scrapes: "list[Scrape]") -> "Reading":
+    from breakeven.domain.inspection import NotComparable, reading
+
+    try:
+        return reading(scrapes)
+    except NotComparable as error:
+        raise NotComparable(f"{which}: {error}" if which else str(error)) from None
