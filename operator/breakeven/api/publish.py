@@ -9,6 +9,8 @@ from breakeven.api.crd import definition
 from breakeven.api.reference import reference
 
 CRD_FILE = f"crds/{GROUP}_{PLURAL}.yaml"
+INSTALL_FILE = "manifests/install/crd.yaml"
+"""A copy, because kustomize takes no file from outside of its folder."""
 CHART_FILE = "charts/breakeven/templates/crd.yaml"
 REFERENCE_FILE = "docs/reference.md"
 
@@ -39,4 +41,4 @@ def published() -> dict[str, str]:
     chart = (
         "{{- if .Values.crds.install }}\n" + _HEADER + body.replace(_METADATA, _METADATA + _KEEP, 1) + "{{- end }}\n"
     )
-    return {CRD_FILE: crd_yaml(), CHART_FILE: chart, REFERENCE_FILE: reference()}
+    return {CRD_FILE: crd_yaml(), INSTALL_FILE: crd_yaml(), CHART_FILE: chart, REFERENCE_FILE: reference()}
