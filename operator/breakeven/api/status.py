@@ -75,86 +75,17 @@ class LoadBand(StatusModel):
     """What was measured in one band of load: the stored control."""
 
     load: DecimalString
-    """Running requests per replica, middle of the band."""
+    """Output tokens per second and replica, middle of the band: offered load, which speculation does not change."""
     off_tpot_ms: DecimalString
     """Time per output token without speculation, in milliseconds."""
-    inflation: DecimalString
-    """Step-time inflation R."""
+    inflation: DecimalString | None = None
+    """Step-time inflation R. Absent: measured before any speculation."""
     spread: DecimalString
-    """Relative standard error of the two."""
+    """Relative standard error of the time per output token."""
     measured_at: Time
     """When."""
     variant: Annotated[str, Field(max_length=16)]
     """The speculating variant it was measured with."""
-
-
-class Memory(StatusModel):
-    """All that `decide` keeps from one pass to the next."""
-
-    generation: int = 0
-    """Generation that this memory was last reset for."""
-    state: State = State.BASELINE
-    """Where the loop stands."""
-    since: Time | None = None
-    """When that state was entered."""
-    stable: Variant | None = None
-    """The variant that serves."""
-    canary: Variant | None = None
-    """The variant on trial."""
-    holdback: bool = False
-    """Whether replicas without speculation are kept as a live control."""
-    last_good: LastGood | None = None
-    """Where a rollback goes."""
-    streak: int = 0
-    """Windows in a row that agreed."""
-    streak_verdict: Annotated[str, Field(max_length=64)] = ""
-    """What they agreed on."""
-    last_window_end: Time | None = None
-    """End of the last window that was judged."""
-    attempts: int = 0
-    """Failed trials since speculation last paid."""
-    cooldown_until: Time | None = None
-    """No trial before this."""
-    transitions: Annotated[list[Time], Field(max_length=1000)] = []
-    """Changes of speculation in the last 24 hours."""
-    tried: Annotated[list[Annotated[str, Field(max_length=16)]], Field(max_length=64)] = []
-    """Variants that failed their trial since the last reset."""
-    profile: Annotated[list[LoadBand], Field(max_length=32)] = []
-    """Measured controls by load band."""
-    decisions: Annotated[list[DecisionRecord], Field(max_length=20)] = []
-    """The last decisions, newest first."""
-
-
-class Condition(StatusModel):
-    """A condition, as in metav1."""
-
-    type: Annotated[str, Field(max_length=316)]
-    """Name of the condition."""
-    status: Annotated[str, Field(pattern="^(True|False|Unknown)$")]
-    """True, False or Unknown."""
-    observed_generation: int = 0
-    """Generation it was set for."""
-    last_transition_time: Time
-    """When `status` last changed."""
-    reason: Annotated[str, Field(min_length=1, max_length=1024)]
-    """One word in CamelCase."""
-    message: Annotated[str, Field(max_length=32768)] = ""
-    """The figures, and what to do."""
-
-
-class VariantStatus(StatusModel):
-    """Replicas of one variant."""
-
-    name: Annotated[str, Field(max_length=16)]
-    """Hash of the variant; its Deployment is named <resource>-<hash>."""
-    role: Role
-    """What it is there for."""
-    speculation: Annotated[str, Field(max_length=128)]
-    """What it drafts with, in words: 'off', 'DraftModel k=5' …"""
-    wanted: int
-    """Replicas it should have."""
-    ready: int
-    """Replicas that serve."""
 
 
 class EvidenceStatus(StatusModel):
@@ -198,6 +129,92 @@ class EvidenceStatus(StatusModel):
     """In words."""
 
 
+class Memory(StatusModel):
+    """All that `decide` keeps from one pass to the next."""
+
+    generation: int = 0
+    """Generation that this memory was last reset for."""
+    state: State = State.BASELINE
+    """Where the loop stands."""
+    since: Time | None = None
+    """When that state was entered."""
+    stable: Variant | None = None
+    """The variant that serves."""
+    canary: Variant | None = None
+    """The variant on trial."""
+    holdback: bool = False
+    """Whether replicas without speculation are kept as a live control."""
+    last_good: LastGood | None = None
+    """Where a rollback goes."""
+    streak: int = 0
+    """Windows in a row that agreed."""
+    streak_verdict: Annotated[str, Field(max_length=64)] = ""
+    """What they agreed on."""
+    last_window_end: Time | None = None
+    """End of the last window that was judged."""
+    attempts: int = 0
+    """Failed trials since speculation last paid."""
+    cooldown_until: Time | None = None
+    """No trial before this."""
+    transitions: Annotated[list[Time], Field(max_length=1000)] = []
+    """Changes of speculation in the last 24 hours."""
+    tried: Annotated[list[Annotated[str, Field(max_length=16)]], Field(max_length=64)] = []
+    """Variants that failed their trial since the last reset."""
+    profile: Annotated[list[LoadBand], Field(max_length=32)] = []
+    """Measured controls by load band."""
+    decisions: Annotated[list[DecisionRecord], Field(max_length=20)] = []
+    """The last decisions, newest first."""
+    evidence: EvidenceStatus | None = None
+    """The figures the last verdict rests on. Renewed on a transition, on a new verdict, when a figure moved by more than
+    5 % or left the reported bounds, and once an hour at most otherwise, so that a steady state writes nothing."""
+    command: Annotated[str, Field(max_length=64)] = ""
+    """Identity of the last one-shot command that was consumed."""
+    mode: Annotated[str, Field(max_length=16)] = ""
+    """Mode that was last obeyed."""
+    evidence_after: Time | None = None
+    """Nothing measured before this counts: the end of the last outage."""
+    blind_since: Time | None = None
+    """Since when there has been no evidence at all. Absent: there is some."""
+    answers: Annotated[str, Field(max_length=16)] = ""
+    """The declared variant that what serves was chosen for."""
+    profile_grew_at: Time | None = None
+    """When a band of load was last seen for the first time."""
+    advice: Annotated[str, Field(max_length=64)] = ""
+    """What would be done if the mode were Auto. Empty: nothing, or the mode is Auto."""
+
+
+class Condition(StatusModel):
+    """A condition, as in metav1."""
+
+    type: Annotated[str, Field(max_length=316)]
+    """Name of the condition."""
+    status: Annotated[str, Field(pattern="^(True|False|Unknown)$")]
+    """True, False or Unknown."""
+    observed_generation: int = 0
+    """Generation it was set for."""
+    last_transition_time: Time
+    """When `status` last changed."""
+    reason: Annotated[str, Field(min_length=1, max_length=1024)]
+    """One word in CamelCase."""
+    message: Annotated[str, Field(max_length=32768)] = ""
+    """The figures, and what to do."""
+
+
+class VariantStatus(StatusModel):
+    """Replicas of one variant."""
+
+    name: Annotated[str, Field(max_length=16)]
+    """Hash of the variant; its Deployment is named <resource>-<hash>."""
+    role: Role
+    """What it is there for."""
+    speculation: Annotated[str, Field(max_length=128)]
+    """What it drafts with, in words: 'off', 'DraftModel k=5' …"""
+    wanted: int
+    """Replicas it should have."""
+    ready: int
+    """Replicas that serve."""
+
+
 class Status(Memory):
     """What the controller reports."""
 
@@ -215,8 +232,6 @@ class Status(Memory):
     """vLLM version the arguments are rendered for."""
     variants: Annotated[list[VariantStatus], Field(max_length=8)] = []
     """Replicas by variant."""
-    evidence: EvidenceStatus | None = None
-    """The figures the last verdict rests on."""
     hold: Text = ""
     """Why nothing is judged at the moment; empty when judging."""
     plan: PlanStatus | None = None

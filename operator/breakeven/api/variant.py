@@ -24,6 +24,8 @@ class Variant(SpecModel):
     """Where its pods run."""
     pod_template: dict[str, Any] | None = None
     """Overrides of the rendered pod template."""
+    restarts: int = 0
+    """Times its replicas were replaced on demand without any other change. Default 0."""
 
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
@@ -46,7 +48,7 @@ class Variant(SpecModel):
     @property
     def baseline(self) -> "Variant":
         """The same engine without speculation."""
-        return self.model_copy(update={"draft": None})
+        return self.model_copy(update={"draft": None, "restarts": 0})
 
     def with_draft(self, draft: DraftSpec | None) -> "Variant":
         """The same engine with another draft."""

@@ -1,8 +1,8 @@
 """The speed-up S of decoding: time per output token without speculation over that with it, with bounds.
 
-Time per output token is taken from counters, never from latency quantiles: the sum of inter-token latency over the tokens
-emitted after the first of each request. It is token-weighted, exact, needs no buckets, and stays right whether an engine
-observes inter-token latency per step (vLLM up to 0.33) or per token.
+Time per output token is taken from counters, never from latency quantiles: the sum of inter-token latency over the
+tokens emitted after the first of each request. It is token-weighted, exact, needs no buckets, and stays right whether
+an engine observes inter-token latency per step (vLLM up to 0.33) or per token.
 """
 
 from collections.abc import Sequence

@@ -1,0 +1,141 @@
+"""Decide: from what is declared, remembered and observed to what should run, what to remember and what to say.
+
+The rules stand in the order in which they are asked; the first one that wants a change gets it, and the next pass sees
+the world after it. Orders of people come first, then faults, then measurement. docs/decisions.md has the argument.
+"""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from breakeven.api.spec import Mode
+from breakeven.api.status import LastGood, Memory, State
+from breakeven.domain import capacity, guards, keeping, orders, reporting, trial
+from breakeven.domain.decision import Decision, Declared
+from breakeven.domain.evidence import Judgement, judge
+from breakeven.domain.findings import findings
+from breakeven.domain.ledger import written_since
+from breakeven.domain.observation import Observation
+from breakeven.domain.situation import Situation
+from breakeven.domain.transitions import describe
+from breakeven.domain.windows import batch_length
+
+ORDERS: tuple[Callable[[Situation], Memory | None], ...] = (
+    orders.begin,
+    orders.follow_spec,
+    orders.obey_mode,
+    orders.obey_command,
+)
+FAULTS: tuple[Callable[[Situation], Memory | None], ...] = (
+    guards.guard_canary,
+    guards.guard_stable,
+    guards.guard_storm,
+)
+MEASURED: tuple[Callable[[Situation, Judgement], Memory | None], ...] = (
+    trial.end_trial,
+    keeping.leave,
+    keeping.settle_streak,
+    keeping.buy_control_when_blind,
+)
+SOONEST = timedelta(seconds=1)
+LATEST = timedelta(seconds=15)
+
+
+def decide(declared: Declared, memory: Memory, observation: Observation, now: datetime) -> Decision:
+    """Decide one pass. Pure: the same input gives the same answer, and no input makes it raise."""
+    start = Situation(declared=declared, memory=memory, observation=observation, now=now)
+    here = start.with_memory(_seen_again(start))
+    for order in ORDERS:
+        changed = order(here)
+        if changed is not None:
+            here = here.with_memory(changed)
+    here = here.with_memory(_verified(here))
+    found = judge(here)
+    acting = declared.spec.policy.mode in (Mode.AUTO, Mode.ADVISE) and not declared.spec.policy.paused
+    if acting and declared.spec.replicas > 0:
+        after = _measured(here, found)
+        here = here.with_memory(_advised(here, after) if declared.spec.policy.mode == Mode.ADVISE else after)
+    news = written_since(memory, here.memory)
+    kept = reporting.renewed(here.memory, found.report, now, transition=bool(news))
+    here = here.with_memory(kept)
+    return Decision(
+        memory=here.memory,
+        placements=capacity.placements(here),
+        news=news,
+        findings=findings(here, found),
+        evidence=found.report,
+        hold=_hold(here, found),
+        look_again=max(SOONEST, min(LATEST, batch_length(declared.spec.evidence))),
+    )
+
+
+def _measured(here: Situation, found: Judgement) -> Memory:
+    """The memory after the first rule that wants a change, and after what was learned."""
+    learned = keeping.learn(here, found)
+    if learned is not None:
+        here = here.with_memory(learned)
+    for fault in FAULTS:
+        changed = fault(here)
+        if changed is not None:
+            return changed
+    for rule in MEASURED:
+        changed = rule(here, found)
+        if changed is not None:
+            return changed
+    for quiet in (keeping.return_control, keeping.learn_alone, trial.begin_trial):
+        changed = quiet(here)
+        if changed is not None:
+            return changed
+    return here.memory
+
+
+def _advised(before: Situation, after: Memory) -> Memory:
+    """What would have been done, written down once; what runs stays as it is."""
+    kept = {
+        "streak": after.streak,
+        "streak_verdict": after.streak_verdict,
+        "last_window_end": after.last_window_end,
+        "profile": after.profile,
+        "profile_grew_at": after.profile_grew_at,
+    }
+    news = written_since(before.memory, after)
+    same = before.memory.model_copy(update=kept)
+    if not news or news[-1].action == before.memory.advice:
+        return same
+    record = news[-1].model_copy(update={"action": f"Would{news[-1].action}"})
+    return same.model_copy(update={"advice": news[-1].action, "decisions": [record, *before.memory.decisions][:20]})
+
+
+def _seen_again(now: Situation) -> Memory:
+    """Remember since when there is no evidence, and that what came before its return does not count."""
+    memory, outage = now.memory, now.observation.outage
+    if outage is not None and memory.blind_since is None:
+        return memory.model_copy(update={"blind_since": now.now})
+    if outage is None and memory.blind_since is not None:
+        forgotten = {"streak": 0, "streak_verdict": "", "last_window_end": None}
+        return memory.model_copy(update={"blind_since": None, "evidence_after": now.now, **forgotten})
+    return memory
+
+
+def _verified(now: Situation) -> Memory:
+    """The first variant that serves is where a rollback goes, until something better is measured."""
+    memory, stable = now.memory, now.memory.stable
+    if memory.last_good is not None or stable is None or now.on_trial:
+        return memory
+    fleet = now.fleet(stable)
+    if fleet is None or fleet.ready == 0 or fleet.settled_since is None:
+        return memory
+    reason = f"{describe(stable)} serves; nothing was measured against it yet"
+    return memory.model_copy(update={"last_good": LastGood(variant=stable, verified_at=now.now, reason=reason)})
+
+
+def _hold(now: Situation, found: Judgement) -> str:
+    if now.policy.paused:
+        return "Paused: spec.policy.paused is true"
+    if now.spec.replicas == 0:
+        return "ScaledToZero: no replica is declared"
+    if found.hold is not None:
+        return str(found.hold)
+    blocked = now.memory.state in (State.BASELINE, State.COOLDOWN) and now.wished.speculates
+    if blocked and now.policy.mode == Mode.AUTO and not capacity.can_try(now):
+        return f"NoCapacity: {capacity.needs(now.memory)}"
+    return ""

@@ -1,0 +1,339 @@
+"""From an observation to a judgement: which arms, which windows, which verdict, or why there is none."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+from breakeven.api.status import EvidenceStatus, LoadBand, Source, State
+from breakeven.api.variant import Variant
+from breakeven.domain import capacity, control_profile, verdict
+from breakeven.domain.figures import Sums, figures, sums
+from breakeven.domain.observation import Arm, Batch, Fleet, Smoke
+from breakeven.domain.situation import Situation
+from breakeven.domain.speedup import speedup, tpot
+from breakeven.domain.statistics import LogRatio, quotient_apart
+from breakeven.domain.verdict import Bounds, Verdict
+from breakeven.domain.windows import BATCHES, LEVELS, Grid, Span, grid
+
+SCRAPED_SHARE = 0.8
+"""With fewer of its ready replicas scraped, an arm is not judged."""
+STALE_WINDOWS = 2
+"""An arm whose newest batch is older than so many windows is not judged."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """Why nothing is judged. Free of moving figures: it is reported in status, and the same Hold must read the same."""
+
+    reason: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.reason}: {self.message}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """What the newest windows say."""
+
+    hold: Hold | None = None
+    verdict: Verdict | None = None
+    """None: nothing could be judged."""
+    source: Source | None = None
+    span: Span | None = None
+    speedup: LogRatio | None = None
+    off: Sums | None = None
+    on: Sums | None = None
+    off_tpot: LogRatio | None = None
+    report: EvidenceStatus | None = None
+    windows: int = 0
+    """Complete windows since the arms became comparable."""
+    live_control: bool = False
+    objection: Hold | None = None
+    """A clause beside the speed-up that forbids promotion: tail latency, or the user's own threshold."""
+    off_batches: tuple[Batch, ...] = ()
+    on_batches: tuple[Batch, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """Two variants to compare, and by which bounds."""
+
+    off: Variant | None
+    """The control; None: the stored profile."""
+    on: Variant
+    bounds: Bounds
+    trial: bool
+    profile: Sequence[LoadBand] = field(default=())
+
+
+def comparison(now: Situation) -> Comparison | None:
+    """What there is to compare at this moment; None when nothing speculates and nothing is on trial."""
+    speedup_spec = now.spec.thresholds.speedup
+    profile = now.memory.profile
+    if now.on_trial and now.memory.canary is not None:
+        canary, stable = now.memory.canary, now.stable
+        bounds = trial_bounds(now, canary)
+        if capacity.one_after_the_other(now):
+            return Comparison(off=None, on=canary, bounds=bounds.without_control(), trial=True, profile=profile)
+        return Comparison(off=stable, on=canary, bounds=bounds, trial=True)
+    if not now.stable.speculates:
+        return None
+    bounds = verdict.keeping(speedup_spec)
+    control = now.stable.baseline
+    fleet = now.fleet(control)
+    if now.memory.holdback and fleet is not None and fleet.wanted > 0:
+        return Comparison(off=control, on=now.stable, bounds=bounds, trial=False)
+    return Comparison(off=None, on=now.stable, bounds=bounds.without_control(), trial=False, profile=profile)
+
+
+def trial_bounds(now: Situation, canary: Variant) -> Bounds:
+    """Which bounds a trial is judged by: switching on, a change the user made, or one the operator thought of."""
+    declared = now.spec.thresholds.speedup
+    stable = now.stable
+    if now.memory.state == State.TUNING:
+        return verdict.tuning()
+    if canary.baseline == stable.baseline and not stable.speculates:
+        return verdict.starting(declared)
+    return verdict.changing(declared)
+
+
+def judge(now: Situation) -> Judgement:
+    """Judge the newest complete windows."""
+    outage = now.observation.outage
+    if outage is not None:
+        return _held(outage.reason, outage.message)
+    compared = comparison(now)
+    if compared is None:
+        return Judgement()
+    hold = _not_comparable(now, compared)
+    if hold is not None:
+        return Judgement(hold=hold)
+    on = _counting(now, compared.on)
+    off = _counting(now, compared.off) if compared.off is not None else None
+    cut = grid(now.evidence, _comparable_since(now, compared))
+    newest = min(arm[-1].end if arm else cut.anchor for arm in (on, off) if arm is not None)
+    if newest < now.now.timestamp() - STALE_WINDOWS * cut.window and newest > cut.anchor:
+        return _held("Stale", "the newest complete batch of an arm is older than two windows")
+    return _best(now, compared, cut, newest, off, on)
+
+
+def _best(
+    now: Situation,
+    compared: Comparison,
+    cut: Grid,
+    newest: float,
+    off: Sequence[Batch] | None,
+    on: Sequence[Batch],
+) -> Judgement:
+    """The first span that decides; else the longest that could be judged; else why none could."""
+    done = cut.complete(newest)
+    shortest: Judgement | None = None
+    hold = _held("FirstWindow", f"the first window of {now.evidence.window} is not complete")
+    for level in levels(compared, done):
+        span = cut.last(newest, level)
+        if span is None:
+            continue
+        found = replace(_judge_span(now, compared, span, off, on), windows=done)
+        if found.verdict is None:
+            hold = found
+            continue
+        if found.verdict in (Verdict.PAYS, Verdict.HURTS):
+            return found
+        shortest = shortest or found
+    return shortest or replace(hold, windows=done)
+
+
+def levels(compared: Comparison, done: int) -> Sequence[int]:
+    """Spans worth judging: in a trial everything since it began, otherwise the newest windows, short before long."""
+    if compared.trial:
+        return [min(done, LEVELS[-1])] if done else []
+    return [level for level in LEVELS if level <= done]
+
+
+def _judge_span(
+    now: Situation,
+    compared: Comparison,
+    span: Span,
+    off: Sequence[Batch] | None,
+    on: Sequence[Batch],
+) -> Judgement:
+    theirs = span.of(off) if off is not None else ()
+    ours = span.of(on)
+    fewest = BATCHES * span.level / 2
+    if len(ours) < fewest or (off is not None and len(theirs) < fewest):
+        return _held("MissingBatches", "more than half of the window was not scraped in one of the arms")
+    measured = sums(ours)
+    hold = _too_little(now, compared.on, measured, "speculating" if compared.on.speculates else "new")
+    control: Sums | None = None
+    if hold is None and compared.off is not None:
+        control = sums(theirs)
+        hold = _too_little(now, compared.off, control, "control")
+    if hold is not None:
+        report = figures(control, measured, None, source=None, verdict="", until=span.end, message=hold.message)
+        return Judgement(hold=hold, span=span, on=measured, off=control, report=report)
+    if compared.off is None:
+        return _against_profile(now, compared, span, measured, ours)
+    found = speedup(theirs, ours)
+    if found is None or control is None:
+        return _held("CounterAbsent", "time per output token cannot be measured in one of the arms")
+    says = compared.bounds.judge(found)
+    return Judgement(
+        verdict=says,
+        source=Source.MEASURED,
+        span=span,
+        speedup=found,
+        off=control,
+        on=measured,
+        off_tpot=tpot(theirs),
+        live_control=True,
+        off_batches=theirs,
+        on_batches=ours,
+        report=figures(
+            control,
+            measured,
+            found,
+            source=Source.MEASURED,
+            verdict=says,
+            until=span.end,
+            message=in_words(found, measured, control),
+        ),
+    )
+
+
+def _against_profile(
+    now: Situation, compared: Comparison, span: Span, measured: Sums, ours: Sequence[Batch]
+) -> Judgement:
+    stored = control_profile.find(compared.profile, measured.load, now.now)
+    live = tpot(ours)
+    if live is None:
+        return _held("CounterAbsent", "time per output token cannot be measured")
+    if stored is None:
+        message = "no control was measured at the present load"
+        report = figures(None, measured, None, source=None, verdict="", until=span.end, message=message)
+        hold = Hold(reason="LoadNotMeasured", message=message)
+        return Judgement(hold=hold, span=span, on=measured, report=report, on_batches=tuple(ours))
+    found = quotient_apart(control_profile.expected_tpot(stored), live)
+    says = compared.bounds.judge(found)
+    age = now.now - stored.measured_at
+    words = f"{in_words(found, measured, None)}; control of {_age(age)} ago at this load"
+    return Judgement(
+        verdict=says,
+        source=Source.CALIBRATED,
+        span=span,
+        speedup=found,
+        on=measured,
+        on_batches=tuple(ours),
+        report=figures(
+            None, measured, found, source=Source.CALIBRATED, verdict=says, until=span.end, message=words
+        ).model_copy(update={"tpot_off_ms": stored.off_tpot_ms, "inflation": stored.inflation}),
+    )
+
+
+def in_words(found: LogRatio, on: Sums, off: Sums | None) -> str:
+    """The figures of a verdict in one line."""
+    parts = [f"S {found.value:.3f} [{found.lower():.3f}, {min(found.upper(), 999):.3f}]"]
+    if on.tokens_per_step is not None:
+        parts.append(f"E {on.tokens_per_step:.2f}")
+    if off is not None and on.step_seconds and off.step_seconds:
+        inflation = on.step_seconds / off.step_seconds
+        parts.append(f"R {inflation:.2f}")
+        if on.acceptance is not None and on.draft_length:
+            parts.append(f"acceptance {on.acceptance:.3f} against break-even {(inflation - 1) / on.draft_length:.3f}")
+    elif on.acceptance is not None:
+        parts.append(f"acceptance {on.acceptance:.3f}")
+    if on.finished is not None:
+        requests = on.finished if off is None or off.finished is None else min(on.finished, off.finished)
+        parts.append(f"{requests:.0f} requests an arm")
+    return ", ".join(parts)
+
+
+def _not_comparable(now: Situation, compared: Comparison) -> Hold | None:
+    """Why these arms cannot be judged at this moment."""
+    for variant in (compared.off, compared.on):
+        if variant is None:
+            continue
+        name = "control" if variant == compared.off else "canary" if compared.trial else "stable"
+        fleet, arm = now.fleet(variant), now.arm(variant)
+        hold = _fleet_hold(fleet, name) or _arm_hold(arm, name)
+        if hold is not None:
+            return hold
+    if compared.trial:
+        fleet = now.fleet(compared.on)
+        if fleet is not None and fleet.smoke != Smoke.PASSED:
+            return Hold(reason="SmokeTest", message="the canary has not passed its smoke test yet")
+    return None
+
+
+def _fleet_hold(fleet: Fleet | None, name: str) -> Hold | None:
+    if fleet is None or fleet.ready == 0:
+        return Hold(reason="Starting", message=f"no replica of the {name} is ready")
+    if fleet.settled_since is None:
+        return Hold(reason="ReplicasChanging", message=f"replicas of the {name} are changing")
+    return None
+
+
+def _arm_hold(arm: Arm | None, name: str) -> Hold | None:
+    if arm is None or not arm.batches:
+        return Hold(reason="NoData", message=f"no complete batch of the {name} yet")
+    if arm.scraped < SCRAPED_SHARE * arm.ready:
+        message = f"fewer than {SCRAPED_SHARE:.0%} of the ready replicas of the {name} are scraped"
+        return Hold(reason="PartialData", message=message)
+    return None
+
+
+def _comparable_since(now: Situation, compared: Comparison) -> float:
+    moments = [now.memory.since, now.memory.evidence_after]
+    for variant in (compared.off, compared.on):
+        fleet = now.fleet(variant) if variant is not None else None
+        if fleet is not None and fleet.settled_since is not None:
+            moments.append(fleet.settled_since + now.evidence.warmup)
+    return max((moment.timestamp() for moment in moments if moment is not None), default=0.0)
+
+
+def _counting(now: Situation, variant: Variant) -> Sequence[Batch]:
+    arm = now.arm(variant)
+    return arm.batches if arm is not None else ()
+
+
+def _too_little(now: Situation, variant: Variant, arm: Sums, name: str) -> Hold | None:
+    wanted = now.evidence
+    if arm.finished is None or arm.tokens is None or arm.seconds is None:
+        return Hold(reason="CounterAbsent", message=f"a counter of the {name} arm is absent")
+    if arm.finished < wanted.min_requests:
+        message = f"fewer than {wanted.min_requests} requests finished in the {name} arm"
+        return Hold(reason="TooFewRequests", message=message)
+    if not variant.speculates:
+        return None
+    if arm.drafted is None:
+        return Hold(reason="CounterAbsent", message=f"the draft counters of the {name} arm are absent")
+    if arm.drafted < wanted.min_draft_tokens:
+        message = f"fewer than {wanted.min_draft_tokens} tokens drafted in the {name} arm"
+        return Hold(reason="TooFewDrafts", message=message)
+    return None
+
+
+def _held(reason: str, message: str) -> Judgement:
+    return Judgement(hold=Hold(reason=reason, message=message))
+
+
+def _age(age: timedelta) -> str:
+    hours = age / timedelta(hours=1)
+    return f"{hours:.1f} h" if hours >= 1 else f"{hours * 60:.0f} min"
+
+
+def sole(now: Situation, variant: Variant) -> tuple[Sums, LogRatio] | None:
+    """What one variant measures while it serves alone; None when there is no complete window or too little in it."""
+    alone = Comparison(off=None, on=variant, bounds=Bounds(promote=1.0, leave=1.0), trial=False)
+    if now.observation.outage is not None or _not_comparable(now, alone) is not None:
+        return None
+    batches = _counting(now, variant)
+    cut = grid(now.evidence, _comparable_since(now, alone))
+    for level in LEVELS:
+        span = cut.last(batches[-1].end, level) if batches else None
+        inside = span.of(batches) if span is not None else ()
+        total = sums(inside)
+        found = tpot(inside)
+        if found is not None and _too_little(now, variant, total, "stable") is None:
+            return total, found
+    return None

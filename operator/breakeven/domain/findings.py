@@ -1,0 +1,54 @@
+"""Conditions that deciding finds: reported, not acted on."""
+
+from datetime import timedelta
+
+from breakeven.api.conditions import ConditionType, Reason
+from breakeven.api.spec import Mode
+from breakeven.domain import capacity
+from breakeven.domain.decision import Finding
+from breakeven.domain.evidence import Judgement
+from breakeven.domain.situation import Situation
+from breakeven.domain.verdict import Verdict
+
+LONG_HOLD = timedelta(minutes=30)
+"""After so long without evidence a person should know."""
+
+
+def findings(now: Situation, found: Judgement) -> tuple[Finding, ...]:
+    """All of them, in a fixed order."""
+    each = (_capacity(now, found), _acceptance(now, found))
+    return tuple(finding for finding in each if finding is not None)
+
+
+def _capacity(now: Situation, found: Judgement) -> Finding | None:
+    """What is needed to act on a verdict or to reach one."""
+    if now.policy.mode != Mode.AUTO or capacity.can_try(now) or now.spec.replicas == 0:
+        return None
+    waiting = not now.stable.speculates and now.wished.speculates
+    if waiting or (now.stable.speculates and found.verdict == Verdict.HURTS):
+        message = capacity.needs(now.memory)
+        if found.report is not None and found.verdict == Verdict.HURTS:
+            message = f"speculation is under break-even ({found.report.message}) and nothing was stopped: {message}"
+        return Finding(type=ConditionType.CAPACITY_AVAILABLE, status=False, reason=Reason.LAST_REPLICA, message=message)
+    return None
+
+
+def _acceptance(now: Situation, found: Judgement) -> Finding | None:
+    """The user's own caution and floor on accepted / drafted."""
+    if found.on is None or found.on.acceptance is None:
+        if not now.stable.speculates and not now.on_trial:
+            message = "nothing is drafted"
+            return Finding(
+                type=ConditionType.ACCEPTANCE_HEALTHY, status=None, reason=Reason.NOT_SPECULATING, message=message
+            )
+        return None
+    limits, value = now.spec.thresholds.acceptance, found.on.acceptance
+    for name, limit, reason in (
+        ("floor", limits.floor, Reason.BELOW_FLOOR),
+        ("caution", limits.caution, Reason.BELOW_CAUTION),
+    ):
+        if limit is not None and value < float(limit):
+            message = f"accepted / drafted {value:.3f} is below spec.thresholds.acceptance.{name} {limit}"
+            return Finding(type=ConditionType.ACCEPTANCE_HEALTHY, status=False, reason=reason, message=message)
+    message = f"accepted / drafted {value:.3f}"
+    return Finding(type=ConditionType.ACCEPTANCE_HEALTHY, status=True, reason=Reason.HEALTHY, message=message)

@@ -1,0 +1,164 @@
+"""What acts without statistics, within minutes: pods that do not come up, crash, or drown in work.
+
+Faults of pods come from the API server and act even while Prometheus is away. Storms come from counters and compare
+with the control: what the control suffers too is load, not speculation.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from breakeven.api.status import Memory, State
+from breakeven.api.variant import Variant
+from breakeven.domain import cooldown
+from breakeven.domain.observation import Batch, Smoke
+from breakeven.domain.situation import Situation
+from breakeven.domain.transitions import abandon_trial, disable, fail_trial
+
+GRACE = timedelta(minutes=2)
+"""A fault has to last this long, or one window where that is shorter."""
+CRASHES = 3
+"""Restarts of a canary's containers that end its trial."""
+PREEMPTIONS_PER_MINUTE = 1.0
+KV_FULL = 0.95
+QUEUE_AT_LEAST = 8.0
+QUEUE_SHARE = 0.25
+ERROR_SHARE = 0.02
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alarm:
+    """A guard that fired."""
+
+    reason: str
+    message: str
+
+
+def grace(now: Situation) -> timedelta:
+    """How long a fault may last."""
+    return min(GRACE, now.evidence.window)
+
+
+def guard_canary(now: Situation) -> Memory | None:
+    """End a trial whose canary does not come up, answers wrongly, or crashes."""
+    memory = now.memory
+    if not now.on_trial or memory.canary is None or memory.since is None:
+        return None
+    fleet = now.fleet(memory.canary)
+    age = now.now - memory.since
+    if fleet is None:
+        return None
+    if fleet.smoke == Smoke.FAILED:
+        return fail_trial(now, "SmokeTestFailed", f"a real completion failed: {fleet.smoke_message}")
+    if fleet.unschedulable and age >= grace(now):
+        message = f"the canary found no node, and the trial is put off: {fleet.unschedulable}"
+        put_off = abandon_trial(now, "Unschedulable", message)
+        until = now.now + cooldown.wait(now.policy, 0)
+        return put_off.model_copy(update={"cooldown_until": until, "state": _off_state(now)})
+    if fleet.failing and age >= grace(now):
+        return fail_trial(now, "EngineFailing", f"the canary does not come up: {fleet.failing}")
+    if fleet.restarts >= CRASHES:
+        return fail_trial(now, "EngineFailing", f"containers of the canary restarted {fleet.restarts} times")
+    if fleet.ready == 0 and age >= now.spec.engine.startup_timeout:
+        limit = now.spec.engine.startup_timeout
+        return fail_trial(
+            now, "StartupTimeout", f"the canary was not ready within {limit} (spec.engine.startupTimeout)"
+        )
+    return None
+
+
+def guard_storm(now: Situation) -> Memory | None:
+    """Stop speculation that preempts, queues or fails where the control does not."""
+    memory = now.memory
+    on = memory.canary if now.on_trial else now.stable
+    if on is None or not on.speculates or now.observation.outage is not None:
+        return None
+    control = now.stable if now.on_trial else now.stable.baseline
+    alarm = storm(recent(now, on), recent(now, control) if control != on else ())
+    if alarm is None:
+        return None
+    if now.on_trial:
+        return fail_trial(now, alarm.reason, alarm.message)
+    if not cooldown.may_switch(now.policy, memory, now.now):
+        return None
+    return disable(now, alarm.reason, alarm.message)
+
+
+def guard_stable(now: Situation) -> Memory | None:
+    """Serve without speculation when the speculating variant that serves does not come up any more."""
+    memory = now.memory
+    if now.on_trial or not now.stable.speculates or memory.since is None:
+        return None
+    fleet = now.fleet(now.stable)
+    if fleet is None or not fleet.failing or now.now - memory.since < grace(now):
+        return None
+    if fleet.ready > 0 and not fleet.ready < fleet.wanted:
+        return None
+    if not cooldown.may_switch(now.policy, memory, now.now):
+        return None
+    return disable(now, "EngineFailing", f"replicas with speculation do not come up: {fleet.failing}")
+
+
+def recent(now: Situation, variant: Variant) -> tuple[Batch, ...]:
+    """The newest batches of an arm that cover the grace, all of them within it or nothing."""
+    arm = now.arm(variant)
+    if arm is None:
+        return ()
+    span = grace(now).total_seconds()
+    since = now.now.timestamp() - 2 * span
+    batches = tuple(b for b in arm.batches if b.start >= since)
+    covered = sum(b.end - b.start for b in batches)
+    return batches if covered >= span * 0.999 else ()
+
+
+def storm(on: Sequence[Batch], control: Sequence[Batch]) -> Alarm | None:
+    """What is wrong with the speculating arm and not with its control; None when nothing is."""
+    if not on:
+        return None
+    return _preempting(on) or _queueing(on, control) or _failing(on, control)
+
+
+def _preempting(on: Sequence[Batch]) -> Alarm | None:
+    for batch in on:
+        per_minute = (batch.totals.preemptions or 0.0) / max(1, batch.replicas) / ((batch.end - batch.start) / 60)
+        if per_minute <= PREEMPTIONS_PER_MINUTE or (batch.gauges.kv_usage or 0.0) <= KV_FULL:
+            return None
+    message = (
+        f"more than {PREEMPTIONS_PER_MINUTE:g} preemption a minute and replica with the KV cache above {KV_FULL:.0%}"
+    )
+    return Alarm(reason="PreemptionStorm", message=message)
+
+
+def _queueing(on: Sequence[Batch], control: Sequence[Batch]) -> Alarm | None:
+    if not control:
+        return None
+    waiting = [batch.gauges.waiting or 0.0 for batch in on]
+    limits = [max(QUEUE_AT_LEAST, QUEUE_SHARE * (batch.gauges.running or 0.0)) for batch in on]
+    growing = waiting[-1] > waiting[0]
+    theirs = max((batch.gauges.waiting or 0.0 for batch in control), default=0.0)
+    if not growing or any(w <= limit for w, limit in zip(waiting, limits, strict=True)):
+        return None
+    if theirs > min(limits) / 2:
+        return None
+    message = f"{waiting[-1]:.0f} requests wait per replica and the queue grows; the control has {theirs:.0f}"
+    return Alarm(reason="QueueGrowth", message=message)
+
+
+def _failing(on: Sequence[Batch], control: Sequence[Batch]) -> Alarm | None:
+    ours, requests = _failures(on)
+    theirs, others = _failures(control)
+    if requests < 20 or not control:
+        return None
+    share, usual = ours / requests, theirs / others if others else 0.0
+    if share <= max(ERROR_SHARE, 3 * usual) or ours < 5:
+        return None
+    return Alarm(reason="ErrorRate", message=f"{share:.1%} of the requests fail, {usual:.1%} in the control")
+
+
+def _failures(batches: Sequence[Batch]) -> tuple[float, float]:
+    failed = sum(batch.totals.failed or 0.0 for batch in batches)
+    return failed, failed + sum(batch.totals.finished or 0.0 for batch in batches)
+
+
+def _off_state(now: Situation) -> State:
+    return State.SPECULATING if now.stable.speculates else State.COOLDOWN

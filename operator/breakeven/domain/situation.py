@@ -1,0 +1,62 @@
+"""What one pass of deciding looks at, and the questions that several rules ask of it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from breakeven.api.spec import EvidenceSpec, PolicySpec, SpeculativeDeploymentSpec
+from breakeven.api.status import Memory, State
+from breakeven.api.variant import Variant, declared_variant
+from breakeven.domain.decision import Declared
+from breakeven.domain.observation import Arm, Fleet, Observation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Situation:
+    """Everything a rule may look at."""
+
+    declared: Declared
+    memory: Memory
+    observation: Observation
+    now: datetime
+
+    @property
+    def spec(self) -> SpeculativeDeploymentSpec:
+        """What the team declared."""
+        return self.declared.spec
+
+    @property
+    def policy(self) -> PolicySpec:
+        """What may be done."""
+        return self.declared.spec.policy
+
+    @property
+    def evidence(self) -> EvidenceSpec:
+        """How much must be measured."""
+        return self.declared.spec.evidence
+
+    @property
+    def wished(self) -> Variant:
+        """The declared variant, its draft included."""
+        return declared_variant(self.declared.spec)
+
+    @property
+    def stable(self) -> Variant:
+        """The variant that serves; before the first pass, the declared one without speculation."""
+        return self.memory.stable or self.wished.baseline
+
+    @property
+    def on_trial(self) -> bool:
+        """Whether a canary is being compared."""
+        return self.memory.canary is not None and self.memory.state in (State.TRIAL, State.TUNING)
+
+    def fleet(self, variant: Variant) -> Fleet | None:
+        """Its replicas, as the API server sees them."""
+        return self.observation.fleet.get(variant.name)
+
+    def arm(self, variant: Variant) -> Arm | None:
+        """Its counters."""
+        return self.observation.arms.get(variant.name)
+
+    def with_memory(self, memory: Memory) -> "Situation":
+        """The same moment with another memory."""
+        return Situation(declared=self.declared, memory=memory, observation=self.observation, now=self.now)

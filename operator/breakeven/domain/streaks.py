@@ -1,0 +1,32 @@
+"""Windows in a row: one window may err, so a change waits until several that do not overlap agree."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from breakeven.domain.situation import Situation
+from breakeven.domain.windows import Span
+
+
+def counted(now: Situation, verdict: str, span: Span) -> dict[str, Any]:
+    """Changes of memory after a span that says so; a span that overlaps the last counted one adds nothing.
+
+    A long span already contains its windows in a row, and counts for as many.
+    """
+    memory = now.memory
+    last = memory.last_window_end
+    if memory.streak_verdict == verdict and last is not None and span.start < last.timestamp() - 0.001:
+        return {}
+    same = memory.streak if memory.streak_verdict == verdict else 0
+    return {
+        "streak": min(100, same + span.level),
+        "streak_verdict": verdict,
+        "last_window_end": datetime.fromtimestamp(span.end, UTC),
+    }
+
+
+def broken(now: Situation, span: Span) -> dict[str, Any]:
+    """Changes of memory after a span that says otherwise; nothing when there was no streak, so nothing is written."""
+    last = now.memory.last_window_end
+    if now.memory.streak == 0 or (last is not None and span.end <= last.timestamp() + 0.001):
+        return {}
+    return {"streak": 0, "streak_verdict": "", "last_window_end": None}

@@ -1,0 +1,105 @@
+"""The rules of a trial: when it begins, and how it ends."""
+
+from breakeven.api.status import Memory, State
+from breakeven.api.variant import Variant
+from breakeven.domain import capacity, cooldown
+from breakeven.domain.evidence import Judgement
+from breakeven.domain.ladder import next_candidate
+from breakeven.domain.situation import Situation
+from breakeven.domain.transitions import abandon_trial, describe, fail_trial, promote, start_trial
+from breakeven.domain.verdict import Verdict
+
+RESTING = (State.BASELINE, State.COOLDOWN, State.FROZEN, State.SPECULATING)
+
+
+def candidate(now: Situation) -> Variant | None:
+    """What should be tried next; None when what serves is what is wanted."""
+    stable, wished = now.stable, now.wished
+    if wished.baseline != stable.baseline:
+        return _changed(now)
+    if stable.speculates:
+        return wished if wished.speculates and _unverified(now) else None
+    return next_candidate(now) if wished.speculates else None
+
+
+def _changed(now: Situation) -> Variant:
+    """The declared engine: with its draft, or without when that alone already failed or nothing speculates yet."""
+    wished = now.wished
+    if not now.stable.speculates or wished.name in now.memory.tried:
+        return wished.baseline
+    return wished
+
+
+def _unverified(now: Situation) -> bool:
+    """Whether the user declared another draft than the one that serves, and the latter was not chosen in its place."""
+    return now.wished.draft != now.stable.draft and now.memory.answers != now.wished.name
+
+
+def begin_trial(now: Situation) -> Memory | None:
+    """Start a trial when there is something to try, it may be tried, and what serves is settled and seen."""
+    memory = now.memory
+    if memory.state not in RESTING or memory.canary is not None or now.spec.replicas == 0:
+        return None
+    if memory.cooldown_until is not None and now.now < memory.cooldown_until:
+        return None
+    wanted = candidate(now)
+    if wanted is None or not capacity.can_try(now) or not _serving(now):
+        return None
+    if now.observation.outage is not None or not _within_budget(now):
+        return None
+    if capacity.one_after_the_other(now) and not memory.profile:
+        return None
+    message = f"try {describe(wanted)} against {describe(now.stable)}"
+    if wanted.baseline != now.stable.baseline:
+        message += ": the engine or its target changed"
+    if capacity.one_after_the_other(now):
+        message += "; one replica, so one after the other, with wider bounds"
+    return start_trial(now, wanted, _why(now), message)
+
+
+def end_trial(now: Situation, found: Judgement) -> Memory | None:
+    """Promote, fail or give up."""
+    memory = now.memory
+    if not now.on_trial or memory.canary is None or memory.since is None:
+        return None
+    if not capacity.can_try(now):
+        return abandon_trial(now, "NoCapacity", capacity.needs(memory))
+    if found.verdict == Verdict.HURTS and found.windows >= min(
+        now.evidence.leave_windows, now.evidence.promote_windows
+    ):
+        return fail_trial(now, "BelowBreakEven", _figures(found))
+    if found.verdict == Verdict.PAYS and found.windows >= now.evidence.promote_windows:
+        if found.objection:
+            return fail_trial(now, found.objection.reason, f"{_figures(found)}; {found.objection.message}")
+        if not cooldown.may_switch(now.policy, memory, now.now):
+            return None
+        return promote(now, "Pays", _figures(found))
+    began = max(moment for moment in (memory.since, memory.evidence_after) if moment is not None)
+    if now.now - began >= now.evidence.trial_timeout:
+        return _out_of_time(now, found)
+    return None
+
+
+def _out_of_time(now: Situation, found: Judgement) -> Memory:
+    limit = now.evidence.trial_timeout
+    figures = _figures(found) or (found.hold.message if found.hold else "nothing could be measured")
+    return fail_trial(now, "Undecided", f"no verdict within {limit} (spec.evidence.trialTimeout): {figures}")
+
+
+def _serving(now: Situation) -> bool:
+    fleet = now.fleet(now.stable)
+    return fleet is not None and fleet.ready > 0 and fleet.settled_since is not None
+
+
+def _within_budget(now: Situation) -> bool:
+    return cooldown.may_switch_on(now.policy, now.memory, now.now)
+
+
+def _why(now: Situation) -> str:
+    if now.wished.baseline != now.stable.baseline or now.stable.speculates:
+        return "SpecChanged"
+    return "Rearm" if now.memory.state in (State.COOLDOWN, State.FROZEN) else "NotYetProven"
+
+
+def _figures(found: Judgement) -> str:
+    return found.report.message if found.report is not None else ""

@@ -1,0 +1,159 @@
+"""A small fleet without noise or surprise: it obeys placements at once and counts what its engines would."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from breakeven.api.spec import SpeculativeDeploymentSpec
+from breakeven.api.status import Memory, State
+from breakeven.api.variant import Variant
+from breakeven.domain.decide import decide
+from breakeven.domain.decision import Decision, Declared
+from breakeven.domain.observation import Arm, Batch, Fleet, Gauges, Observation, Outage, Smoke, Totals
+
+START = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
+
+
+@dataclass
+class World:
+    """One resource over time. `speedup` maps a variant to its S; the plain engine needs 20 ms per token."""
+
+    spec: SpeculativeDeploymentSpec
+    speedup: Callable[[Variant], float] = lambda variant: 1.3 if variant.speculates else 1.0
+    requests_per_second: float = 4.0
+    now: datetime = START
+    memory: Memory = field(default_factory=Memory)
+    generation: int = 1
+    command: str = ""
+    command_id: str = ""
+    outage: Outage | None = None
+    smoke: Smoke = Smoke.PASSED
+    failing: str = ""
+    unschedulable: str = ""
+    batches: dict[str, list[Batch]] = field(default_factory=dict)
+    settled: dict[str, tuple[int, datetime]] = field(default_factory=dict)
+    variants: dict[str, Variant] = field(default_factory=dict)
+    decisions: list[Decision] = field(default_factory=list)
+    serving: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def last(self) -> Decision:
+        return self.decisions[-1]
+
+    @property
+    def news(self) -> list[tuple[str, str]]:
+        return [(record.action, record.reason) for decision in self.decisions for record in decision.news]
+
+    def step(self) -> Decision:
+        """One batch goes by, then one pass."""
+        batch = self.spec.evidence.window / 10
+        begin = self.now
+        self.now += batch
+        for name, count in self.serving.items():
+            if count and self.outage is None:
+                self.batches.setdefault(name, []).append(self._batch(name, count, begin, self.now))
+        return self.look()
+
+    def look(self) -> Decision:
+        """One pass without time going by."""
+        declared = Declared(
+            spec=self.spec, generation=self.generation, command=self.command, command_id=self.command_id
+        )
+        decision = decide(declared, self.memory, self.observation(), self.now)
+        self.memory = decision.memory
+        self.decisions.append(decision)
+        self.serving = {p.variant.name: p.replicas for p in decision.placements}
+        for placement in decision.placements:
+            name, count = placement.variant.name, placement.replicas
+            self.variants[name] = placement.variant
+            if self.settled.get(name, (0, START))[0] != count:
+                self.settled[name] = (count, self.now)
+        return decision
+
+    def observation(self) -> Observation:
+        fleet, arms = {}, {}
+        for name, count in self.serving.items():
+            speculating = self.variants[name].speculates
+            broken = speculating and bool(self.failing or self.unschedulable)
+            ready = 0 if broken else count
+            fleet[name] = Fleet(
+                variant=name,
+                wanted=count,
+                existing=count,
+                ready=ready,
+                settled_since=None if broken else self.settled[name][1],
+                failing=self.failing if speculating else "",
+                unschedulable=self.unschedulable if speculating else "",
+                smoke=self.smoke,
+            )
+            arms[name] = Arm(variant=name, batches=tuple(self.batches.get(name, [])[-300:]), ready=ready, scraped=ready)
+        return Observation(arms=arms, fleet=fleet, outage=self.outage, scrape_interval=1.0)
+
+    def run(self, span: timedelta) -> None:
+        until = self.now + span
+        while self.now < until:
+            self.step()
+
+    def until(self, state: State, limit: timedelta = timedelta(hours=3)) -> timedelta:
+        """Run until the state is reached; how long it took."""
+        begin = self.now
+        while self.memory.state != state:
+            assert self.now - begin < limit, f"{state} was not reached; {self.memory.state}, {self.last.hold}"
+            self.step()
+        return self.now - begin
+
+    def _batch(self, name: str, count: int, begin: datetime, end: datetime) -> Batch:
+        variant = self.variants[name]
+        total = max(1, sum(self.serving.values()))
+        seconds = (end - begin).total_seconds()
+        requests = self.requests_per_second * seconds * count / total
+        wobble = 1 + 0.01 * ((int(end.timestamp() / seconds) * 7 + len(self.batches.get(name, []))) % 5 - 2)
+        tokens = requests * 200 * wobble
+        time = tokens * 0.020 / self.speedup(variant) * (2 - wobble)
+        per_step = 2.0 if variant.speculates else 1.0
+        drafts = tokens / per_step
+        k = variant.draft.num_speculative_tokens if variant.draft else 0
+        totals = Totals(
+            generation_tokens=tokens + requests,
+            first_tokens=requests,
+            steps=drafts,
+            step_seconds=time,
+            finished=requests,
+            failed=0.0,
+            preemptions=0.0,
+            drafts=drafts if k else None,
+            drafted=drafts * k if k else None,
+            accepted=drafts * (per_step - 1) if k else None,
+        )
+        return Batch(
+            start=begin.timestamp(),
+            end=end.timestamp(),
+            totals=totals,
+            gauges=Gauges(running=2, waiting=0),
+            replicas=count,
+        )
+
+
+def spec_of(**changes: object) -> SpeculativeDeploymentSpec:
+    """A plain resource with a draft; nested parts are given as dicts."""
+    base: dict[str, object] = {
+        "replicas": 4,
+        "engine": {"image": "vllm/vllm-openai:v0.33.0"},
+        "target": {"model": "meta-llama/Llama-3.1-70B-Instruct"},
+        "draft": {"model": "meta-llama/Llama-3.1-8B-Instruct"},
+    }
+    return SpeculativeDeploymentSpec.model_validate(base | changes)
+
+
+@pytest.fixture
+def world() -> Callable[..., World]:
+    """Make a world from changes to the spec."""
+
+    def make(**changes: object) -> World:
+        made = World(spec=spec_of(**changes))
+        made.look()
+        return made
+
+    return make
