@@ -189,7 +189,7 @@ class EngineSpec(SpecModel):
             str,
             Field(max_length=32),
             Pattern(
-                r"^[0-9]+\.[0-9]+\.[0-9]+([.-]?(post|rc|dev)[0-9]+)?$",
+                r"^[0-9]+\.[0-9]+\.[0-9]+(\.[0-9]+)?([.-]?(post|rc|dev)[0-9]+)?$",
                 "write a release of vLLM without a leading v, for example 0.33.0",
             ),
         ]

@@ -71,8 +71,7 @@ class Engine:
     @property
     def removed_flags(self) -> frozenset[str]:
         """Flags that another release has and this one refuses."""
-        every = frozenset().union(*(self.table.names("flags", i) for i in range(len(self.table.releases))))
-        return every - self.cli_flags
+        return self.table.every_name("flags") - self.cli_flags
 
     @property
     def speculative_config_keys(self) -> frozenset[str]:

@@ -26,9 +26,14 @@ class Table:
         """Known releases, oldest first."""
         self._place = {name: i for i, name in enumerate(self.releases)}
         self._versions = [Version.of(name) for name in self.releases]
-        self._names: dict[str, dict[str, tuple[Range, ...]]] = {
+        self._ranges_of: dict[str, dict[str, tuple[Range, ...]]] = {
             section: {name: self._ranges(entry["in"]) for name, entry in data[section].items()} for section in SECTIONS
         }
+        self._names = {
+            section: [frozenset(n for n, r in names.items() if _within(i, r)) for i in range(len(self.releases))]
+            for section, names in self._ranges_of.items()
+        }
+        self._rules = {entry["id"]: self._ranges(entry["in"]) for entry in data["incompatibilities"]}
 
     @property
     def newest(self) -> Engine:
@@ -75,11 +80,15 @@ class Table:
 
     def names(self, section: str, place: int) -> frozenset[str]:
         """Names of a section that the release at that place has."""
-        return frozenset(n for n, ranges in self._names[section].items() if _within(place, ranges))
+        return self._names[section][place]
+
+    def every_name(self, section: str) -> frozenset[str]:
+        """Names of a section that any release has."""
+        return frozenset(self._ranges_of[section])
 
     def releases_with(self, section: str, name: str) -> tuple[str, ...]:
         """Releases that have a name of a section, oldest first."""
-        ranges = self._names[section].get(name, ())
+        ranges = self._ranges_of[section].get(name, ())
         return tuple(r for i, r in enumerate(self.releases) if _within(i, ranges))
 
     def fact(self, name: str, place: int) -> Any:
@@ -102,8 +111,7 @@ class Table:
 
     def applies(self, rule: str, place: int) -> bool:
         """Whether an incompatibility, named by its id, concerns the release at that place."""
-        entry = next(e for e in self._data["incompatibilities"] if e["id"] == rule)
-        return _within(place, self._ranges(entry["in"]))
+        return _within(place, self._rules[rule])
 
     def _engine(self, asked: Version, place: int) -> Engine:
         return Engine(version=asked, release=self.releases[place], place=place, table=self)

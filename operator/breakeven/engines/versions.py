@@ -2,8 +2,11 @@
 
 import re
 from dataclasses import dataclass
+from functools import cache
 
-_NUMBER = re.compile(r"^v?(\d+)\.(\d+)\.(\d+)(?:[.-]?(post|rc|dev)(\d+))?(?:[-+_.][A-Za-z0-9._+-]*)?$")
+_NUMBER = re.compile(
+    r"^v?(\d{1,6})\.(\d{1,6})\.(\d{1,6})(?:\.(\d{1,6}))?(?:[.-]?(post|rc|dev)(\d{1,6}))?(?:[-+_.][A-Za-z0-9._+-]*)?$"
+)
 _PHASE = {"dev": 0, "rc": 1, "": 2, "post": 3}
 _LARGEST_MAJOR = 99
 """A tag such as 2026.11.22 is a date, not a vLLM version."""
@@ -16,6 +19,8 @@ class Version:
     major: int
     minor: int
     patch: int
+    hotfix: int = 0
+    """Fourth number, of 0.10.1.1 alone so far."""
     phase: int = _PHASE[""]
     serial: int = 0
 
@@ -25,10 +30,11 @@ class Version:
         match = _NUMBER.match(text.strip())
         if not match or int(match[1]) > _LARGEST_MAJOR:
             return None
-        word = match[4] or ""
-        return cls(int(match[1]), int(match[2]), int(match[3]), _PHASE[word], int(match[5] or 0))
+        major, minor, patch, hotfix = (int(match[i] or 0) for i in (1, 2, 3, 4))
+        return cls(major, minor, patch, hotfix, _PHASE[match[5] or ""], int(match[6] or 0))
 
     @classmethod
+    @cache
     def of(cls, text: str) -> "Version":
         """Read a version that must be one. Raises ValueError when it is not."""
         version = cls.parse(text)
@@ -38,7 +44,7 @@ class Version:
 
     def __str__(self) -> str:
         word = next(name for name, place in _PHASE.items() if place == self.phase)
-        number = f"{self.major}.{self.minor}.{self.patch}"
+        number = f"{self.major}.{self.minor}.{self.patch}{f'.{self.hotfix}' if self.hotfix else ''}"
         if not word:
             return number
         return f"{number}{'' if word == 'rc' else '.'}{word}{self.serial}"
