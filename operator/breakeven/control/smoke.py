@@ -25,6 +25,11 @@ class SmokeDesk:
         self._tasks: set[asyncio.Task[None]] = set()
         self._gate = asyncio.Semaphore(at_once)
 
+    @property
+    def pending(self) -> int:
+        """Tests that are under way."""
+        return len(self._tasks)
+
     def look(self, key: Key, pods: Iterable[Manifest], *, variant: str, model: str) -> Mapping[str, tuple[Smoke, str]]:
         """Outcome for one variant; starts the test for its ready pods that have none yet."""
         known = self._results.setdefault(key, {})

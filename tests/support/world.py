@@ -1,0 +1,315 @@
+"""The whole loop over fakes: cluster, controllers, metrics, clock; one call runs what is due."""
+
+import asyncio
+import contextlib
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from tests.support.fake_cluster import FakeCluster, FakeControllers
+
+from breakeven.api.base import API_VERSION, KIND
+from breakeven.api.names import COMMAND
+from breakeven.api.spec import Mode
+from breakeven.api.status import DecisionRecord, LastGood, Memory, Role, State, Status
+from breakeven.api.variant import declared_variant
+from breakeven.control.cache import OWNED_KINDS, Cache
+from breakeven.control.core import Core
+from breakeven.control.errors import Retry
+from breakeven.control.fitness import fitness
+from breakeven.control.fleet import ready_since
+from breakeven.control.outcome import Outcome
+from breakeven.control.ports import Key, MetricsQuery, MetricsReading, Outside
+from breakeven.control.reconcile import Reconciler
+from breakeven.control.smoke import SmokeDesk
+from breakeven.domain.decision import Decision, Declared, Placement
+from breakeven.domain.observation import Observation, Outage, Smoke
+from breakeven.render import desired
+
+KEY = Key("inference", "llama")
+START = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+
+
+def resource(**spec: Any) -> dict[str, Any]:
+    """A resource as a user writes it."""
+    base: dict[str, Any] = {
+        "replicas": 4,
+        "engine": {"image": "vllm/vllm-openai:v0.11.0"},
+        "target": {"model": "meta-llama/Llama-3.1-70B-Instruct"},
+        "draft": {"method": "NGram", "promptLookupMax": 4},
+        "hardware": {"gpusPerReplica": 4},
+    }
+    return {
+        "apiVersion": API_VERSION,
+        "kind": KIND,
+        "metadata": {"name": KEY.name, "namespace": KEY.namespace},
+        "spec": base | spec,
+    }
+
+
+@dataclass(slots=True)
+class FakeClock:
+    """`control.ports.Clock`, moved by hand."""
+
+    moment: datetime = START
+
+    def now(self) -> datetime:
+        return self.moment
+
+    def forward(self, delta: timedelta) -> None:
+        self.moment += delta
+
+
+@dataclass(slots=True)
+class FakeMetrics:
+    """`control.ports.Metrics` that says what it is told."""
+
+    reading: MetricsReading = field(default_factory=lambda: MetricsReading(arms={}))
+    queries: dict[Key, MetricsQuery] = field(default_factory=dict)
+
+    def watch(self, key: Key, query: MetricsQuery) -> None:
+        self.queries[key] = query
+
+    def forget(self, key: Key) -> None:
+        self.queries.pop(key, None)
+
+    def read(self, key: Key, now: datetime) -> MetricsReading:
+        return self.reading
+
+    def outage(self, reason: str) -> None:
+        self.reading = MetricsReading(arms={}, outage=Outage(reason=reason, message="connection refused"))
+
+    def back(self) -> None:
+        self.reading = MetricsReading(arms={})
+
+
+@dataclass(slots=True)
+class FakeEvents:
+    """`control.ports.Events` that keeps them."""
+
+    posted: list[tuple[str, str]] = field(default_factory=list)
+
+    async def post(self, about: Any, *, warning: bool, reason: str, message: str) -> None:
+        self.posted.append((reason, message))
+
+
+@dataclass(slots=True)
+class FakeSmoke:
+    """`control.ports.SmokeTest` with a fixed answer."""
+
+    answer: str = ""
+    asked: list[tuple[str, str]] = field(default_factory=list)
+
+    async def run(self, address: str, model: str) -> str:
+        self.asked.append((address, model))
+        return self.answer
+
+
+@dataclass(slots=True)
+class FakeLeadership:
+    """`control.ports.Leadership`, given and taken."""
+
+    leads: bool = True
+    good_for: int | None = None
+    """How many more times it says yes."""
+
+    def may_write(self) -> bool:
+        if self.good_for is None:
+            return self.leads
+        self.good_for -= 1
+        return self.good_for >= 0
+
+
+@dataclass(slots=True)
+class FakeRecorder:
+    """`control.ports.Recorder` that keeps decisions."""
+
+    decisions: list[tuple[str, str]] = field(default_factory=list)
+    forgotten: list[Key] = field(default_factory=list)
+
+    def passed(self, key: Key, *, seconds: float, error: str) -> None: ...
+
+    def decided(self, key: Key, *, action: str, reason: str) -> None:
+        self.decisions.append((action, reason))
+
+    def wrote(self, kind: str, *, verb: str) -> None: ...
+
+    def reports(self, key: Key, status: Status, decision: Decision | None) -> None: ...
+
+    def forgot(self, key: Key) -> None:
+        self.forgotten.append(key)
+
+
+def plain_decide(declared: Declared, memory: Memory, observation: Observation, now: datetime) -> Decision:
+    """A stand-in for the decision core with its contract: memory in, memory out, end states as placements.
+
+    Commands drive it: start a trial (`retry`), `promote`, `abort`. An outage holds; a canary that fails is aborted.
+    """
+    variant = declared_variant(declared.spec)
+    news: list[DecisionRecord] = []
+
+    def note(action: str, reason: str) -> None:
+        message = f"{action} because {reason}"
+        news.append(
+            DecisionRecord(at=now, action=action, reason=reason, message=message, generation=declared.generation)
+        )
+
+    change: dict[str, Any] = {}
+    if memory.stable is None or memory.generation != declared.generation:
+        # A new generation that changes the engine or the target serves at once here; a core would put it on trial.
+        stable = memory.stable if memory.stable and memory.stable.baseline == variant.baseline else variant.baseline
+        if declared.spec.policy.mode is Mode.ON:
+            stable = variant
+        change.update(stable=stable, generation=declared.generation)
+        memory = memory.model_copy(update=change)
+    assert memory.stable is not None
+    fleet = observation.fleet.get(memory.canary.name) if memory.canary else None
+    command = declared.command if declared.command_id != memory.command else ""
+    if command:
+        memory = memory.model_copy(update={"command": declared.command_id})
+    if observation.outage is None:
+        if command == "retry" and memory.canary is None:
+            memory = memory.model_copy(update={"canary": variant, "state": State.TRIAL, "since": now})
+            note("StartTrial", "Retry")
+        elif memory.canary and (command == "abort" or (fleet and (fleet.failing or fleet.smoke is Smoke.FAILED))):
+            tried = [*memory.tried, memory.canary.name]
+            memory = memory.model_copy(update={"canary": None, "state": State.COOLDOWN, "tried": tried, "since": now})
+            note("Abort", "EngineFailing" if fleet and fleet.failing else "Aborted")
+        elif memory.canary and command == "promote" and fleet and fleet.smoke is Smoke.PASSED:
+            good = LastGood(variant=memory.stable, verified_at=now, reason="test")
+            memory = memory.model_copy(
+                update={"stable": memory.canary, "canary": None, "state": State.SPECULATING, "last_good": good}
+            )
+            note("Promote", "Pays")
+    if news:
+        memory = memory.model_copy(update={"decisions": [*news, *memory.decisions][:20]})
+    replicas = declared.spec.replicas
+    canaries = 1 if memory.canary else 0
+    assert memory.stable is not None
+    placements = [Placement(variant=memory.stable, role=Role.STABLE, replicas=replicas - canaries)]
+    if memory.canary:
+        placements.append(Placement(variant=memory.canary, role=Role.CANARY, replicas=canaries))
+    return Decision(
+        memory=memory,
+        placements=tuple(placements),
+        news=tuple(news),
+        hold=observation.outage.message if observation.outage else "",
+    )
+
+
+class World:
+    """One resource, one operator process at a time."""
+
+    def __init__(self, *, gpus: int = 100, decide: Any = plain_decide, **spec: Any) -> None:
+        self.clock = FakeClock()
+        self.cluster = FakeCluster(now=self.clock.now, gpus=gpus)
+        self.controllers = FakeControllers(self.cluster)
+        self.metrics = FakeMetrics()
+        self.events = FakeEvents()
+        self.smoke_test = FakeSmoke()
+        self.leadership = FakeLeadership()
+        self.recorder = FakeRecorder()
+        self.decide = decide
+        self.least_serving = 0
+        self.cluster.create(resource(**spec))
+        self.start()
+
+    def start(self) -> None:
+        """A new process: nothing is left but what the API server has."""
+        self.woken: list[Key] = []
+
+        async def wake(key: Key) -> None:
+            self.woken.append(key)
+
+        self.cache = Cache()
+        self.smoke = SmokeDesk(self.smoke_test, wake)
+        outside = Outside(
+            cluster=self.cluster,
+            metrics=self.metrics,
+            events=self.events,
+            leadership=self.leadership,
+            clock=self.clock,
+            recorder=self.recorder,
+        )
+        core = Core(check=fitness, decide=self.decide, render=desired)
+        self.reconciler = Reconciler(cache=self.cache, core=core, outside=outside, smoke=self.smoke)
+
+    def watch(self) -> None:
+        """What the watches would have shown by now."""
+        mark = self.cache.changes
+        for kind in (KIND, *OWNED_KINDS):
+            self.cache.replace(kind, [dict(o) for o in self.cluster_copy(kind)], mark)
+
+    def cluster_copy(self, kind: str) -> list[dict[str, Any]]:
+        """Copies, as a watch delivers them."""
+        return copy.deepcopy(self.cluster.of(kind))
+
+    async def once(self) -> Outcome:
+        """Watches catch up, then one pass."""
+        self.watch()
+        return await self.reconciler.reconcile(KEY)
+
+    async def turn(self) -> None:
+        """A pass, answers of the smoke test, then the controllers' step and some seconds."""
+        with contextlib.suppress(Retry):
+            await self.once()
+        await self.answered()
+        self.controllers.step()
+        self.least_serving = min(self.least_serving, self.serving)
+        self.clock.forward(timedelta(seconds=10))
+
+    async def settle(self, turns: int = 80) -> None:
+        """Turns until nothing changes any more."""
+        self.least_serving = self.serving
+        quiet = 0
+        for _ in range(turns):
+            before = [(k, o["metadata"]["resourceVersion"]) for k, o in sorted(self.cluster.objects.items())]
+            await self.turn()
+            after = [(k, o["metadata"]["resourceVersion"]) for k, o in sorted(self.cluster.objects.items())]
+            quiet = quiet + 1 if before == after else 0
+            if quiet == 3:
+                return
+        raise AssertionError("the world did not come to rest")
+
+    async def answered(self) -> None:
+        """Let the smoke tests that are under way answer."""
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert not self.smoke.pending
+
+    def command(self, text: str) -> None:
+        """Annotate the resource."""
+        self.cluster.edit(
+            KIND, KEY.name, lambda o: o["metadata"].setdefault("annotations", {}).__setitem__(COMMAND, text)
+        )
+
+    def edit_spec(self, **changes: Any) -> None:
+        """Change the spec as a user."""
+        self.cluster.edit(KIND, KEY.name, lambda o: o["spec"].update(changes))
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """The resource."""
+        return self.cluster.of(KIND)[0]
+
+    @property
+    def status(self) -> Status:
+        """Its status."""
+        return Status.model_validate(self.body.get("status", {}))
+
+    def condition(self, kind: str) -> Mapping[str, Any]:
+        """One of its conditions; empty when absent."""
+        return next((c for c in self.body["status"]["conditions"] if c["type"] == kind), {})
+
+    @property
+    def replicas(self) -> dict[str, int]:
+        """Wanted replicas by Deployment, those at zero left out."""
+        found = {d["metadata"]["name"]: d["spec"]["replicas"] for d in self.cluster.of("Deployment")}
+        return {n: c for n, c in found.items() if c}
+
+    @property
+    def serving(self) -> int:
+        """Pods that are ready and not stopping."""
+        return sum(1 for p in self.cluster.of("Pod") if ready_since(p))
