@@ -1,11 +1,17 @@
 """The whole loop over an API server in memory."""
 
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
 import pytest
-from tests.support.world import KEY, World
+from tests.support.world import KEY, World, plain_decide
 
 from breakeven.api.base import KIND
-from breakeven.api.status import State
+from breakeven.api.status import Memory, State
 from breakeven.control.errors import Conflict, Retry
+from breakeven.domain.decision import Decision, Declared
+from breakeven.domain.observation import Observation
 
 
 def deployment(world: World, *, speculating: bool) -> str:

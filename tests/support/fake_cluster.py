@@ -1,8 +1,8 @@
 """An API server in memory, with the semantics that the loop rests on, and controllers that are told when to act.
 
 Server-side apply: fields of the last apply that are missing in the next one are removed, fields of others stay, an
-apply that changes nothing bumps no version. `generation` follows `spec` only. The status is a subresource that cannot create.
-A stale `resourceVersion` or a wrong `uid` is a Conflict.
+apply that changes nothing bumps no version. `generation` follows `spec` only. The status is a subresource that cannot
+create. A stale `resourceVersion` or a wrong `uid` is a Conflict.
 """
 
 import copy
