@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from breakeven.adapters.arm_batches import ArmBatches
 from breakeven.adapters.endpoint_feed import Asks, EndpointFeed, Wanted
 from breakeven.adapters.prometheus import Endpoint, PrometheusClient
 from breakeven.adapters.promql import PodName
 from breakeven.control.ports import Key, MetricsQuery, MetricsReading, Pod
-from breakeven.domain.batches import COVERAGE, STALE, Replica, combine
+from breakeven.domain.batches import COVERAGE, STALE, Replica
 from breakeven.domain.observation import Arm, Outage
 
 Connect = Callable[[Endpoint], Asks]
@@ -52,12 +53,6 @@ class FeedTelemetry:
     """Unix seconds of the last complete cycle, by address."""
 
 
-@dataclass(slots=True)
-class _Cached:
-    signature: object
-    arms: dict[str, Arm]
-
-
 class MetricsFeed:
     """Engine metrics of all resources. `run` is the background cycle; everything else only touches memory."""
 
@@ -69,13 +64,15 @@ class MetricsFeed:
         self._queries: dict[Key, MetricsQuery] = {}
         self._endpoints: dict[str, EndpointFeed] = {}
         self._outages: dict[Key, Outage] = {}
-        self._cache: dict[Key, _Cached] = {}
+        self._cache: dict[Key, dict[str, ArmBatches]] = {}
         self._new = asyncio.Event()
 
     def watch(self, key: Key, query: MetricsQuery) -> None:
         """Say what a resource wants; replaces what it said before."""
         before = self._queries.get(key)
         self._queries[key] = query
+        for variant in self._cache.get(key, {}).keys() - query.pods.keys():
+            del self._cache[key][variant]
         if before is None or _names(before) - _names(query) or _names(query) - _names(before):
             self._new.set()
 
@@ -185,7 +182,8 @@ class MetricsFeed:
         if outage is not None:
             return MetricsReading(arms={}, outage=self._since(key, outage, now), scrape_interval=interval)
         self._outages.pop(key, None)
-        return MetricsReading(arms=self._arms(key, endpoint, query, now.timestamp()), scrape_interval=interval)
+        arms = {variant: self._arm(key, variant, endpoint, query, now.timestamp()) for variant in query.pods}
+        return MetricsReading(arms=arms, scrape_interval=interval)
 
     def _since(self, key: Key, outage: Outage, now: datetime) -> Outage:
         held = self._outages.get(key)
@@ -260,55 +258,34 @@ class MetricsFeed:
             message=f"Prometheus has no vLLM series for {missing}; does a PodMonitor or a scrape job select the pods?",
         )
 
-    def _arms(self, key: Key, endpoint: EndpointFeed, query: MetricsQuery, now: float) -> Mapping[str, Arm]:
-        length = query.batch.total_seconds()
-        first = floor((now - query.history.total_seconds()) / length) - 1
-        spans = {v: range(first, self._final(endpoint, pods, now, length)) for v, pods in query.pods.items()}
-        signature = (tuple(spans.items()), query.warmup, *_signature(endpoint, query))
-        cached = self._cache.get(key)
-        if cached is None or cached.signature != signature:
-            arms = {v: _arm(v, pods, endpoint, query, spans[v]) for v, pods in query.pods.items()}
-            cached = self._cache[key] = _Cached(signature, arms)
-        return {
-            v: replace(arm, scraped=sum(self._fresh(endpoint, p, now) for p in query.pods[v] if p.ready_since))
-            for v, arm in cached.arms.items()
-        }
-
-    def _final(self, endpoint: EndpointFeed, pods: Iterable[Pod], now: float, length: float) -> int:
-        """Number of the first batch that some replica may still add to; one that is not scraped is not waited for."""
-        untils = [
-            endpoint.histories[(p.namespace, p.name)].until
-            for p in pods
-            if p.ready_since is not None and self._fresh(endpoint, p, now)
-        ]
-        return min(untils, default=floor(now / length))
-
-
-def _signature(endpoint: EndpointFeed, query: MetricsQuery) -> Iterable[object]:
-    for variant, pods in query.pods.items():
-        yield variant
-        for pod in pods:
-            history = endpoint.histories.get((pod.namespace, pod.name))
-            yield (pod, history.version if history is not None else -1)
-
-
-def _arm(variant: str, pods: Iterable[Pod], endpoint: EndpointFeed, query: MetricsQuery, numbers: range) -> Arm:
-    replicas = []
-    for pod in pods:
-        history = endpoint.histories.get((pod.namespace, pod.name))
-        replicas.append(
-            Replica(
-                name=pod.name,
-                ready_since=_unix(pod.ready_since),
-                pieces=history.pieces if history is not None else {},
-                restarts=history.restarts if history is not None else (),
-            )
+    def _arm(self, key: Key, variant: str, endpoint: EndpointFeed, query: MetricsQuery, now: float) -> Arm:
+        length, warmup = query.batch.total_seconds(), query.warmup.total_seconds()
+        pods = query.pods[variant]
+        held = self._cache.setdefault(key, {}).setdefault(variant, ArmBatches())
+        ready = [p for p in pods if p.ready_since is not None]
+        fresh = [p for p in ready if self._fresh(endpoint, p, now)]
+        untils = {p.name: h.until for p in ready if (h := endpoint.histories.get((p.namespace, p.name)))}
+        final = min((untils[p.name] for p in fresh), default=floor(now / length))
+        numbers = range(floor((now - query.history.total_seconds()) / length) - 1, final)
+        batches, by_replica = held.batches(
+            [_replica(p, endpoint) for p in pods],
+            length=length,
+            warmup=warmup,
+            numbers=numbers,
+            firm=min(untils.values(), default=final),
         )
-    batches, shares = combine(
-        replicas, length=query.batch.total_seconds(), warmup=query.warmup.total_seconds(), numbers=numbers
+        return Arm(variant=variant, batches=batches, ready=len(ready), scraped=len(fresh), by_replica=by_replica)
+
+
+def _replica(pod: Pod, endpoint: EndpointFeed) -> Replica:
+    history = endpoint.histories.get((pod.namespace, pod.name))
+    return Replica(
+        name=pod.name,
+        ready_since=_unix(pod.ready_since),
+        pieces=history.pieces if history is not None else {},
+        restarts=tuple(history.restarts) if history is not None else (),
+        serial=history.serial if history is not None else -1,
     )
-    ready = sum(r.ready_since is not None for r in replicas)
-    return Arm(variant=variant, batches=batches, ready=ready, scraped=0, by_replica=shares)
 
 
 def _pods(query: MetricsQuery) -> list[Pod]:

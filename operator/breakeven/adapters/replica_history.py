@@ -3,11 +3,14 @@
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Sequence
+from itertools import count
 from statistics import median
 
 from breakeven.adapters.promql import Target
 from breakeven.domain.batches import Piece, cut, number
 from breakeven.domain.observation import Scrape
+
+_SERIALS = count()
 
 
 class ReplicaHistory:
@@ -23,8 +26,8 @@ class ReplicaHistory:
         self.restarts: list[float] = []
         self.newest: float | None = None
         """Time of the newest scrape."""
-        self.version = 0
-        """Changes whenever pieces or restarts do."""
+        self.serial = next(_SERIALS)
+        """Tells this history from one that was begun anew for the same pod."""
         self._recent: list[Scrape] = []
         self._next = number(since, length)
         self._gaps: deque[float] = deque(maxlen=15)
@@ -55,8 +58,6 @@ class ReplicaHistory:
     def _settle(self) -> None:
         done = cut(self._recent, length=self.length, interval=self.interval or self.length, since=self._next)
         fresh = [r for r in done.restarts if r not in self.restarts]
-        if done.pieces or fresh:
-            self.version += 1
         self.pieces.update(done.pieces)
         self.restarts.extend(fresh)
         self._next = done.until

@@ -56,6 +56,8 @@ class Replica:
     """Unix seconds; None: not ready."""
     pieces: Mapping[int, Piece] = field(default_factory=dict)
     restarts: Sequence[float] = ()
+    serial: int = 0
+    """Identity of the history the pieces are from."""
 
 
 def interval_of(times: Sequence[float]) -> float | None:
@@ -122,32 +124,38 @@ def contributes(replica: Replica, *, start: float, end: float, warmup: float) ->
     return not any(start - warmup < r <= end for r in replica.restarts)
 
 
-def combine(
-    replicas: Sequence[Replica], *, length: float, warmup: float, numbers: range
-) -> tuple[tuple[Batch, ...], Mapping[str, Totals]]:
-    """Batches of one arm, oldest first, and the increase over them by replica name."""
+def batch_of(replicas: Sequence[Replica], n: int, *, length: float, warmup: float) -> Batch | None:
+    """Batch `n` of one arm; None when too few replicas contribute. Replicas come in order of their names."""
+    start, end = n * length, (n + 1) * length
+    expected = [r for r in replicas if r.ready_since is not None and r.ready_since < end]
+    parts = [r.pieces[n] for r in expected if n in r.pieces and contributes(r, start=start, end=end, warmup=warmup)]
+    if not parts or len(parts) < COVERAGE * len(expected):
+        return None
+    return Batch(
+        start=start,
+        end=end,
+        totals=total(p.totals for p in parts),
+        gauges=level([p.gauges for p in parts]),
+        replicas=len(parts),
+    )
+
+
+def combine(replicas: Sequence[Replica], *, length: float, warmup: float, numbers: range) -> tuple[Batch, ...]:
+    """Batches of one arm, oldest first, whatever the order of the replicas."""
     ordered = sorted(replicas, key=lambda r: r.name)
-    found: list[Batch] = []
-    shares: dict[str, list[Totals]] = {}
-    for n in numbers:
-        start, end = n * length, (n + 1) * length
-        expected = [r for r in ordered if r.ready_since is not None and r.ready_since < end]
+    found = (batch_of(ordered, n, length=length, warmup=warmup) for n in numbers)
+    return tuple(b for b in found if b is not None)
+
+
+def shares(replicas: Sequence[Replica], *, length: float, warmup: float, numbers: range) -> dict[str, Totals]:
+    """What each replica contributed to these batches, by name."""
+    found = {}
+    for replica in sorted(replicas, key=lambda r: r.name):
         parts = [
-            (r.name, r.pieces[n])
-            for r in expected
-            if n in r.pieces and contributes(r, start=start, end=end, warmup=warmup)
+            replica.pieces[n].totals
+            for n in numbers
+            if n in replica.pieces and contributes(replica, start=n * length, end=(n + 1) * length, warmup=warmup)
         ]
-        if not parts or len(parts) < COVERAGE * len(expected):
-            continue
-        found.append(
-            Batch(
-                start=start,
-                end=end,
-                totals=total(p.totals for _, p in parts),
-                gauges=level([p.gauges for _, p in parts]),
-                replicas=len(parts),
-            )
-        )
-        for name, piece in parts:
-            shares.setdefault(name, []).append(piece.totals)
-    return tuple(found), {name: total(of) for name, of in shares.items()}
+        if parts:
+            found[replica.name] = total(parts)
+    return found

@@ -84,14 +84,14 @@ class Arm:
     variant: str
     """`Variant.name`."""
     batches: tuple[Batch, ...]
-    """Complete batches, oldest first. One in which a replica was missing, warming up or changing is left out, so ends
-    need not be adjacent."""
+    """Complete batches, oldest first. One in which more than a fifth of the replicas was missing, warming up or
+    changing is left out, so ends need not be adjacent."""
     ready: int
     """Replicas that serve, from the API server."""
     scraped: int
     """Replicas of those with fresh samples."""
     by_replica: Mapping[str, Totals] = field(default_factory=dict)
-    """Increase over the window, by pod name."""
+    """Increase over the last ten batches, by pod name: for spread between pods."""
 
 
 class Smoke(StrEnum):

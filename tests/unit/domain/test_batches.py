@@ -5,7 +5,7 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from breakeven.domain.batches import Piece, Replica, combine, cut, interval_of, level
+from breakeven.domain.batches import Piece, Replica, combine, cut, interval_of, level, shares
 from breakeven.domain.observation import Gauges, Scrape, Totals
 
 
@@ -71,7 +71,7 @@ def ready(name: str, since: float | None = 0.0, tokens: float = 1.0, numbers: ra
 
 
 def starts(replicas: list[Replica], warmup: float = 0.0) -> list[float]:
-    batches, _ = combine(replicas, length=60, warmup=warmup, numbers=range(10))
+    batches = combine(replicas, length=60, warmup=warmup, numbers=range(10))
     return [b.start / 60 for b in batches]
 
 
@@ -95,13 +95,14 @@ def test_a_replica_without_samples_leaves_a_small_arm_without_batches() -> None:
 
 
 def test_replicas_that_are_not_ready_neither_count_nor_are_missed() -> None:
-    batches, shares = combine([ready("a"), ready("b", since=None)], length=60, warmup=0, numbers=range(2))
+    both = [ready("a"), ready("b", since=None)]
+    batches = combine(both, length=60, warmup=0, numbers=range(2))
     assert [b.replicas for b in batches] == [1, 1]
-    assert shares == {"a": Totals(generation_tokens=2.0)}
+    assert shares(both, length=60, warmup=0, numbers=range(2)) == {"a": Totals(generation_tokens=2.0)}
 
 
 def test_nobody_gives_nothing() -> None:
-    assert combine([], length=60, warmup=0, numbers=range(5)) == ((), {})
+    assert combine([], length=60, warmup=0, numbers=range(5)) == ()
 
 
 @settings(max_examples=100)
