@@ -71,15 +71,16 @@ def check_schedule(request: Request) -> Iterator[Finding]:
             field=_FIELD,
             reason=Reason.UNSUPPORTED_BY_ENGINE,
             rule="ScheduleMethod",
-            message=f"vLLM {engine.version} drops the schedule with {draft.method.value}; "
-            f"remove {_FIELD}, or set draft.method to one of {names}",
+            message=f"vLLM {engine.version} drops the schedule with {draft.method.value}, "
+            f"{_can(engine, draft.method)} can limit it by batch size; remove {_FIELD}, or set draft.method to one of {names}",
         )
-    if request.data_parallel > 1:
+    if request.data_parallel > 1 and engine.applies("ScheduleDataParallel"):
+        can = engine.versions(lambda e: e.dynamic_k_key is not None and not e.applies("ScheduleDataParallel"))
         yield Refusal(
             field=_FIELD,
             reason=Reason.UNSUPPORTED_BY_ENGINE,
             rule="ScheduleDataParallel",
-            message=f"vLLM {engine.version} drops the schedule with data parallelism; "
+            message=f"vLLM {engine.version} drops the schedule with data parallelism, {can} can; "
             f"remove {_FIELD}, or remove --data-parallel-size from engine.extraArgs",
         )
     yield from _caution(request)

@@ -1,0 +1,108 @@
+"""Every release, with and without speculation: what is rendered exists there, and the rest is refused with versions."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from tests.support.render_cases import cases
+
+from breakeven.api.spec import DraftMethod
+from breakeven.api.variant import Variant
+from breakeven.engines import Engine, Reason, Refusal, load
+from breakeven.render.arguments import serve_arguments
+from breakeven.render.check import refusals
+from breakeven.render.request import read
+
+TABLE = load()
+METHODS = (None, *DraftMethod)
+VALUES = {
+    "method": "methods",
+    "acceptance_method": "acceptance_methods",
+    "rejection_sample_method": "acceptance_methods",
+    "draft_sample_method": "draft_sample_methods",
+    "quantization": "quantization_methods",
+}
+
+
+def every_case(release: str) -> Iterator[tuple[str, Variant]]:
+    for method in METHODS:
+        for name, made in cases(release, method):
+            yield f"{method} {name}", made
+
+
+def rendered(made: Variant) -> list[str] | None:
+    request = read(made)
+    assert not isinstance(request, Refusal)
+    return None if refusals(made) else serve_arguments(request)
+
+
+def engine(release: str) -> Engine:
+    found = TABLE.engine(release)
+    assert isinstance(found, Engine)
+    return found
+
+
+@pytest.mark.parametrize("release", TABLE.releases)
+def test_every_flag_rendered_exists_in_the_release(release: str) -> None:
+    flags = engine(release).cli_flags
+    unknown = {
+        (name, argument)
+        for name, made in every_case(release)
+        for argument in (rendered(made) or [])[1:]
+        if argument.partition("=")[0] not in flags
+    }
+
+    assert unknown == set()
+
+
+@pytest.mark.parametrize("release", TABLE.releases)
+def test_every_key_and_value_rendered_exists_in_the_release(release: str) -> None:
+    known = engine(release)
+    for name, made in every_case(release):
+        for argument in rendered(made) or []:
+            flag, _, text = argument.partition("=")
+            if flag == "--quantization":
+                assert text in known.quantization_methods, name
+            if flag != "--speculative-config":
+                continue
+            config = json.loads(text)
+            assert set(config) <= known.speculative_config_keys, name
+            for key, section in VALUES.items():
+                assert config.get(key) is None or config[key] in getattr(known, section), name
+            assert "synthetic" not in text
+
+
+@pytest.mark.parametrize("release", TABLE.releases)
+def test_only_a_variant_with_a_draft_speculates(release: str) -> None:
+    for name, made in every_case(release):
+        arguments = rendered(made)
+        if arguments is None:
+            continue
+        speculating = [a for a in arguments if a.startswith(("--spec", "--num-spec", "--ngram", "--typical"))]
+        assert bool(speculating) == made.speculates, name
+
+
+@pytest.mark.parametrize("release", TABLE.releases)
+def test_what_a_release_cannot_do_is_refused_by_field_with_the_releases_that_can(release: str) -> None:
+    for name, made in every_case(release):
+        for refusal in refusals(made):
+            assert refusal.field.startswith(("target.", "draft.", "engine.")), name
+            assert refusal.message, name
+            if refusal.reason is Reason.UNSUPPORTED_BY_ENGINE:
+                assert " can" in refusal.message or "no vLLM release" in refusal.message or " on " in refusal.message
+                assert any(r in refusal.message for r in TABLE.releases) or "no vLLM release" in refusal.message, name
+
+
+@pytest.mark.parametrize("release", TABLE.releases)
+def test_plain_serving_and_plain_ngram_render_everywhere(release: str) -> None:
+    names = {name for name, made in every_case(release) if rendered(made) is not None}
+
+    assert {"None target None", "None target FP8", "NGram target None"} <= names
+
+
+def test_json_is_never_spelled_before_0_8_3_and_flags_never_after() -> None:
+    for release in TABLE.releases:
+        arguments = rendered(dict(every_case(release))["NGram target None"]) or []
+        speaks_json = any(a.startswith("--speculative-config=") for a in arguments)
+        assert speaks_json == engine(release).at_least("0.8.3")
+        assert speaks_json != any(a.startswith("--speculative-model") for a in arguments)
