@@ -72,7 +72,8 @@ def check_schedule(request: Request) -> Iterator[Finding]:
             reason=Reason.UNSUPPORTED_BY_ENGINE,
             rule="ScheduleMethod",
             message=f"vLLM {engine.version} drops the schedule with {draft.method.value}, "
-            f"{_can(engine, draft.method)} can limit it by batch size; remove {_FIELD}, or set draft.method to one of {names}",
+            f"{_can(engine, draft.method)} can limit it by batch size; "
+            f"remove {_FIELD}, or set draft.method to one of {names}",
         )
     if request.data_parallel > 1 and engine.applies("ScheduleDataParallel"):
         can = engine.versions(lambda e: e.dynamic_k_key is not None and not e.applies("ScheduleDataParallel"))
@@ -91,17 +92,21 @@ def _missing(engine: Engine, method: DraftMethod) -> Refusal:
         (r for r in ("DisableByBatchSizeOnV1", "DisableByBatchSizeNoEffect") if engine.applies(r)),
         "DisableByBatchSizeRejected",
     )
-    can = engine.versions(
-        lambda e: (
-            e.supports(method)
-            and (e.generation(method) == "v0" or (e.dynamic_k_key is not None and method in _SCHEDULED))
-        )
-    )
     return Refusal(
         field=_FIELD,
         reason=Reason.UNSUPPORTED_BY_ENGINE,
         rule=rule,
-        message=f"vLLM {engine.version} has no limit by batch size for {method.value}, {can} can; remove {_FIELD}",
+        message=f"vLLM {engine.version} has no limit by batch size for {method.value}, {_can(engine, method)} can; "
+        f"remove {_FIELD}",
+    )
+
+
+def _can(engine: Engine, method: DraftMethod) -> str:
+    return engine.versions(
+        lambda e: (
+            e.supports(method)
+            and (e.generation(method) == "v0" or (e.dynamic_k_key is not None and method in _SCHEDULED))
+        )
     )
 
 
