@@ -50,6 +50,13 @@ class Asked:
         choice |= {"message": {"role": "assistant", "content": text}} if self.chat else {"text": text}
         return self._envelope([choice]) | {"usage": self.usage()}
 
+    def opening(self) -> bytes:
+        """The event with which a chat stream begins, before any token; nothing for a completion."""
+        if not self.chat:
+            return b""
+        choice = {"index": 0, "logprobs": None, "finish_reason": None, "delta": {"role": "assistant", "content": ""}}
+        return event(self._envelope([choice]))
+
     def chunk(self, tokens: int, *, finish_reason: str | None = None) -> bytes:
         """One server-sent event with the tokens of one engine step."""
         text = WORD * tokens

@@ -76,6 +76,7 @@ def _kinds() -> dict[str, tuple[str, tuple[str, ...]]]:
     return kinds
 
 
+@cache
 def _parser(engine: Engine) -> _Parser:
     """A parser with the flags of this version: those the capability table gives it, and those it does not follow."""
     parser = _Parser(prog="vllm serve", add_help=False, allow_abbrev=False)

@@ -129,7 +129,10 @@ class Server:
 
     async def _answer(self, http: web.Request, asked: Asked) -> web.StreamResponse:
         request = asked.request
-        ticket = self.driver.submit(request)
+        try:
+            ticket = self.driver.submit(request)
+        except ValueError as error:
+            return _error(400, "BadRequestError", str(error))
         try:
             if asked.stream:
                 return await self._stream(http, asked, ticket.progress)
@@ -146,6 +149,7 @@ class Server:
         request = asked.request
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream; charset=utf-8"})
         await response.prepare(http)
+        opening = asked.opening()
         while True:
             await progress.wait()
             progress.clear()
@@ -155,7 +159,8 @@ class Server:
             if ended:
                 chunks.append(asked.chunk(steps[-1] if steps else 0, finish_reason=ended))
                 chunks.append(asked.last())
-            await response.write(b"".join(chunks))
+            await response.write(opening + b"".join(chunks))
+            opening = b""
             if ended:
                 await response.write_eof()
                 return response
