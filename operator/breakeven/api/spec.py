@@ -490,7 +490,7 @@ class ThresholdsSpec(SpecModel):
     acceptance: FixedAcceptanceSpec = FixedAcceptanceSpec()
     """Fixed thresholds on accepted / drafted. Absent: not used."""
     latency: LatencySpec = LatencySpec()
-    """Tail latency that speculation may cost."""
+    """Tail latency that speculation may cost. Default: 10 percent of P99 time per output token, 15 percent of P95 time to first token."""
     baseline_drop_points: Annotated[int, Field(ge=1, le=100)] = 5
     """Points of acceptance lost against the recorded unquantized pair that are reported as a quantization penalty. A diagnosis, never an action. Default 5."""
 
@@ -558,9 +558,9 @@ class PolicySpec(SpecModel):
     ]
     """What is tried, in this order, when speculation falls under break-even. Default Tune, ChangeAcceptanceMethod, Disable."""
     holdback: HoldbackSpec = HoldbackSpec()
-    """The live control."""
+    """The live control: replicas kept without speculation. Default: one, only while knowing pays."""
     switching: SwitchingSpec = SwitchingSpec()
-    """What a switch may use."""
+    """What a switch of replicas may use. Default: no spare replica, no downtime, at any time."""
     cooldown: Annotated[Duration, DurationRange("0s", "24h")] = timedelta(minutes=30)
     """Time off before the next trial; doubles with each failed attempt, up to 24h. Default 30m."""
     max_transitions_per_day: Annotated[int, Field(ge=0, le=1000)] = 4
@@ -654,14 +654,14 @@ class SpeculativeDeploymentSpec(SpecModel):
     alternatives: Annotated[list[DraftSpec], Field(max_length=4)] = []
     """Other drafts that may be tried when the first does not pay, in this order. Absent: none."""
     hardware: HardwareSpec = HardwareSpec()
-    """Where replicas run."""
+    """Where replicas run. Default: one H100 or H200 each."""
     thresholds: ThresholdsSpec = ThresholdsSpec()
-    """What counts as paying."""
+    """What counts as paying. Default: on above a speed-up of 1.05, off below 0.98, no fixed acceptance thresholds."""
     evidence: EvidenceSpec = EvidenceSpec()
-    """How much must be measured before a verdict."""
+    """How much must be measured before a verdict. Default: windows of 10m, three to promote, two to leave."""
     policy: PolicySpec = PolicySpec()
-    """What the operator may do."""
+    """What the operator may do. Default: decide and act (Auto), without spare replicas and without downtime."""
     metrics: MetricsSpec = MetricsSpec()
-    """Where the evidence comes from."""
+    """Where the evidence comes from. Default: the operator's Prometheus."""
     pod_template: dict[str, Any] | None = None
     """Strategic-merge overrides of the rendered pod template: the escape hatch for everything else. Absent: none."""

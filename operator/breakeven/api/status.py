@@ -188,7 +188,7 @@ class Condition(StatusModel):
 
     type: Annotated[str, Field(max_length=316)]
     """Name of the condition."""
-    status: Annotated[str, Field(pattern="^(True|False|Unknown)$")]
+    status: Annotated[str, Field(pattern="^(True|False|Unknown)$", max_length=7)]
     """True, False or Unknown."""
     observed_generation: int = 0
     """Generation it was set for."""

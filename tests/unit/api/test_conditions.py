@@ -1,0 +1,89 @@
+"""Conditions as metav1 and kstatus want them."""
+
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from breakeven.api.conditions import CONDITIONS, ConditionType, Reason, clear_condition, find_condition, set_condition
+from breakeven.api.status import Condition
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+LATER = NOON + timedelta(minutes=5)
+
+
+def ready(conditions: list[Condition], status: bool | None, now: datetime, message: str = "4 of 4") -> list[Condition]:
+    return set_condition(
+        conditions,
+        type=ConditionType.READY,
+        status=status,
+        reason=Reason.SERVING,
+        message=message,
+        generation=3,
+        now=now,
+    )
+
+
+def test_setting_the_same_again_changes_nothing() -> None:
+    once = ready([], True, NOON)
+    assert ready(once, True, LATER) == once
+
+
+def test_transition_time_moves_only_with_the_status() -> None:
+    once = ready([], True, NOON)
+    assert ready(once, True, LATER, "5 of 5")[0].last_transition_time == NOON
+    assert ready(once, False, LATER)[0].last_transition_time == LATER
+
+
+def test_none_is_unknown() -> None:
+    assert ready([], None, NOON)[0].status == "Unknown"
+
+
+def test_stalled_and_reconciling_are_there_only_while_true() -> None:
+    for kind in (ConditionType.STALLED, ConditionType.RECONCILING):
+        there = set_condition(
+            [], type=kind, status=True, reason=Reason.ENGINE_FAILING, message="", generation=1, now=NOON
+        )
+        assert find_condition(there, kind) is not None
+        for gone in (False, None):
+            rest = set_condition(
+                there, type=kind, status=gone, reason=Reason.SERVING, message="", generation=1, now=NOON
+            )
+            assert rest == []
+
+
+def test_other_conditions_stay_and_unknown_types_follow_by_name() -> None:
+    conditions: list[Condition] = []
+    for kind in ("Zebra", "Paused", "Aardvark", "Ready"):
+        conditions = set_condition(conditions, type=kind, status=True, reason="X", message="", generation=1, now=NOON)
+    assert [c.type for c in conditions] == ["Ready", "Paused", "Aardvark", "Zebra"]
+    assert [c.type for c in clear_condition(conditions, "Paused")] == ["Ready", "Aardvark", "Zebra"]
+
+
+def test_a_long_message_is_cut_to_what_the_api_takes() -> None:
+    assert len(ready([], True, NOON, "x" * 50_000)[0].message) == 32_768
+
+
+def test_every_type_and_reason_is_documented() -> None:
+    assert set(CONDITIONS) == set(ConditionType)
+    used = {reason for doc in CONDITIONS.values() for reason in doc.reasons}
+    assert used == set(Reason)
+    for doc in CONDITIONS.values():
+        assert all(text.endswith(".") for text in (doc.meaning, *doc.reasons.values()))
+
+
+@given(st.lists(st.tuples(st.sampled_from(list(ConditionType)), st.sampled_from([True, False, None])), max_size=12))
+def test_a_type_is_there_once_and_says_what_was_set_last(changes: list[tuple[ConditionType, bool | None]]) -> None:
+    conditions: list[Condition] = []
+    for kind, status in changes:
+        conditions = set_condition(
+            conditions, type=kind, status=status, reason=Reason.SERVING, message="", generation=1, now=NOON
+        )
+    assert len({c.type for c in conditions}) == len(conditions)
+    for kind, status in dict(changes).items():
+        found = find_condition(conditions, kind)
+        if CONDITIONS[kind].only_while_true and status is not True:
+            assert found is None
+        else:
+            assert found is not None
+            assert found.status == ("Unknown" if status is None else str(status))
