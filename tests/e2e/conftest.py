@@ -4,9 +4,9 @@ import secrets
 from collections.abc import Iterator
 
 import pytest
-from breakeven.lab.handle import RunningLab
-
 from tests.support.lab import lab_settings
+
+from breakeven.lab.handle import RunningLab
 
 
 @pytest.fixture(scope="session")

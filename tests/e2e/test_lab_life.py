@@ -8,12 +8,12 @@ import textwrap
 from pathlib import Path
 
 import pytest
+from tests.support.lab import deployment, lab_settings, pod_spec
+
 from breakeven.lab.errors import LabError
 from breakeven.lab.handle import RunningLab
 from breakeven.lab.reap import VARIABLE, marked
 from breakeven.lab.state import read_state
-
-from tests.support.lab import deployment, lab_settings, pod_spec
 
 pytestmark = pytest.mark.lab
 

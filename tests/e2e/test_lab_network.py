@@ -6,9 +6,9 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from breakeven.lab.handle import RunningLab
-
 from tests.support.lab import deployment, pod_spec, service
+
+from breakeven.lab.handle import RunningLab
 
 pytestmark = pytest.mark.lab
 

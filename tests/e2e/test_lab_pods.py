@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.lab import deployment, pod_spec
+
 from breakeven.lab.handle import RunningLab
 from breakeven.lab.reap import POD_VARIABLE, marked
-
-from tests.support.lab import deployment, pod_spec
 
 pytestmark = pytest.mark.lab
 
