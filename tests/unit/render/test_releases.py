@@ -1,7 +1,8 @@
 """Every release, with and without speculation: what is rendered exists there, and the rest is refused with versions."""
 
 import json
-from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
 
 import pytest
 from tests.support.render_cases import cases
@@ -24,16 +25,26 @@ VALUES = {
 }
 
 
-def every_case(release: str) -> Iterator[tuple[str, Variant]]:
-    for method in METHODS:
-        for name, made in cases(release, method):
-            yield f"{method} {name}", made
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One combination and what came of it."""
+
+    name: str
+    made: Variant
+    refusals: tuple[Refusal, ...]
+    arguments: tuple[str, ...]
+    """Empty when refused."""
 
 
-def rendered(made: Variant) -> list[str] | None:
-    request = read(made)
+@cache
+def every_case(release: str) -> tuple[Case, ...]:
+    return tuple(case(f"{method} {name}", made) for method in METHODS for name, made in cases(release, method))
+
+
+def case(name: str, made: Variant) -> Case:
+    request, refused = read(made), refusals(made)
     assert not isinstance(request, Refusal)
-    return None if refusals(made) else serve_arguments(request)
+    return Case(name, made, refused, () if refused else tuple(serve_arguments(request)))
 
 
 def engine(release: str) -> Engine:
@@ -46,9 +57,9 @@ def engine(release: str) -> Engine:
 def test_every_flag_rendered_exists_in_the_release(release: str) -> None:
     flags = engine(release).cli_flags
     unknown = {
-        (name, argument)
-        for name, made in every_case(release)
-        for argument in (rendered(made) or [])[1:]
+        (case.name, argument)
+        for case in every_case(release)
+        for argument in case.arguments[1:]
         if argument.partition("=")[0] not in flags
     }
 
@@ -58,52 +69,49 @@ def test_every_flag_rendered_exists_in_the_release(release: str) -> None:
 @pytest.mark.parametrize("release", TABLE.releases)
 def test_every_key_and_value_rendered_exists_in_the_release(release: str) -> None:
     known = engine(release)
-    for name, made in every_case(release):
-        for argument in rendered(made) or []:
+    for case in every_case(release):
+        for argument in case.arguments:
             flag, _, text = argument.partition("=")
             if flag == "--quantization":
-                assert text in known.quantization_methods, name
+                assert text in known.quantization_methods, case.name
             if flag != "--speculative-config":
                 continue
             config = json.loads(text)
-            assert set(config) <= known.speculative_config_keys, name
+            assert set(config) <= known.speculative_config_keys, case.name
             for key, section in VALUES.items():
-                assert config.get(key) is None or config[key] in getattr(known, section), name
+                assert config.get(key) is None or config[key] in getattr(known, section), case.name
             assert "synthetic" not in text
 
 
 @pytest.mark.parametrize("release", TABLE.releases)
 def test_only_a_variant_with_a_draft_speculates(release: str) -> None:
-    for name, made in every_case(release):
-        arguments = rendered(made)
-        if arguments is None:
-            continue
-        speculating = [a for a in arguments if a.startswith(("--spec", "--num-spec", "--ngram", "--typical"))]
-        assert bool(speculating) == made.speculates, name
+    for case in (c for c in every_case(release) if c.arguments):
+        speculating = [a for a in case.arguments if a.startswith(("--spec", "--num-spec", "--ngram", "--typical"))]
+        assert bool(speculating) == case.made.speculates, case.name
 
 
 @pytest.mark.parametrize("release", TABLE.releases)
 def test_what_a_release_cannot_do_is_refused_by_field_with_the_releases_that_can(release: str) -> None:
-    for name, made in every_case(release):
-        for refusal in refusals(made):
-            assert refusal.field.startswith(("target.", "draft.", "engine.")), name
-            assert refusal.message, name
+    for case in every_case(release):
+        for refusal in case.refusals:
+            assert refusal.field.startswith(("target.", "draft.", "engine.")), case.name
+            assert refusal.message, case.name
             if refusal.reason is Reason.UNSUPPORTED_BY_ENGINE:
                 others = refusal.message.replace(f"vLLM {release} ", "")
                 none = "no release can" in others or "no vLLM release" in others
-                assert none or any(r in others for r in TABLE.releases), (name, refusal)
+                assert none or any(r in others for r in TABLE.releases), (case.name, refusal)
 
 
 @pytest.mark.parametrize("release", TABLE.releases)
 def test_plain_serving_and_plain_ngram_render_everywhere(release: str) -> None:
-    names = {name for name, made in every_case(release) if rendered(made) is not None}
+    names = {c.name for c in every_case(release) if c.arguments}
 
     assert {"None target None", "None target FP8", "NGram target None"} <= names
 
 
 def test_json_is_never_spelled_before_0_8_3_and_flags_never_after() -> None:
     for release in TABLE.releases:
-        arguments = rendered(dict(every_case(release))["NGram target None"]) or []
+        arguments = next(c.arguments for c in every_case(release) if c.name == "NGram target None")
         speaks_json = any(a.startswith("--speculative-config=") for a in arguments)
         assert speaks_json == engine(release).at_least("0.8.3")
         assert speaks_json != any(a.startswith("--speculative-model") for a in arguments)
