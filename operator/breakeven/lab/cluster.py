@@ -12,6 +12,8 @@ from breakeven.lab.controlplane.accounts import Accounts
 from breakeven.lab.controlplane.client import Manifest
 from breakeven.lab.controlplane.mirror import Mirror
 from breakeven.lab.controlplane.plane import ControlPlane
+from breakeven.lab.hollow.pods import HollowPods
+from breakeven.lab.hollow.server import HollowServer
 from breakeven.lab.kubelet.cores import Cores
 from breakeven.lab.kubelet.events import Recorder
 from breakeven.lab.kubelet.kubelet import Kubelet
@@ -19,7 +21,7 @@ from breakeven.lab.kubelet.logserver import LogServer
 from breakeven.lab.kubelet.nodes import Nodes
 from breakeven.lab.kubelet.pod import Surroundings
 from breakeven.lab.proxy.proxy import ServiceProxy
-from breakeven.lab.settings import LabSettings
+from breakeven.lab.settings import HollowSettings, LabSettings
 
 
 class Cluster:
@@ -52,20 +54,26 @@ class Cluster:
         real = frozenset(name for name, node in self._nodes.by_name.items() if not node.hollow)
         self._kubelet = Kubelet(around, real)
         self._logs = LogServer(self._kubelet)
+        hollow = frozenset(self._nodes.by_name) - real
+        self._hollow = HollowPods(self._client, hollow, settings.hollow, ip=block.hollow, host=block.node)
+        self._hollow_server = HollowServer(self._hollow.page)
         self._tasks: list[asyncio.Task[Any]] = []
 
     def _pod_changed(self, old: Manifest | None, new: Manifest | None) -> None:
         self._kubelet.changed(old, new)
+        self._hollow.changed(old, new)
         self._proxy.pod_changed(old, new)
 
     async def start(self) -> None:
         """Register the nodes and follow pods and Services. Raises ApiError."""
         await self._client.__aenter__()
         await self._logs.start(self._block, self._plane.layout.certificates)
+        await self._hollow_server.start(exporter=(self._block.node, self._plane.hollow_port), pods=self._block.hollow)
         await self._nodes.register()
         for name, work in {
             "nodes": self._nodes.run(),
             "events": self._recorder.run(),
+            "hollow pods": self._hollow.run(),
             "pods": self._pods.run(),
             "services": self._proxy.services.run(),
             "proxy": self._proxy.run(),
@@ -77,6 +85,7 @@ class Cluster:
         control.add("kubeconfig", self._kubeconfig)
         control.add("service", self._service)
         control.add("status", self._status)
+        control.add("hollow", self._change_hollow)
 
     async def _kubeconfig(self, body: Answer) -> Answer:
         return {"path": str(await self._accounts.kubeconfig(body["user"], body["groups"]))}
@@ -84,6 +93,11 @@ class Cluster:
     async def _service(self, body: Answer) -> Answer:
         host, port = await self._proxy.address(body["namespace"], body["name"], body["port"])
         return {"url": f"http://{host}:{port}"}
+
+    async def _change_hollow(self, body: Answer) -> Answer:
+        changed = HollowSettings.model_validate(self._hollow.settings.model_dump() | body)
+        self._hollow.change(changed)
+        return changed.model_dump()
 
     async def _status(self, _body: Answer) -> Answer:
         return {
@@ -112,5 +126,6 @@ class Cluster:
         await self._kubelet.stop()
         await self._proxy.close()
         await self._logs.stop()
+        await self._hollow_server.stop()
         await self._client.__aexit__(None, None, None)
         await self._session.close()

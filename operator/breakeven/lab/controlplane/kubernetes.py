@@ -112,6 +112,7 @@ def apiserver_arguments(layout: Layout, settings: LabSettings) -> list[str]:
             f"--audit-policy-file={policy}",
             f"--audit-log-path={layout.log('audit')}",
             "--audit-log-mode=blocking",
+            "--audit-log-maxsize=4096",
         ]
     return arguments
 

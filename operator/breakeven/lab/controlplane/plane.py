@@ -79,7 +79,12 @@ class ControlPlane:
         layout.certificates.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_signing_key(layout.signing_key)
         kubernetes.write_tokens(layout, self.tokens)
-        configured = prometheus.write_configuration(layout, self._settings, f"{self._block.node}:{self.hollow_port}")
+        configured = prometheus.write_configuration(
+            layout,
+            self._settings,
+            hollow=f"{self._block.node}:{self.hollow_port}",
+            own=f"{self._block.node}:{self.prometheus_port}",
+        )
         arguments = {
             "etcd": kubernetes.etcd_arguments(layout),
             "kube-apiserver": kubernetes.apiserver_arguments(layout, self._settings),

@@ -54,8 +54,8 @@ def pod_relabelling() -> list[dict[str, Any]]:
     ]
 
 
-def configuration(layout: Layout, settings: LabSettings, hollow: str) -> dict[str, Any]:
-    """prometheus.yml. hollow: address and port of the exporter of hollow pods."""
+def configuration(layout: Layout, settings: LabSettings, *, hollow: str, own: str) -> dict[str, Any]:
+    """prometheus.yml. hollow, own: address and port of the exporter of hollow pods and of Prometheus itself."""
     interval = f"{round(settings.scrape_interval_seconds * 1000)}ms"
     slow = f"{round(settings.scrape_hollow_interval_seconds * 1000)}ms"
     discovery = {
@@ -74,14 +74,15 @@ def configuration(layout: Layout, settings: LabSettings, hollow: str) -> dict[st
                 "scrape_timeout": slow,
                 "static_configs": [{"targets": [hollow]}],
             },
+            {"job_name": "prometheus", "static_configs": [{"targets": [own]}]},
         ],
     }
 
 
-def write_configuration(layout: Layout, settings: LabSettings, hollow: str) -> Path:
+def write_configuration(layout: Layout, settings: LabSettings, *, hollow: str, own: str) -> Path:
     """Write prometheus.yml and return its path."""
     path = layout.directory / "prometheus.yml"
-    path.write_text(yaml.safe_dump(configuration(layout, settings, hollow), sort_keys=False))
+    path.write_text(yaml.safe_dump(configuration(layout, settings, hollow=hollow, own=own), sort_keys=False))
     return path
 
 
