@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from breakeven import __version__
-from breakeven.cli import crd, inspect, load, plan, render
+from breakeven.cli import crd, inspect, lab, load, plan, render
 
 PLAN = "Before anything runs"
 MEASURE = "Reading and deciding"
@@ -40,6 +40,7 @@ def root(
 app.command("plan", rich_help_panel=PLAN)(plan.plan)
 app.command("render", rich_help_panel=PLAN)(render.render)
 app.command("crd", rich_help_panel=OPERATE)(crd.crd)
+app.add_typer(lab.app, name="lab", rich_help_panel=LAB)
 app.command("load", rich_help_panel=LAB)(load.load)
 app.command("inspect", rich_help_panel=MEASURE)(inspect.inspect)
 
