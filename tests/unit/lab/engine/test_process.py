@@ -94,7 +94,7 @@ async def test_engine_that_dies_on_its_first_request_exits_with_0() -> None:
 
 async def test_requests_in_flight_finish_within_the_shutdown_timeout() -> None:
     async with engine("--shutdown-timeout=20") as started, aiohttp.ClientSession() as session:
-        asked = asyncio.create_task(ask_long(session, started.url, tokens=100))
+        asked = asyncio.create_task(ask_long(session, started.url, tokens=500))
         await running(session, started.url)
         started.process.send_signal(signal.SIGTERM)
         await started.log_has("Shutting down: 1 requests in flight")

@@ -162,7 +162,7 @@ async def test_phase_can_be_changed_while_it_runs() -> None:
 
 
 async def test_phases_follow_each_other_and_the_profile_ends() -> None:
-    phases = [{"name": name, "duration": 0.2, "rate": 150} for name in ("one", "two")]
+    phases = [{"name": name, "duration": 0.5, "rate": 60} for name in ("one", "two")]
     async with recording() as (_, url):
         summary = await LoadGenerator(url, Profile.model_validate({"phases": phases})).run()
     assert list(summary["phases"]) == ["one", "two"]
