@@ -291,7 +291,7 @@ class _Planner:
         release = self.engine.version
         name = _TABLE_NAMES.get(spec.method, spec.method.value.lower())
         on_v0 = self.engine.generation(spec.method) == "v0"
-        plain, host = v0_hosts() if on_v0 else hosts_for((release.major, release.minor), name)
+        plain, host = v0_hosts(name) if on_v0 else hosts_for((release.major, release.minor), name)
         return Situation(
             chip=Chip(name=gpu.id, bandwidth=gpu.bandwidth, flops16=gpu.bf16_flops, flops8=gpu.fp8_flops),
             gpus=self.gpus,

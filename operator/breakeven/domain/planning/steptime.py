@@ -80,12 +80,24 @@ class Host:
     source: str = ""
 
 
+_ALWAYS_READ = 0.42
+"""Share of the active parameters of a sparse model outside its routed experts: 0.40 in Qwen3-30B-A3B, 0.42 in
+DeepSeek-V3."""
+
+
+def _weights_read(load: Load, tokens: float) -> float:
+    """Bytes of weights that this many tokens touch: all of a dense model, a growing part of a sparse one."""
+    if load.total_bytes <= load.read_bytes:
+        return load.read_bytes
+    always = _ALWAYS_READ * load.read_bytes
+    experts = load.total_bytes - always
+    share = (load.read_bytes - always) / experts
+    return float(always + experts * (1.0 - (1.0 - share) ** tokens))
+
+
 def _linear(load: Load, tokens: float, chip: Chip, gpus: int, fit: Constants) -> float:
     """Milliseconds of the matrix multiplications of one pass over this many tokens."""
-    read = load.read_bytes
-    if load.total_bytes > read > 0:
-        share = read / load.total_bytes
-        read = load.total_bytes * (1.0 - (1.0 - share) ** tokens)
+    read = _weights_read(load, tokens)
     memory = read / (fit.bandwidth_share * chip.bandwidth * gpus) * 1e3
     eight = load.narrow and chip.flops8 is not None
     peak = chip.flops8 if eight and chip.flops8 is not None else chip.flops16
@@ -121,6 +133,15 @@ def plain_step(
     """Milliseconds of a decode step without speculation."""
     gpu = forward(target, tokens=batch, sequences=batch, context=context, chip=chip, gpus=gpus, fit=fit)
     return gpu + host.plain + host.plain_sequence * batch
+
+
+def prefill_time(load: Load, *, tokens: float, chip: Chip, gpus: int, fit: Constants) -> float:
+    """Milliseconds of reading a prompt of this many tokens: arithmetic only."""
+    eight = load.narrow and chip.flops8 is not None
+    peak, reached = chip.flops16, fit.compute16_share
+    if eight and chip.flops8 is not None:
+        peak, reached = chip.flops8, fit.compute8_share
+    return 2.0 * load.read_params * tokens / (reached * peak * gpus) * 1e3
 
 
 def draft_time(

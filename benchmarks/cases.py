@@ -1,0 +1,128 @@
+"""Score predicted speed-ups on published rows: `python benchmarks/cases.py --cases FILE [-o json] [--cross-validate]`.
+
+The same as `breakeven score`, with leave-one-source-out cross-validation of the few constants that were fitted on
+published rows. Everything else in the model was fitted on step times of one H200, none of which is among the rows.
+"""
+
+import argparse
+import csv
+import json
+import math
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import least_squares
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "operator"))
+
+from breakeven.cli.score import document, print_score
+from breakeven.domain.planning.calibration import SGLANG_OLD, V0_DRAFT_MODEL, V0_HEAD
+from breakeven.domain.planning.scoring.assumptions import family
+from breakeven.domain.planning.scoring.generation import Generation, generation_of
+from breakeven.domain.planning.scoring.predict import Guess, predict
+from breakeven.domain.planning.scoring.row import Case, read_case
+from breakeven.domain.planning.scoring.score import Score, group, score
+from breakeven.domain.planning.steptime import Host
+
+PACKAGED = Path(__file__).parent / "data" / "benchmark-cases.csv"
+
+FITTED_HOSTS: dict[str, Host] = {"v0-draft-model": V0_DRAFT_MODEL, "v0-head": V0_HEAD, "sglang-old": SGLANG_OLD}
+
+
+def fitted_host(case: Case) -> str | None:
+    """Name of the fitted constants a row uses; None when it uses none."""
+    host = generation_of(case.engine, case.method).speculating
+    return next((name for name, fitted in FITTED_HOSTS.items() if host == fitted), None)
+
+
+def with_host(case: Case, constants: Sequence[float]) -> Generation:
+    """The row's generation with other host costs of speculation: per step, per sequence, per position."""
+    generation = generation_of(case.engine, case.method)
+    host = replace(generation.speculating, extra=constants[0], extra_sequence=constants[1], extra_position=constants[2])
+    return replace(generation, speculating=host)
+
+
+def refit(cases: Sequence[Case]) -> tuple[float, float, float]:
+    """Host costs that fit these rows best; zero when there are none, which is the model without them."""
+
+    def residuals(constants: NDArray[np.float64]) -> NDArray[np.float64]:
+        errors = []
+        for case in cases:
+            guess = predict(case, hosts=with_host(case, [float(value) for value in constants]))
+            if guess is not None and case.measured is not None:
+                errors.append(math.log(guess.speedup / case.measured))
+        return np.array(errors)
+
+    if not cases:
+        return 0.0, 0.0, 0.0
+    found = least_squares(
+        residuals, [3.0, 0.05, 0.05], bounds=([0.0] * 3, [20.0, 3.0, 3.0]), loss="soft_l1", f_scale=0.15
+    ).x
+    return float(found[0]), float(found[1]), float(found[2])
+
+
+def usable(case: Case) -> bool:
+    """Rows fit for fitting: a known batch, and a draft worker whose cost the constants describe."""
+    kind = family(case.method)
+    return (
+        case.measured is not None and case.load_kind == "batch" and (kind == "draft-model" or kind.startswith("eagle"))
+    )
+
+
+def cross_validated(cases: Sequence[Case]) -> Score:
+    """Every row predicted with constants fitted without its source."""
+    constants: dict[tuple[str, str], tuple[float, float, float]] = {}
+
+    def predictor(case: Case) -> Guess | None:
+        name = fitted_host(case)
+        if name is None:
+            return predict(case)
+        key = (name, case.source)
+        if key not in constants:
+            others = [c for c in cases if c.source != case.source and usable(c) and fitted_host(c) == name]
+            constants[key] = refit(others)
+        return predict(case, hosts=with_host(case, constants[key]))
+
+    return score(cases, predictor=predictor, fitted=frozenset())
+
+
+def main(arguments: Sequence[str] | None = None, echo: Callable[[str], None] = print) -> int:
+    """Print the score. Returns 0, or 2 when the file cannot be read."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--cases", type=Path, default=PACKAGED, help="CSV of measured rows")
+    parser.add_argument("-o", "--output", choices=("table", "json"), default="table")
+    parser.add_argument("--cross-validate", action="store_true", help="also leave one source out")
+    parser.add_argument("--rows", action="store_true", help="also print every row")
+    options = parser.parse_args(arguments)
+    try:
+        with options.cases.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+            cases = [read_case(row) for row in csv.DictReader(file)]
+    except (OSError, csv.Error) as error:
+        print(f"error: --cases: cannot read {options.cases}: {error}", file=sys.stderr)
+        return 2
+    made = score(cases)
+    held = cross_validated(cases) if options.cross_validate else None
+    if options.output == "json":
+        found = document(made, rows=options.rows)
+        if held is not None:
+            found["leaveOneSourceOut"] = document(held, rows=False)
+        echo(json.dumps(found, indent=2, ensure_ascii=False))
+        return 0
+    print_score(made, rows=options.rows)
+    if held is not None:
+        fitted = group("of these, rows that use a fitted constant", [r for r in held.rows if fitted_host(r.case)])
+        echo("\nleave one source out: every row predicted with constants fitted without its source")
+        for total in (held.groups[0], fitted):
+            echo(
+                f"{total.name}: speed-ups {total.ours.faster_right}/{total.faster}, slow-downs "
+                f"{total.ours.slower_right}/{total.slower}, error of S {total.mean_error or 0.0:.0%}"
+            )
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

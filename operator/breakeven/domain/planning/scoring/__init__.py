@@ -1,0 +1,1 @@
+"""Scoring the step-time model against published measurements: rows in, predictions and honest sums out."""
