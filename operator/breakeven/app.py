@@ -113,24 +113,32 @@ class _Operator:
         asking = asyncio.create_task(self.feed.run(ending))
         listing = asyncio.create_task(self._keep_listed(resync, reconciler, elector))
         working = [asyncio.create_task(self._work(workers)) for _ in range(settings.workers)]
+
+        async def finish(**_: object) -> None:
+            """Workers first, then what they use; doing it twice does no harm."""
+            await self.queue.close()
+            await self._drain(working)
+            for task in (listing, lost):
+                if task:
+                    task.cancel()
+            ending.set()
+            self.stop.set()  # kopf waits five seconds for whoever still waits for it
+            await smoke.close()
+            await asyncio.gather(*[t for t in (listing, lost, asking, electing) if t], return_exceptions=True)
+
+        registry = self._handlers()
+        # While kopf still runs: what is left when it ends, it waits for and then cancels.
+        kopf.on.cleanup(registry=registry, id="finish", errors=kopf.ErrorsMode.PERMANENT)(finish)
         try:
             await kopf.operator(
-                registry=self._handlers(),
+                registry=registry,
                 settings=kopf_settings.settings(grace_s=settings.grace),
                 clusterwide=not settings.namespaces,
                 namespaces=settings.namespaces,
                 stop_flag=self.stop,
             )
         finally:
-            await self.queue.close()
-            await self._drain(working)
-            listing.cancel()
-            ending.set()
-            await smoke.close()
-            rest_of = [t for t in (listing, asking, electing) if t]
-            await asyncio.gather(*rest_of, return_exceptions=True)
-            if lost:
-                lost.cancel()
+            await finish()
         return LOST_LEASE if elector and elector.lost.is_set() else 0
 
     def _elector(self, rest: Rest) -> LeaseElector:

@@ -65,6 +65,10 @@ class MetricsReading:
     """Seconds, as seen in the samples."""
 
 
+STARTING = "Starting"
+"""Reason of an outage that only says: not asked yet. The first cycle of a process ends it, one way or the other."""
+
+
 class Metrics(Protocol):
     """Engine metrics. Prometheus is asked once per cycle for all resources; `read` only looks into what came back."""
 

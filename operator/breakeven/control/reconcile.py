@@ -28,7 +28,7 @@ from breakeven.control.errors import Gone, Refused
 from breakeven.control.fleet import fleets, loading_minutes, pods_by_variant
 from breakeven.control.moves import Limits, Move, Step, Target, Wait, next_move
 from breakeven.control.outcome import Outcome
-from breakeven.control.ports import Key, Manifest, MetricsQuery, Outside
+from breakeven.control.ports import STARTING, Key, Manifest, MetricsQuery, Outside
 from breakeven.control.smoke import SmokeDesk
 from breakeven.control.windows import window_open
 from breakeven.domain.decision import Decision, Declared
@@ -39,6 +39,7 @@ from breakeven.render.names import Owner, selector
 log = logging.getLogger(__name__)
 
 _STANDBY = timedelta(seconds=5)
+_SOON = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +84,7 @@ class Reconciler:
         self._applier = Applier(cache, outside)
         self._parsed: dict[Key, _Parsed] = {}
         self._disturbed: dict[Key, dict[str, datetime]] = {}
+        self._met: set[Key] = set()
 
     def pod_monitors(self, served: bool) -> None:
         """Say whether the cluster has PodMonitors."""
@@ -90,6 +92,8 @@ class Reconciler:
 
     async def reconcile(self, key: Key) -> Outcome:
         """Run one pass. Raises errors of `control.errors`; the caller decides when to come back."""
+        if self._unread(key):
+            return Outcome(again_s=_SOON.total_seconds())
         plan = self._plan(key)
         if plan is not None and not plan.idle:
             if not self._outside.leadership.may_write():
@@ -103,6 +107,25 @@ class Reconciler:
             await self._write(key, plan)
         self._outside.recorder.reports(key, plan.status, plan.decision)
         return Outcome(again_s=self._again(plan).total_seconds())
+
+    def _unread(self, key: Key) -> bool:
+        """Whether a new process has not read the metrics of a resource yet that an older one served.
+
+        To decide now would take the start of a process for an outage, and throw the evidence of a running trial away.
+        """
+        body = self._cache.resource(key)
+        if body is None or key in self._met or body["metadata"].get("deletionTimestamp"):
+            return False
+        parsed = self._read(key, body)
+        if parsed.spec is None or parsed.status.stable is None:
+            return False
+        now = self._outside.clock.now()
+        self._outside.metrics.watch(key, self._query(parsed.spec, parsed.status, self._cache.owned("Pod", key)))
+        outage = self._outside.metrics.read(key, now).outage
+        if outage is not None and outage.reason == STARTING:
+            return True
+        self._met.add(key)
+        return False
 
     def _plan(self, key: Key) -> _Plan | None:
         body = self._cache.resource(key)
@@ -274,6 +297,7 @@ class Reconciler:
     def _forget(self, key: Key) -> None:
         self._parsed.pop(key, None)
         self._disturbed.pop(key, None)
+        self._met.discard(key)
         self._smoke.forget(key)
         self._applier.forget(key)
         self._outside.metrics.forget(key)

@@ -6,7 +6,8 @@ import sys
 from datetime import UTC, datetime
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-_KOPF_NOISE = ("kopf.activities", "kopf._core")
+_NOISY = ("kopf", "aiohttp.access", "urllib3")
+"""Libraries that report their daily work at INFO; kopf one line for each event that we only put into a queue."""
 
 
 class JsonFormatter(logging.Formatter):
@@ -43,9 +44,7 @@ def setup(*, form: str, level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    for name in _KOPF_NOISE:
-        logging.getLogger(name).setLevel(logging.WARNING)
-    for name in ("aiohttp.access", "urllib3"):
+    for name in _NOISY:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
@@ -54,5 +53,6 @@ def _time(record: logging.LogRecord) -> str:
 
 
 def _extra(record: logging.LogRecord) -> dict[str, object]:
-    # kopf hangs its own objects on records under names that begin with k8s.
-    return {n: v for n, v in vars(record).items() if n not in _STANDARD and not n.startswith("k8s")}
+    if not record.name.startswith("breakeven"):
+        return {}  # kopf hangs whole objects on its records
+    return {n: v for n, v in vars(record).items() if n not in _STANDARD}
