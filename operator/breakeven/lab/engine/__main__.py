@@ -24,7 +24,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("--load-delay", type=float, help="seconds until /health answers, default 2")
     parser.add_argument("--time-scale", type=float, help="simulated seconds in a real one, default 1")
-    parser.add_argument("--seed", type=int, help="seed of everything random, default 0")
+    parser.add_argument("--seed", type=int, help="seed of everything random, default from the address")
     parser.add_argument("--profile", type=Path, help="YAML file of simulation settings")
     parser.add_argument("command", nargs=argparse.REMAINDER, help="-- vllm serve MODEL ...")
     return parser.parse_args(arguments)

@@ -40,16 +40,7 @@ def read(
         if speculates and body.get(key):
             raise BadRequest(400, "BadRequestError", f"{key} is not supported with speculative decoding.")
     prompt = _prompt_tokens(body, chat=chat)
-    room = max_model_len - prompt
-    asked = body.get("max_completion_tokens") or body.get("max_tokens") or (room if chat else DEFAULT_COMPLETION_TOKENS)
-    limit = _integer("max_tokens", asked)
-    if limit < 1 or limit > room:
-        raise BadRequest(
-            400,
-            "BadRequestError",
-            f"This model's maximum context length is {max_model_len} tokens. However, you requested {limit} output "
-            f"tokens and your prompt contains {prompt} input tokens.",
-        )
+    limit = _output_limit(body, room=max_model_len - prompt, chat=chat)
     temperature = body.get("temperature")
     natural = max(1, int(rng.lognormvariate(math.log(_NATURAL_MEDIAN), _NATURAL_SPREAD)))
     stream = bool(body.get("stream"))
@@ -69,6 +60,20 @@ def read(
         identity=("chatcmpl-" if chat else "cmpl-") + uuid.uuid4().hex,
         created=int(time.time()),
     )
+
+
+def _output_limit(body: Mapping[str, Any], *, room: int, chat: bool) -> int:
+    """`max_tokens` in force: 16 for a completion, all the room for a chat, unless the body says."""
+    asked = body.get("max_completion_tokens") or body.get("max_tokens") or (room if chat else DEFAULT_COMPLETION_TOKENS)
+    limit = _integer("max_tokens", asked)
+    if limit < 1 or limit > room:
+        raise BadRequest(
+            400,
+            "BadRequestError",
+            f"max_tokens: {limit} output tokens were requested, and the model's context has room for {max(room, 0)} "
+            "after the prompt.",
+        )
+    return limit
 
 
 def _prompt_tokens(body: Mapping[str, Any], *, chat: bool) -> int:

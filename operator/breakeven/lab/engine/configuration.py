@@ -1,7 +1,7 @@
 """From a checked command line to a simulated engine: which measured table, which acceptance, how much memory."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from breakeven.api.spec import DraftMethod
@@ -36,49 +36,53 @@ def configure(
 ) -> Configuration:
     """Build the engine. Raises Refused where the real one would fail while it starts."""
     target, why = _target(arguments.model)
-    times = step_times(
-        target,
-        drafting.method if drafting else BASELINE,
-        drafting.k if drafting else 0,
-        _scheduling(arguments, drafting, engine),
-    )
+    method, k = (drafting.method, drafting.k) if drafting else (BASELINE, 0)
+    times = step_times(target, method, k, _scheduling(arguments, drafting, engine))
     kv_tokens = knobs.kv_tokens or times.memory.tokens_on(arguments.tensor_parallel_size)
-    if arguments.max_model_len and arguments.max_model_len > kv_tokens:
-        raise engine_core_failed(
-            f"ValueError: To serve at least one request with the model's max seq len ({arguments.max_model_len}), "
-            f"more KV cache memory is needed than is available; the estimated maximum model length is {kv_tokens}. "
-            "Try increasing `gpu_memory_utilization` or decreasing `max_model_len`."
-        )
-    max_model_len = arguments.max_model_len or min(_LONGEST, kv_tokens)
+    max_model_len = _max_model_len(arguments, kv_tokens)
     seats, batched = _seats(arguments, drafting, engine)
     try:
         bounds = buckets(max_model_len, arguments.custom_buckets)
     except ValueError as error:
         raise Refused(1, f"ValueError: {error}") from error
     v2 = environment.get("VLLM_USE_V2_MODEL_RUNNER", "1") != "0"
-    speculation = _speculation(drafting, engine, knobs, v2) if drafting else None
     setup = Setup(
         times=times,
         kv_tokens=kv_tokens,
         prefill_tokens_per_s=times.memory.prefill_tokens_per_s,
-        speculation=speculation,
+        speculation=_speculation(drafting, engine, knobs, v2) if drafting else None,
         max_num_seqs=seats,
         max_num_batched_tokens=batched,
         max_model_len=max_model_len,
         step_factor=knobs.step_factor * (knobs.draft_step_factor if drafting else 1.0),
         bounds=bounds,
     )
-    notes = [why, times.source]
-    if arguments.tensor_parallel_size > 1:
-        notes.append(
-            "the measurements are of one GPU: tensor parallelism changes the KV capacity here, not the step time"
+    return Configuration(
+        setup=setup,
+        dies_on_first_request=knobs.dies_on_first_request or k > LARGEST_K,
+        notes=(why, times.source, *_notes(arguments, drafting, engine, setup)),
+    )
+
+
+def _max_model_len(arguments: Arguments, kv_tokens: int) -> int:
+    """Longest context; unlike the real server, one that was not asked for shrinks to what fits."""
+    asked = arguments.max_model_len
+    if asked and asked > kv_tokens:
+        raise engine_core_failed(
+            f"ValueError: To serve at least one request with the model's max seq len ({asked}), "
+            f"more KV cache memory is needed than is available; the estimated maximum model length is {kv_tokens}. "
+            "Try increasing `gpu_memory_utilization` or decreasing `max_model_len`."
         )
+    return asked or min(_LONGEST, kv_tokens)
+
+
+def _notes(arguments: Arguments, drafting: Drafting | None, engine: Engine, setup: Setup) -> Iterator[str]:
+    if arguments.tensor_parallel_size > 1:
+        yield "the measurements are of one GPU: tensor parallelism changes the KV capacity here, not the step time"
     if drafting and drafting.ignored:
-        notes.append(f"vLLM {engine.release} ignores the keys {', '.join(drafting.ignored)}")
-    if speculation:
-        notes.append(f"assumed acceptance by temperature: {dict(speculation.acceptance.points)}")
-    dies = knobs.dies_on_first_request or (drafting is not None and drafting.k > LARGEST_K)
-    return Configuration(setup=setup, dies_on_first_request=dies, notes=tuple(notes))
+        yield f"vLLM {engine.release} ignores the keys {', '.join(drafting.ignored)}"
+    if setup.speculation:
+        yield f"assumed acceptance by temperature: {dict(setup.speculation.acceptance.points)}"
 
 
 def _target(model: str) -> tuple[str, str]:

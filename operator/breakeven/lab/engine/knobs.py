@@ -20,8 +20,8 @@ class Knobs:
     """Seconds from start to the first answer of /health. A real 70B takes minutes."""
     time_scale: float = 1.0
     """Simulated seconds in a real one. Latencies on the metrics page are in simulated seconds."""
-    seed: int = 0
-    """Seed of everything drawn at random."""
+    seed: int | None = None
+    """Seed of everything drawn at random. Absent: made from the pod's address, so that replicas differ."""
     acceptance: tuple[tuple[float, float], ...] = ()
     """Conditional acceptance by temperature, as in {"0": 0.8, "1": 0.3}. Empty: the method's default."""
     spread: float | None = None

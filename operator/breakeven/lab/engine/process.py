@@ -5,6 +5,7 @@ import contextlib
 import logging
 import signal
 from collections.abc import Mapping, Sequence
+from zlib import crc32
 
 from aiohttp import web
 
@@ -71,7 +72,9 @@ class Process:
         if await self._stopped_within(self._knobs.load_delay):
             logger.info("stopped while loading")
             return
-        core = EngineCore(self._configuration.setup, seed=self._knobs.seed)
+        # Replicas draw differently unless a seed is set.
+        seed = crc32(address.encode()) if self._knobs.seed is None else self._knobs.seed
+        core = EngineCore(self._configuration.setup, seed=seed)
         driver = Driver(core, time_scale=self._knobs.time_scale)
         served = Served(
             served_names=self._arguments.served_names,
@@ -81,10 +84,13 @@ class Process:
             disable_log_stats=self._arguments.disable_log_stats,
         )
         runner = web.AppRunner(
-            Server(driver, served, seed=self._knobs.seed).application(), handler_cancellation=True, access_log=None
+            Server(driver, served, seed=seed).application(),
+            handler_cancellation=True,
+            access_log=None,
+            shutdown_timeout=1.0,
         )
         await runner.setup()
-        site = web.TCPSite(runner, address, self._arguments.port, shutdown_timeout=1.0)
+        site = web.TCPSite(runner, address, self._arguments.port)
         await site.start()
         logger.info("Application startup complete: simulated engine on http://%s:%d", address, self._arguments.port)
         tasks = [asyncio.create_task(driver.run()), asyncio.create_task(_report(core))]
