@@ -19,7 +19,7 @@ draft buffers
 when speculating. The first two follow from the two baseline start-up reports (8B: 1.34 GiB, 70B: 2.5 GiB of 139.8
 GiB at 0.92,
 vLLM 0.26.0 on H200), the third is the middle of six speculating ones (0.27 to 0.58 GiB per 4096 of width).
-`breakeven kv-capacity` prints the error of every row."""
+`benchmarks/kv_capacity.py` prints the error of every row."""
 
 _OVERHEAD_SPREAD = 0.5
 """Share of the overhead taken as uncertain: a plan that fits only with this much less is called tight, not refused."""

@@ -147,11 +147,12 @@ def _groups(rows: Sequence[Scored]) -> Iterable[Group]:
     yield group("all", rows)
     yield group("acceptance given", [row for row in rows if "acceptance" not in row.guess.assumed])
     yield group("acceptance assumed", [row for row in rows if "acceptance" in row.guess.assumed])
-    for title, key in (
+    keys: tuple[tuple[str, Callable[[Scored], str]], ...] = (
         ("provenance", lambda row: row.case.provenance),
         ("source", lambda row: row.case.source),
         ("engine", lambda row: row.guess.generation),
-    ):
+    )
+    for title, key in keys:
         for name in sorted({key(row) for row in rows}):
             yield group(f"{title}: {name}", [row for row in rows if key(row) == name])
 
