@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from breakeven import __version__
-from breakeven.cli import crd, inspect, lab, load, plan, render
+from breakeven.cli import crd, inspect, lab, load, plan, render, score
 
 PLAN = "Before anything runs"
 MEASURE = "Reading and deciding"
@@ -38,6 +38,7 @@ def root(
 
 
 app.command("plan", rich_help_panel=PLAN)(plan.plan)
+app.command("score", rich_help_panel=PLAN)(score.score)
 app.command("render", rich_help_panel=PLAN)(render.render)
 app.command("crd", rich_help_panel=OPERATE)(crd.crd)
 app.add_typer(lab.app, name="lab", rich_help_panel=LAB)
