@@ -1,0 +1,189 @@
+"""The resource on a real API server: what it takes, what it refuses and in which words, what it shows."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from tests.support.refusals import Refusal, accepted, merged, refusals
+from tests.support.specs import specs
+
+from breakeven.api.spec import SpeculativeDeploymentSpec
+from breakeven.lab.handle import RunningLab
+
+pytestmark = pytest.mark.lab
+ROOT = Path(__file__).parents[2]
+SAMPLES = sorted((ROOT / "manifests" / "samples").glob("*.yaml"))
+DEFINITION = "crd/speculativedeployments.breakeven.dev"
+
+
+@pytest.fixture(scope="module")
+def server(lab: RunningLab) -> RunningLab:
+    """The lab's API server with the definition on it."""
+    lab.kubectl("apply", "--server-side", "-f", str(ROOT / "crds"))
+    lab.kubectl("wait", "--for=condition=Established", DEFINITION, "--timeout=30s")
+    # Established comes a moment before the kind is served.
+    lab.wait_for(
+        "the kind to be served", lambda: lab.kubectl("get", "spd", "-n", "default", check=False).returncode == 0
+    )
+    return lab
+
+
+def create(server: RunningLab, resource: dict[str, Any]) -> str:
+    """Try to create it, without keeping it; returns what kubectl says against it."""
+    text = yaml.safe_dump(resource)
+    result = server.kubectl("create", "--dry-run=server", "-f", "-", input=text, check=False)
+    return result.stderr if result.returncode else ""
+
+
+def stored(server: RunningLab, namespace: str, name: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(server.kubectl("get", "spd", name, "-n", namespace, "-o", "json").stdout)
+    return found
+
+
+def kept(server: RunningLab, namespace: str, **changes: Any) -> str:
+    """Create the accepted resource in a namespace; returns its name."""
+    resource = merged(accepted(), {"metadata": {"namespace": namespace}, "spec": changes})
+    server.kubectl("create", "-f", "-", input=yaml.safe_dump(resource))
+    return str(resource["metadata"]["name"])
+
+
+def test_the_api_server_has_no_objection_to_the_schema(server: RunningLab) -> None:
+    conditions = json.loads(server.kubectl("get", DEFINITION, "-o", "json").stdout)["status"]["conditions"]
+    assert {c["type"]: c["status"] for c in conditions}["Established"] == "True"
+    assert "NonStructuralSchema" not in {c["type"] for c in conditions}
+
+
+@pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.stem)
+def test_samples_are_accepted(server: RunningLab, path: Path) -> None:
+    resource = merged(yaml.safe_load(path.read_text(encoding="utf-8")), {"metadata": {"namespace": "default"}})
+    assert create(server, resource) == ""
+
+
+@pytest.mark.parametrize("case", [*refusals("refused"), *refusals("only_in_the_cluster")], ids=lambda case: case.name)
+def test_a_bad_resource_is_refused_by_field_with_what_to_write(server: RunningLab, case: Refusal) -> None:
+    objection = create(server, case.resource)
+    assert case.field in objection
+    assert case.says in objection
+
+
+def test_an_unknown_field_is_refused_by_name(server: RunningLab) -> None:
+    objection = create(server, merged(accepted(), {"spec": {"drafts": {"model": "x"}}}))
+    assert 'unknown field "spec.drafts"' in objection
+
+
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+@given(specs)
+def test_the_api_server_takes_what_pydantic_takes(server: RunningLab, wire: dict[str, Any]) -> None:
+    SpeculativeDeploymentSpec.model_validate(wire)
+    resource = accepted() | {"spec": wire}
+    assert create(server, resource) == ""
+
+
+def test_defaults_are_shown_and_mean_the_same_to_python(server: RunningLab, namespace: str) -> None:
+    resource = accepted()
+    name = kept(server, namespace)
+    spec = stored(server, namespace, name)["spec"]
+    assert spec["evidence"]["window"] == "10m"
+    assert spec["policy"]["holdback"] == {"mode": "Auto", "replicas": 1}
+    assert spec["draft"]["acceptance"] == {"method": "Rejection", "allowLossy": False}
+    assert spec["thresholds"]["speedup"] == {"promote": "1.05", "disable": "0.98"}
+    assert "alternatives" not in spec
+    assert SpeculativeDeploymentSpec.model_validate(spec) == SpeculativeDeploymentSpec.model_validate(resource["spec"])
+
+
+def test_kubectl_scale_works(server: RunningLab, namespace: str) -> None:
+    name = kept(server, namespace)
+    server.kubectl("scale", f"spd/{name}", "--replicas=6", "-n", namespace)
+    assert stored(server, namespace, name)["spec"]["replicas"] == 6
+
+
+def test_scaling_below_the_holdback_is_refused_with_the_way_out(server: RunningLab, namespace: str) -> None:
+    name = kept(server, namespace, policy={"holdback": {"mode": "Always", "replicas": 2}})
+    result = server.kubectl("scale", f"spd/{name}", "--replicas=2", "-n", namespace, check=False)
+    assert result.returncode != 0
+    assert "write Auto or Never as policy.holdback.mode" in result.stderr
+    server.kubectl("scale", f"spd/{name}", "--replicas=0", "-n", namespace)
+
+
+def test_scale_shows_replicas_and_selector_of_the_status(server: RunningLab, namespace: str) -> None:
+    name = kept(server, namespace)
+    report(server, namespace, name, {"replicas": 4, "selector": "breakeven.dev/resource=good"})
+    path = f"/apis/breakeven.dev/v1alpha1/namespaces/{namespace}/speculativedeployments/{name}/scale"
+    scale = json.loads(server.kubectl("get", "--raw", path).stdout)
+    assert scale["status"] == {"replicas": 4, "selector": "breakeven.dev/resource=good"}
+
+
+def report(server: RunningLab, namespace: str, name: str, status: dict[str, Any]) -> None:
+    patch = json.dumps({"status": status})
+    server.kubectl("patch", "spd", name, "-n", namespace, "--subresource=status", "--type=merge", "-p", patch)
+
+
+def test_columns_answer_what_is_on_and_why(server: RunningLab, namespace: str) -> None:
+    name = kept(server, namespace)
+    at = {"lastTransitionTime": "2026-01-01T00:00:00Z", "observedGeneration": 1, "message": ""}
+    report(
+        server,
+        namespace,
+        name,
+        {
+            "state": "Cooldown",
+            "readyReplicas": 4,
+            "evidence": {"speedup": "0.91", "acceptance": "0.44", "breakEvenAcceptance": "0.52"},
+            "conditions": [
+                {"type": "Ready", "status": "True", "reason": "Serving", **at},
+                {"type": "SpeculationActive", "status": "False", "reason": "BelowBreakEven", **at},
+            ],
+        },
+    )
+    head, row = server.kubectl("get", "spd", "-n", namespace).stdout.splitlines()
+    columns = [
+        "NAME",
+        "STATE",
+        "READY",
+        "SPECULATION",
+        "SPEEDUP",
+        "ACCEPTANCE",
+        "BREAK-EVEN",
+        "REASON",
+        "REPLICAS",
+        "AGE",
+    ]
+    assert head.split() == columns
+    assert row.split()[:-1] == [name, "Cooldown", "True", "False", "0.91", "0.44", "0.52", "BelowBreakEven", "4"]
+    wide = server.kubectl("get", "spd", "-n", namespace, "-o", "wide").stdout.split("\n")[0].split()
+    assert wide[len(columns) :] == ["MODE", "METHOD", "TARGET", "ENGINE", "SOURCE", "LOWER", "UPPER", "HOLD"]
+
+
+def test_wait_for_a_condition_works(server: RunningLab, namespace: str) -> None:
+    name = kept(server, namespace)
+    at = {"lastTransitionTime": "2026-01-01T00:00:00Z", "observedGeneration": 1, "message": ""}
+    report(server, namespace, name, {"conditions": [{"type": "Ready", "status": "True", "reason": "Serving", **at}]})
+    server.kubectl("wait", "--for=condition=Ready", f"spd/{name}", "-n", namespace, "--timeout=5s")
+
+
+@pytest.mark.parametrize(
+    ("field", "says"),
+    [
+        ("spd.spec.evidence.window", "Default 10m"),
+        ("spd.spec.draft.model", "only for methods that need none"),
+        ("spd.spec.draft.acceptance.allowLossy", "Consent to methods that change the output distribution"),
+        ("spd.spec.policy.switching.windows.start", "HH:MM in UTC"),
+        ("spd.spec.engine.env.name", "Name of the variable"),
+        ("spd.status.evidence.breakEvenAcceptance", "(R - 1) / k"),
+        ("spd.status.conditions.message", "The figures, and what to do"),
+    ],
+)
+def test_explain_says_meaning_and_default(server: RunningLab, field: str, says: str) -> None:
+    text = " ".join(server.kubectl("explain", field).stdout.split())
+    assert says in text
+
+
+def test_the_resource_is_found_by_its_categories(server: RunningLab, namespace: str) -> None:
+    name = kept(server, namespace)
+    for category in ("breakeven", "inference"):
+        assert name in server.kubectl("get", category, "-n", namespace, "-o", "name").stdout
