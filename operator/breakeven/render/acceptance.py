@@ -122,8 +122,8 @@ def _block_needs_runner_v2(request: Request, draft: DraftSpec) -> Refusal:
         field=_FIELD,
         reason=Reason.UNSUPPORTED_BY_ENGINE,
         rule="BlockOnRunnerV1",
-        message=f"vLLM {request.engine.version} uses model runner V1 {why}, which verifies Block as Rejection and turns "
-        f"probabilistic drafting off; with {draft.method.value}, {can} can; set it to Rejection or Probabilistic",
+        message=f"vLLM {request.engine.version} uses model runner V1 {why}, which verifies Block as Rejection and "
+        f"turns probabilistic drafting off; with {draft.method.value}, {can} can; set it to Rejection or Probabilistic",
     )
 
 

@@ -1,0 +1,88 @@
+"""`breakeven render`: exit codes, and what goes to which stream."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from breakeven.cli.main import app
+from breakeven.engines import load
+
+SAMPLES = sorted((Path(__file__).parents[3] / "manifests" / "samples").glob("*.yaml"))
+RESOURCE = """\
+apiVersion: breakeven.dev/v1alpha1
+kind: SpeculativeDeployment
+metadata: {name: llama}
+spec:
+  replicas: 3
+  engine: {image: "vllm/vllm-openai:v0.33.0"}
+  target: {model: meta-llama/Llama-3.1-8B}
+  draft: {method: DraftModel, model: /models/draft}
+  alternatives: [{method: NGram}]
+"""
+
+
+def run(*arguments: str, stdin: str = RESOURCE) -> tuple[int, str, str]:
+    result = CliRunner().invoke(app, ["render", *arguments], input=stdin)
+    return result.exit_code, result.stdout, result.stderr
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda path: path.stem)
+def test_every_sample_renders(sample: Path) -> None:
+    code, out, _ = run("-f", str(sample))
+
+    assert code == 0
+    assert {"Service", "Deployment"} == {o["kind"] for o in yaml.safe_load_all(out)}
+
+
+def test_without_and_with_speculation_and_each_alternative_are_printed() -> None:
+    code, out, err = run("-f", "-", "-o", "args")
+
+    assert (code, err) == (0, "")
+    titles = [line.partition(": ")[2] for line in out.splitlines() if line.startswith("#")]
+    assert titles == ["no speculation", "DraftModel k=5", "NGram k=5"]
+
+
+def test_json_alone_goes_to_stdout() -> None:
+    code, out, _ = run("-f", "-", "-o", "json", "--speculation", "off")
+    items = json.loads(out)["items"]
+
+    assert code == 0
+    assert [(i["kind"], i["spec"].get("replicas")) for i in items] == [("Service", None), ("Deployment", 3)]
+
+
+@pytest.mark.parametrize("release", load().releases)
+def test_the_engine_version_can_be_any_known_release(release: str) -> None:
+    code, out, err = run("-f", "-", "--engine-version", release, "-o", "args", "--speculation", "off")
+
+    assert (code, err) == (0, "")
+    assert "--speculative" not in out
+
+
+def test_a_refusal_names_the_field_and_the_versions_on_stderr() -> None:
+    code, out, err = run("-f", "-", "--engine-version", "v0.12.0")
+
+    assert (code, out) == (1, "")
+    assert "refused: spec.draft.method:" in err
+    assert "0.15.1 and newer can" in err
+
+
+def test_a_resource_that_does_not_validate_names_the_field() -> None:
+    code, out, err = run("-f", "-", stdin=RESOURCE.replace("replicas: 3", "replicas: many"))
+
+    assert (code, out) == (1, "")
+    assert "spec.replicas" in err
+
+
+@pytest.mark.parametrize("stdin", ["kind: Other", "", "{", "- 1"])
+def test_a_file_without_a_resource_is_a_usage_error(stdin: str) -> None:
+    code, out, err = run("-f", "-", stdin=stdin)
+
+    assert (code, out) == (2, "")
+    assert err.startswith("-f -:")
+
+
+def test_a_missing_file_is_a_usage_error(tmp_path: Path) -> None:
+    assert run("-f", str(tmp_path / "none.yaml"))[0] == 2

@@ -1,0 +1,138 @@
+"""What cannot start, or would silently do nothing, is refused before a pod exists."""
+
+from typing import Any
+
+import pytest
+
+from breakeven.api.variant import Variant
+from breakeven.engines import Caution, Reason, Refusal
+from breakeven.render.arguments import engine_env
+from breakeven.render.check import check, refusals
+from breakeven.render.request import read
+
+
+def variant(release: str, draft: dict[str, Any] | None = None, **more: Any) -> Variant:
+    body: dict[str, Any] = {
+        "engine": {"image": f"vllm/vllm-openai:v{release}", **more.pop("engine", {})},
+        "target": {"model": "meta-llama/Llama-3.1-8B", **more.pop("target", {})},
+    }
+    return Variant.model_validate(body | ({"draft": draft} if draft else {}))
+
+
+DRAFT = {"method": "DraftModel", "model": "/models/draft"}
+
+
+@pytest.mark.parametrize(
+    ("release", "draft", "field", "says"),
+    [
+        ("0.12.0", DRAFT, "draft.method", "0.15.1 and newer"),
+        ("0.33.0", {"method": "Medusa", "model": "/m"}, "draft.method", "0.6.0 to 0.32.0"),
+        ("0.33.0", DRAFT | {"model": "org/EAGLE3-draft"}, "draft.model", "neutral path"),
+        ("0.33.0", {"method": "Eagle3", "model": "org/dspark-head"}, "draft.model", "overwrites Eagle3"),
+        ("0.7.3", DRAFT | {"revision": "abc"}, "draft.revision", "0.8.3 and newer"),
+        ("0.33.0", DRAFT | {"quantization": "INT8"}, "draft.quantization", "Prequantized"),
+        ("0.28.0", DRAFT | {"quantization": "INT4"}, "draft.quantization", "0.6.0 to 0.27.1"),
+        ("0.23.0", DRAFT | {"disableAboveBatchSize": 8}, "draft.disableAboveBatchSize", "0.24.0 and newer"),
+        ("0.9.2", {"method": "NGram", "disableAboveBatchSize": 8}, "draft.disableAboveBatchSize", "0.24.0 and newer"),
+    ],
+)
+def test_refused_by_field_with_what_to_do(release: str, draft: dict[str, Any], field: str, says: str) -> None:
+    found = refusals(variant(release, draft))
+
+    assert field in {r.field for r in found}
+    assert any(says in r.message for r in found)
+
+
+@pytest.mark.parametrize(
+    ("release", "method", "acceptance", "says"),
+    [
+        ("0.10.0", "NGram", "Typical", "0.6.0 to 0.9.2"),
+        ("0.9.2", "NGram", "Typical", "does nothing"),
+        ("0.32.0", "NGram", "Fly", "0.33.0"),
+        ("0.20.0", "NGram", "Probabilistic", "0.22.0 and newer"),
+        ("0.33.0", "NGram", "Probabilistic", "no draft probabilities"),
+        ("0.24.0", "NGram", "Block", "0.25.0 and newer"),
+        ("0.30.0", "NGram", "Block", "0.32.0 and newer"),
+        ("0.33.0", "Suffix", "Block", "no release can"),
+    ],
+)
+def test_an_acceptance_method_that_would_do_nothing_is_refused(
+    release: str, method: str, acceptance: str, says: str
+) -> None:
+    accepting = {"method": acceptance, "allowLossy": True}
+    found = refusals(variant(release, {"method": method, "acceptance": accepting}))
+
+    assert [r.field for r in found] == ["draft.acceptance.method"]
+    assert says in found[0].message
+
+
+def test_lossy_acceptance_needs_consent_even_where_the_schema_was_not_asked() -> None:
+    asked = variant("0.33.0", DRAFT | {"acceptance": {"method": "Fly", "allowLossy": True}})
+    assert asked.draft is not None
+    denied = asked.draft.acceptance.model_copy(update={"allow_lossy": False})
+    made = asked.with_draft(asked.draft.model_copy(update={"acceptance": denied}))
+
+    assert refusals(asked) == ()
+    assert [r.field for r in refusals(made)] == ["draft.acceptance.allowLossy"]
+
+
+@pytest.mark.parametrize(("target", "draft"), [("BitsAndBytes", "None"), ("None", "INT4")])
+def test_bitsandbytes_on_one_side_only_is_refused(target: str, draft: str) -> None:
+    made = variant("0.20.0", DRAFT | {"quantization": draft}, target={"quantization": target})
+
+    assert [r.field for r in refusals(made)] == ["draft.quantization"]
+
+
+def test_a_kv_cache_format_of_a_later_release_is_refused() -> None:
+    (refusal,) = refusals(variant("0.10.0", target={"kvCacheDtype": "float16"}))
+
+    assert refusal.field == "target.kvCacheDtype"
+    assert "0.18.0 and newer" in refusal.message
+
+
+def test_an_eagle3_head_for_a_family_the_release_does_not_take_is_refused() -> None:
+    head = {"method": "Eagle3", "model": "/models/head"}
+    qwen = {"model": "Qwen/Qwen3-8B"}
+
+    assert [r.rule for r in refusals(variant("0.9.2", head, target=qwen))] == ["EagleFamilies"]
+    assert refusals(variant("0.10.2", head, target=qwen)) == ()
+    assert [f.rule for f in check(variant("0.9.2", head, target={"model": "/models/target"}))] == ["EagleFamilies"]
+    assert refusals(variant("0.9.2", head, target={"model": "/models/target"})) == ()
+
+
+def test_forcing_an_engine_that_lacks_the_method_is_refused() -> None:
+    forced = {"env": [{"name": "VLLM_USE_V1", "value": "1"}]}
+
+    assert [r.field for r in refusals(variant("0.9.2", DRAFT, engine=forced))] == ["engine.env"]
+    assert refusals(variant("0.9.2", {"method": "NGram"}, engine=forced)) == ()
+
+
+def test_an_unreadable_version_is_the_only_refusal() -> None:
+    made = Variant.model_validate({"engine": {"image": "vllm/vllm-openai:latest"}, "target": {"model": "m"}})
+
+    assert [(r.field, r.reason) for r in refusals(made)] == [("engine.version", Reason.NOT_IN_TAG)]
+
+
+def test_refusals_come_before_cautions() -> None:
+    found = check(variant("0.12.5", DRAFT))
+
+    assert [isinstance(f, Refusal) for f in found] == [True, False]
+    assert isinstance(found[1], Caution)
+    assert "0.12.0" in found[1].message
+
+
+@pytest.mark.parametrize(
+    ("release", "draft", "env"),
+    [
+        ("0.33.0", DRAFT | {"disableAboveBatchSize": 8}, {"VLLM_USE_V2_MODEL_RUNNER": "0"}),
+        ("0.30.0", DRAFT | {"disableAboveBatchSize": 8}, {}),
+        ("0.33.0", DRAFT, {}),
+    ],
+)
+def test_the_runner_that_honours_the_schedule_is_chosen(
+    release: str, draft: dict[str, Any], env: dict[str, str]
+) -> None:
+    request = read(variant(release, draft))
+
+    assert not isinstance(request, Refusal)
+    assert engine_env(request) == env
