@@ -30,7 +30,7 @@ def covers(live: Any, wanted: Any) -> bool:
         return isinstance(live, dict) and all(_has(live, name, value) for name, value in wanted.items())
     if isinstance(wanted, list):
         return isinstance(live, list) and _covers_list(live, wanted)
-    return live == wanted or _same_quantity(live, wanted)
+    return (live == wanted and isinstance(live, bool) is isinstance(wanted, bool)) or _same_quantity(live, wanted)
 
 
 def drifted(live: Manifest | None, wanted: Manifest) -> bool:
