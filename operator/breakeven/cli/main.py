@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from breakeven import __version__
-from breakeven.cli import crd, inspect, lab, load, plan, render, score
+from breakeven.cli import crd, demo, inspect, lab, load, plan, render, run, score
 
 PLAN = "Before anything runs"
 MEASURE = "Reading and deciding"
@@ -40,8 +40,10 @@ def root(
 app.command("plan", rich_help_panel=PLAN)(plan.plan)
 app.command("score", rich_help_panel=PLAN)(score.score)
 app.command("render", rich_help_panel=PLAN)(render.render)
+app.command("run", rich_help_panel=OPERATE)(run.run)
 app.command("crd", rich_help_panel=OPERATE)(crd.crd)
 app.add_typer(lab.app, name="lab", rich_help_panel=LAB)
+app.command("demo", rich_help_panel=LAB)(demo.demo)
 app.command("load", rich_help_panel=LAB)(load.load)
 app.command("inspect", rich_help_panel=MEASURE)(inspect.inspect)
 

@@ -47,7 +47,7 @@ class Operator(Process):
             Whether it goes on when this process ends; `breakeven lab down` then ends it.
         """
         self._port = _free_port()
-        environment = lab.environment(lab.kubeconfig_for(OPERATOR_ACCOUNT)) | {
+        environment = {
             "BREAKEVEN_PROMETHEUS_URL": lab.prometheus_url,
             "BREAKEVEN_PROMETHEUS_INTERVAL": f"{interval_s:g}",
             "BREAKEVEN_LEASE_NAMESPACE": NAMESPACE,
@@ -57,7 +57,8 @@ class Operator(Process):
             VARIABLE: lab.state.identity,
         }
         log = lab.directory / "logs" / "operator.log"
-        super().__init__(["run"], log=log, environment=environment, outlive=outlive)
+        kubeconfig = lab.kubeconfig_for(OPERATOR_ACCOUNT)
+        super().__init__(["run", "--kubeconfig", str(kubeconfig)], log=log, environment=environment, outlive=outlive)
 
     def series(self, name: str) -> list[float]:
         """Values of one of its own metrics, one per label set; empty while it does not answer."""

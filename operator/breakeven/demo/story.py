@@ -37,6 +37,7 @@ class Story:
         self.name: str = stage.resource["metadata"]["name"]
         self.namespace: str = stage.resource["metadata"]["namespace"]
         self.spans: list[Span] = []
+        self.operator: Operator | None = None
         self._exits = ExitStack()
         self._load: Process | None = None
 
@@ -65,7 +66,8 @@ class Story:
         """CRD, rights and the operator under its own service account."""
         self.view.chapter("install: CRD, RBAC, operator")
         install(self.lab)
-        self._begin(Operator(self.lab, outlive=self.keep))
+        self.operator = Operator(self.lab, outlive=self.keep)
+        self._begin(self.operator)
 
     def apply(self) -> None:
         """kubectl apply, until every replica serves without speculation and the traffic has begun."""
@@ -147,6 +149,8 @@ class Story:
         """
         end = time.monotonic() + timeout_s
         while time.monotonic() < end:
+            if self.operator is not None and self.operator.pid is None:
+                raise StoryError(f"the operator has ended; its last words are in {self.operator.log}")
             status = self.status()
             if reached(status):
                 return status

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-VARIABLE = "BREAKEVEN_LAB_ID"
+VARIABLE = "EMBEDDED_LAB_ID"
 """Carried by every process of a lab."""
 POD_VARIABLE = "BREAKEVEN_LAB_POD"
 """Carried by every process of one container: pod UID, slash, container name."""
