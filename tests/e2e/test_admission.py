@@ -1,6 +1,8 @@
 """The resource on a real API server: what it takes, what it refuses and in which words, what it shows."""
 
 import json
+from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from tests.support.refusals import Refusal, accepted, merged, refusals
 from tests.support.specs import specs
 
+from breakeven.api.conditions import ConditionType, Reason, set_condition
 from breakeven.api.spec import SpeculativeDeploymentSpec
+from breakeven.api.status import DecisionRecord, EvidenceStatus, LastGood, Role, State, Status, VariantStatus
+from breakeven.api.variant import declared_variant
 from breakeven.lab.handle import RunningLab
 
 pytestmark = pytest.mark.lab
@@ -157,6 +162,49 @@ def test_columns_answer_what_is_on_and_why(server: RunningLab, namespace: str) -
     assert row.split()[:-1] == [name, "Cooldown", "True", "False", "0.91", "0.44", "0.52", "BelowBreakEven", "4"]
     wide = server.kubectl("get", "spd", "-n", namespace, "-o", "wide").stdout.split("\n")[0].split()
     assert wide[len(columns) :] == ["MODE", "METHOD", "TARGET", "ENGINE", "SOURCE", "LOWER", "UPPER", "HOLD"]
+
+
+def test_a_full_status_is_kept_to_the_letter(server: RunningLab, namespace: str) -> None:
+    name = kept(server, namespace)
+    spec = SpeculativeDeploymentSpec.model_validate(accepted()["spec"])
+    variant = declared_variant(spec)
+    at = datetime(2026, 1, 1, 12, tzinfo=UTC)
+    record = DecisionRecord(at=at, action="Promote", reason="Pays", message="S 1.31 (1.28–1.34)", generation=1)
+    conditions = set_condition(
+        [],
+        type=ConditionType.READY,
+        status=True,
+        reason=Reason.SERVING,
+        message="4 of 4",
+        generation=1,
+        now=at,
+    )
+    status = Status(
+        generation=1,
+        state=State.SPECULATING,
+        since=at,
+        stable=variant,
+        canary=variant.baseline,
+        last_good=LastGood(variant=variant, verified_at=at, reason="S 1.31"),
+        decisions=[record] * 20,
+        transitions=[at],
+        evidence=EvidenceStatus(speedup=Decimal("1.31"), acceptance=Decimal(1) / 3, message="measured"),
+        conditions=conditions,
+        variants=[VariantStatus(name=variant.name, role=Role.STABLE, speculation="DraftModel k=5", wanted=4, ready=4)],
+        replicas=4,
+    )
+    report(server, namespace, name, status.model_dump(mode="json", exclude_none=True))
+    read = Status.model_validate(stored(server, namespace, name)["status"])
+    assert read == status
+    assert read.stable is not None
+    assert read.stable.name == variant.name
+
+
+def test_a_variant_of_another_release_stays_writable(server: RunningLab, namespace: str) -> None:
+    name = kept(server, namespace)
+    unknown = {"engine": {"image": "v"}, "target": {"model": "m"}, "draft": {"method": "Telepathy", "speed": 9}}
+    report(server, namespace, name, {"stable": unknown})
+    assert stored(server, namespace, name)["status"]["stable"] == unknown
 
 
 def test_wait_for_a_condition_works(server: RunningLab, namespace: str) -> None:
