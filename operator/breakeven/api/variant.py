@@ -2,7 +2,9 @@
 
 import hashlib
 import json
-from typing import Any
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any, Self
 
 from pydantic import GetJsonSchemaHandler
 from pydantic_core import CoreSchema
@@ -33,7 +35,13 @@ class Variant(SpecModel):
         text = "One engine configuration: engine, target, draft, hardware and podTemplate, as in spec."
         return {"type": "object", "description": text, "x-kubernetes-preserve-unknown-fields": True}
 
-    @property
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Copy without the name, which is worked out once for each value."""
+        copied = super().model_copy(update=update, deep=deep)
+        copied.__dict__.pop("name", None)
+        return copied
+
+    @cached_property
     def name(self) -> str:
         """Ten hexadecimal digits of a SHA-256 over what was declared: the same in every process and release."""
         declared = self.model_dump(mode="json", exclude_defaults=True)

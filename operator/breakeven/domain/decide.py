@@ -15,7 +15,7 @@ from breakeven.domain.evidence import Judgement, judge
 from breakeven.domain.findings import findings
 from breakeven.domain.ledger import written_since
 from breakeven.domain.observation import Observation
-from breakeven.domain.situation import Situation
+from breakeven.domain.situation import Situation, situation
 from breakeven.domain.transitions import describe
 from breakeven.domain.windows import batch_length
 
@@ -42,7 +42,7 @@ LATEST = timedelta(seconds=15)
 
 def decide(declared: Declared, memory: Memory, observation: Observation, now: datetime) -> Decision:
     """Decide one pass. Pure: the same input gives the same answer, and no input makes it raise."""
-    start = Situation(declared=declared, memory=memory, observation=observation, now=now)
+    start = situation(declared, memory, observation, now)
     here = start.with_memory(_seen_again(start))
     for order in ORDERS:
         changed = order(here)
@@ -65,6 +65,7 @@ def decide(declared: Declared, memory: Memory, observation: Observation, now: da
         evidence=found.report,
         hold=_hold(here, found),
         look_again=max(SOONEST, min(LATEST, batch_length(declared.spec.evidence))),
+        next_window=found.next_end,
     )
 
 

@@ -53,5 +53,7 @@ class Decision:
     evidence: EvidenceStatus | None = None
     hold: str = ""
     """Why nothing is judged; empty when judging."""
+    next_window: float | None = None
+    """When the window under way will be over, Unix seconds. None: none is under way."""
     look_again: timedelta = timedelta(seconds=15)
     """When deciding may come out differently without any event."""

@@ -7,6 +7,7 @@ from datetime import timedelta
 from breakeven.api.status import EvidenceStatus, LoadBand, Source, State
 from breakeven.api.variant import Variant
 from breakeven.domain import capacity, control_profile, verdict
+from breakeven.domain.alarm import raised
 from breakeven.domain.figures import Sums, figures, sums
 from breakeven.domain.observation import Arm, Batch, Fleet, Smoke
 from breakeven.domain.situation import Situation
@@ -46,6 +47,8 @@ class Judgement:
     on: Sums | None = None
     off_tpot: LogRatio | None = None
     report: EvidenceStatus | None = None
+    next_end: float | None = None
+    """When the window under way will be over; Unix seconds."""
     windows: int = 0
     """Complete windows since the arms became comparable."""
     live_control: bool = False
@@ -115,7 +118,40 @@ def judge(now: Situation) -> Judgement:
     newest = min(arm[-1].end if arm else cut.anchor for arm in (on, off) if arm is not None)
     if newest < now.now.timestamp() - STALE_WINDOWS * cut.window and newest > cut.anchor:
         return _held("Stale", "the newest complete batch of an arm is older than two windows")
-    return _best(now, compared, cut, newest, off, on)
+    found = replace(_best(now, compared, cut, newest, off, on), next_end=cut.next_end(newest))
+    if compared.trial or off is None:
+        return found
+    return _alarmed(now, compared, cut, found, off, on)
+
+
+def _alarmed(
+    now: Situation, compared: Comparison, cut: Grid, found: Judgement, off: Sequence[Batch], on: Sequence[Batch]
+) -> Judgement:
+    """The judgement, replaced when the newest batches alone show a loss that need not wait for the window's end."""
+    since = [batch for batch in on if batch.start >= cut.anchor]
+    alarm = raised(off, since, leave=compared.bounds.leave, min_requests=now.evidence.min_requests)
+    if alarm is None:
+        return found
+    span = Span(alarm.start, alarm.end, now.evidence.leave_windows)
+    theirs, ours = span.of(off), span.of(on)
+    control, measured = sums(theirs), sums(ours)
+    value = speedup(theirs, ours)
+    words = f"{alarm.batches} batches in a row far below break-even"
+    if value is not None:
+        words = f"{in_words(value, measured, control)}; {words}"
+    elif control.tpot and measured.tpot:
+        words = f"S {control.tpot / measured.tpot:.3f}; {words}"
+    return replace(
+        found,
+        hold=None,
+        verdict=Verdict.HURTS,
+        source=Source.MEASURED,
+        span=span,
+        speedup=value,
+        report=figures(
+            control, measured, value, source=Source.MEASURED, verdict=Verdict.HURTS, until=alarm.end, message=words
+        ),
+    )
 
 
 def _best(

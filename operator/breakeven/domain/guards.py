@@ -4,6 +4,7 @@ Faults of pods come from the API server and act even while Prometheus is away. S
 with the control: what the control suffers too is load, not speculation.
 """
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -106,7 +107,7 @@ def recent(now: Situation, variant: Variant) -> tuple[Batch, ...]:
         return ()
     span = grace(now).total_seconds()
     since = now.now.timestamp() - 2 * span
-    batches = tuple(b for b in arm.batches if b.start >= since)
+    batches = arm.batches[bisect_left(arm.batches, since, key=lambda b: b.start) :]
     covered = sum(b.end - b.start for b in batches)
     return batches if covered >= span * 0.999 else ()
 

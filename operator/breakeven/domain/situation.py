@@ -1,6 +1,6 @@
 """What one pass of deciding looks at, and the questions that several rules ask of it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from breakeven.api.spec import EvidenceSpec, PolicySpec, SpeculativeDeploymentSpec
@@ -18,6 +18,8 @@ class Situation:
     memory: Memory
     observation: Observation
     now: datetime
+    wished: Variant
+    """The declared variant, its draft included."""
 
     @property
     def spec(self) -> SpeculativeDeploymentSpec:
@@ -33,11 +35,6 @@ class Situation:
     def evidence(self) -> EvidenceSpec:
         """How much must be measured."""
         return self.declared.spec.evidence
-
-    @property
-    def wished(self) -> Variant:
-        """The declared variant, its draft included."""
-        return declared_variant(self.declared.spec)
 
     @property
     def stable(self) -> Variant:
@@ -59,4 +56,10 @@ class Situation:
 
     def with_memory(self, memory: Memory) -> "Situation":
         """The same moment with another memory."""
-        return Situation(declared=self.declared, memory=memory, observation=self.observation, now=self.now)
+        return replace(self, memory=memory)
+
+
+def situation(declared: Declared, memory: Memory, observation: Observation, now: datetime) -> Situation:
+    """What one pass looks at."""
+    wished = declared_variant(declared.spec)
+    return Situation(declared=declared, memory=memory, observation=observation, now=now, wished=wished)

@@ -6,6 +6,7 @@ between two windows without news.
 """
 
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -42,7 +43,12 @@ class Span:
 
     def of(self, batches: Sequence[Batch]) -> tuple[Batch, ...]:
         """The batches whose middle lies in it."""
-        return tuple(b for b in batches if self.start <= (b.start + b.end) / 2 < self.end)
+        first = bisect_left(batches, self.start, key=_middle)
+        return tuple(batches[first : bisect_left(batches, self.end, lo=first, key=_middle)])
+
+
+def _middle(batch: Batch) -> float:
+    return (batch.start + batch.end) / 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +64,10 @@ class Grid:
         """Windows that are over when the newest batch ends then."""
         slack = self.window / BATCHES / 2
         return max(0, math.floor((newest - self.anchor + slack) / self.window))
+
+    def next_end(self, newest: float) -> float:
+        """When the next window is over; Unix seconds."""
+        return self.anchor + (self.complete(newest) + 1) * self.window
 
     def last(self, newest: float, level: int) -> Span | None:
         """The newest span of so many complete windows; None when there are not that many yet."""

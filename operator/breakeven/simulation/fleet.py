@@ -1,0 +1,187 @@
+"""Replicas that start, load, serve and stop, moved by the operator's own rules, and the counters they would show."""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from breakeven.api.spec import SpeculativeDeploymentSpec
+from breakeven.api.variant import Variant
+from breakeven.control.moves import Limits, Step, Target, next_move
+from breakeven.domain.decision import Placement
+from breakeven.domain.observation import Arm, Batch, Fleet, Gauges, Observation, Outage, Smoke, Totals
+from breakeven.domain.windows import BATCHES, HISTORY
+from breakeven.simulation.physics import Physics
+from breakeven.simulation.scenario import Scenario
+from breakeven.simulation.traffic import MINUTE, Traffic
+
+EPOCH = datetime(2026, 1, 5, tzinfo=UTC)
+"""A Monday: the first minute of every scenario."""
+INDIFFERENT = 0.02
+"""Closer to S = 1 than this, neither state is the better one."""
+
+
+@dataclass(slots=True)
+class Replica:
+    """One slot of the fleet: a share of the traffic and what serves it."""
+
+    number: int
+    variant: str
+    ready_at: int
+    """Minute from which it serves."""
+
+
+@dataclass(slots=True)
+class FleetState:
+    """All replicas of one simulated deployment."""
+
+    scenario: Scenario
+    spec: SpeculativeDeploymentSpec
+    traffic: Traffic
+    physics: Physics
+    noise: Sequence[Sequence[float]]
+    """Factor on step times, by replica and minute."""
+    replicas: list[Replica] = field(default_factory=list)
+    variants: dict[str, Variant] = field(default_factory=dict)
+    batches: dict[str, deque[Batch]] = field(default_factory=dict)
+    settled: dict[str, int] = field(default_factory=dict)
+    counts: dict[str, tuple[int, int]] = field(default_factory=dict)
+    restarts: int = 0
+    work: float = 0.0
+    """Decoding capacity delivered: load times speed, summed over serving replica-minutes."""
+    better: float = 0.0
+    """Serving replica-minutes in the better state."""
+    served: float = 0.0
+    """Serving replica-minutes."""
+    ideal: float = 0.0
+    """What `work` would be with every replica always in the better state."""
+
+    def move(self, placements: Sequence[Placement], minute: int) -> None:
+        """Take the next safe step towards what was decided."""
+        for placement in placements:
+            self.variants[placement.variant.name] = placement.variant
+        targets = [Target(variant=p.variant.name, replicas=p.replicas) for p in placements]
+        fleet = self.fleet(minute)
+        limits = Limits(
+            surge=self.spec.policy.switching.surge, allow_downtime=self.spec.policy.switching.allow_downtime
+        )
+        while True:
+            step = next_move(targets, fleet, limits)
+            if not isinstance(step, Step):
+                return
+            if not self._apply(step, minute):
+                return
+            fleet = self.fleet(minute)
+
+    def _apply(self, step: Step, minute: int) -> bool:
+        changed = False
+        for name, wanted in step.replicas.items():
+            mine = [r for r in self.replicas if r.variant == name]
+            for replica in mine[wanted:]:
+                self.replicas.remove(replica)
+                changed = True
+            taken = {r.number for r in self.replicas}
+            for _ in range(wanted - len(mine)):
+                number = next(i for i in range(1000) if i not in taken)
+                taken.add(number)
+                ready = minute + max(1, round(self.scenario.loading / timedelta(minutes=1))) if minute else 0
+                self.replicas.append(Replica(number=number, variant=name, ready_at=ready))
+                self.restarts += 1
+                changed = True
+        return changed
+
+    def restart_one(self, number: int, minute: int) -> None:
+        """A replica restarts where it is."""
+        for replica in self.replicas:
+            if replica.number == number:
+                replica.ready_at = minute + round(self.scenario.loading / timedelta(minutes=1))
+                self.restarts += 1
+
+    def fleet(self, minute: int) -> dict[str, Fleet]:
+        """What the API server would say."""
+        found = {}
+        for name in sorted({r.variant for r in self.replicas}):
+            mine = [r for r in self.replicas if r.variant == name]
+            ready = sum(r.ready_at <= minute for r in mine)
+            if self.counts.get(name) != (len(mine), ready):
+                self.counts[name] = (len(mine), ready)
+                self.settled[name] = minute
+            whole = ready == len(mine)
+            found[name] = Fleet(
+                variant=name,
+                wanted=len(mine),
+                existing=len(mine),
+                ready=ready,
+                settled_since=EPOCH + timedelta(minutes=self.settled[name]) if whole else None,
+                smoke=Smoke.PASSED if ready else Smoke.PENDING,
+            )
+        for name in [n for n in self.counts if n not in found]:
+            del self.counts[name]
+            self.batches.pop(name, None)
+        return found
+
+    def serve(self, minute: int, warmup: int) -> None:
+        """One minute of traffic."""
+        held = self.traffic.conditions[minute]
+        best = max(1.0, float(self.physics.speedup[minute]))
+        self.ideal += self.spec.replicas * float(self.traffic.rate[minute]) * best
+        ready = [r for r in self.replicas if r.ready_at <= minute]
+        for name in {r.variant for r in ready}:
+            mine = [r for r in ready if r.variant == name]
+            warm = [r for r in mine if r.ready_at + warmup <= minute]
+            seen = [r for r in warm if r.number >= held.unscraped * len(self.replicas)]
+            speculating = self.variants[name].speculates
+            speed = float(self.physics.speedup[minute]) if speculating else 1.0
+            truth = float(self.physics.speedup[minute])
+            self.work += len(mine) * float(self.traffic.rate[minute]) * speed
+            self.served += len(mine)
+            self.better += len(mine) * ((truth >= 1.0) == speculating or abs(truth - 1.0) < INDIFFERENT)
+            if held.outage or len(seen) < 0.8 * len(mine) or not seen:
+                continue
+            queue = self.batches.setdefault(name, deque(maxlen=HISTORY * BATCHES))
+            queue.append(self._batch(seen, minute, speculating=speculating, per_token=held.per_token))
+
+    def _batch(self, seen: Sequence[Replica], minute: int, *, speculating: bool, per_token: bool) -> Batch:
+        traffic, physics = self.traffic, self.physics
+        requests = tokens = steps = seconds = drafting = 0.0
+        base = float((physics.on_step if speculating else physics.off_step)[minute])
+        for replica in seen:
+            i = replica.number % traffic.requests.shape[0]
+            requests += float(traffic.requests[i, minute])
+            tokens += float(traffic.tokens[i, minute])
+            mine = float(traffic.steps[i, minute] if speculating else traffic.tokens[i, minute])
+            steps += mine
+            seconds += mine * base * self.noise[i][minute]
+        drafting = steps
+        k = physics.k
+        running = (physics.on_running if speculating else physics.off_running)[minute]
+        totals = Totals(
+            generation_tokens=tokens + requests,
+            first_tokens=requests,
+            steps=tokens if per_token else steps,
+            step_seconds=seconds,
+            finished=requests,
+            failed=0.0,
+            preemptions=0.0,
+            drafts=drafting if speculating else None,
+            drafted=k * drafting if speculating else None,
+            accepted=tokens - drafting if speculating else None,
+        )
+        start = EPOCH.timestamp() + minute * MINUTE
+        gauges = Gauges(running=float(running), waiting=0.0, kv_usage=0.5)
+        return Batch(start=start, end=start + MINUTE, totals=totals, gauges=gauges, replicas=len(seen))
+
+    def observation(self, minute: int) -> Observation:
+        """What one pass sees at the end of a minute."""
+        fleet = self.fleet(minute)
+        held = self.traffic.conditions[min(minute, len(self.traffic.conditions) - 1)]
+        outage = None
+        if held.outage:
+            outage = Outage(reason="PrometheusUnreachable", message="simulated outage")
+        arms = {}
+        for name, found in fleet.items():
+            scraped = found.ready if not held.unscraped else round(found.ready * (1 - held.unscraped))
+            arms[name] = Arm(
+                variant=name, batches=tuple(self.batches.get(name, ())), ready=found.ready, scraped=scraped
+            )
+        return Observation(arms=arms, fleet=fleet, outage=outage, scrape_interval=15.0)

@@ -1,0 +1,148 @@
+"""Run one scenario under one policy, minute by minute."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+import numpy as np
+
+from breakeven.api.spec import SpeculativeDeploymentSpec
+from breakeven.simulation.fleet import EPOCH, FleetState
+from breakeven.simulation.physics import Physics
+from breakeven.simulation.policies import Breakeven, Policy
+from breakeven.simulation.scenario import Scenario
+from breakeven.simulation.traffic import MINUTE, Traffic, generate
+
+OFFS = frozenset({"Disable", "RollBack"})
+ONS = frozenset({"Promote"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """A decision of a run."""
+
+    minute: int
+    action: str
+    reason: str
+    speedup: float
+    """True S in that minute."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """What came of one run. Simulated."""
+
+    scenario: Scenario
+    policy: str
+    seed: int
+    minutes: int
+    changes: tuple[Change, ...]
+    speculating: tuple[bool, ...]
+    """Whether speculation served by decision, by minute."""
+    speedup: tuple[float, ...]
+    """True S by minute."""
+    holds: dict[str, int]
+    """Minutes in Hold by its reason."""
+    restarts: int
+    """Replicas started after the first deployment."""
+    delivered: float
+    """Decoding capacity delivered over what the better state of every minute would have, no switching costs."""
+    in_better_state: float
+    """Share of the serving replica-minutes in the better state; within 2 % of break-even both are."""
+    noise: float
+    """Standard deviation of one minute's log TPOT ratio of three replicas against one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """The requests and the truth of one seed, shared by all policies."""
+
+    scenario: Scenario
+    spec: SpeculativeDeploymentSpec
+    traffic: Traffic
+    physics: Physics
+    noise: tuple[list[float], ...]
+    minutes: int
+    seed: int
+
+
+def world(scenario: Scenario, seed: int) -> World:
+    """Make the requests of one seed."""
+    spec = scenario.resource
+    minutes = round(scenario.days * 1440)
+    k = spec.draft.num_speculative_tokens if spec.draft else 1
+    slots = spec.replicas + spec.policy.switching.surge
+    traffic = generate(scenario, minutes=minutes, replicas=slots, k=k, seed=seed)
+    rng = np.random.default_rng([seed, 1])
+    noise = np.exp(rng.normal(0.0, scenario.noise, (slots, minutes)))
+    return World(
+        scenario=scenario,
+        spec=spec,
+        traffic=traffic,
+        physics=Physics(scenario, traffic, k),
+        noise=tuple(row.tolist() for row in noise),
+        minutes=minutes,
+        seed=seed,
+    )
+
+
+def run(made: World, policy: Policy | None = None) -> Run:
+    """Run it. Without a policy, the operator decides."""
+    policy = policy or Breakeven(made.spec)
+    state = FleetState(
+        scenario=made.scenario, spec=made.spec, traffic=made.traffic, physics=made.physics, noise=made.noise
+    )
+    warmup = round(made.spec.evidence.warmup / timedelta(minutes=1))
+    changes: list[Change] = []
+    speculating: list[bool] = []
+    holds: dict[str, int] = {}
+    restarting = _restarts(made)
+    for minute in range(made.minutes):
+        observation = state.observation(minute)
+        turn = policy.turn(observation, EPOCH + timedelta(minutes=minute))
+        for action, reason in turn.actions:
+            truth = float(made.physics.speedup[minute])
+            changes.append(Change(minute=minute, action=action, reason=reason, speedup=truth))
+        if turn.hold:
+            reason = turn.hold.partition(":")[0]
+            holds[reason] = holds.get(reason, 0) + 1
+        speculating.append(turn.speculating)
+        state.move(turn.placements, minute)
+        for number in restarting.get(minute, ()):
+            state.restart_one(number, minute)
+        state.serve(minute, warmup)
+    return Run(
+        scenario=made.scenario,
+        policy=policy.name,
+        seed=made.seed,
+        minutes=made.minutes,
+        changes=tuple(changes),
+        speculating=tuple(speculating),
+        speedup=tuple(float(s) for s in made.physics.speedup),
+        holds=dict(sorted(holds.items())),
+        restarts=max(0, state.restarts - made.spec.replicas),
+        delivered=state.work / state.ideal if state.ideal else 0.0,
+        in_better_state=state.better / state.served if state.served else 0.0,
+        noise=_noise(made),
+    )
+
+
+def _restarts(made: World) -> dict[int, list[int]]:
+    found: dict[int, list[int]] = {}
+    for event in made.scenario.events:
+        if event.rolling_restart:
+            begin = round(event.at.total_seconds() / MINUTE)
+            each = round(made.scenario.loading / timedelta(minutes=1)) + 1
+            for number in range(made.spec.replicas):
+                found.setdefault(begin + number * each, []).append(number)
+    return found
+
+
+def _noise(made: World) -> float:
+    """How much one minute's log ratio of the arms scatters before anything happens."""
+    first = min((e.at.total_seconds() / MINUTE for e in made.scenario.events), default=float(made.minutes))
+    until = int(min(made.minutes, max(60.0, first)))
+    traffic, noise = made.traffic, np.array([row[:until] for row in made.noise])
+    on = (traffic.steps[:-1, :until] * noise[:-1]).sum(axis=0) / np.maximum(traffic.tokens[:-1, :until].sum(axis=0), 1)
+    off = (traffic.tokens[-1, :until] * noise[-1]) / np.maximum(traffic.tokens[-1, :until], 1)
+    both = (on > 0) & (off > 0)
+    return float(np.std(np.log(off[both] / on[both]))) if both.sum() > 10 else float("nan")

@@ -1,0 +1,157 @@
+"""A scenario: traffic, acceptance and step times over days, and what happens to them. Read from YAML."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import Field, ValidationError
+
+from breakeven.api.base import SpecModel
+from breakeven.api.scalars import Duration
+from breakeven.api.spec import SpeculativeDeploymentSpec
+
+
+class ScenarioError(ValueError):
+    """A scenario file that cannot be read; the message names the field."""
+
+
+class Task(SpecModel):
+    """One kind of request."""
+
+    share: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Share of the requests. Default 1."""
+    acceptance: Annotated[float, Field(ge=0, le=1)]
+    """Mean accepted / drafted at the scenario's k."""
+    spread: Annotated[float, Field(ge=0, le=0.5)] = 0.11
+    """Standard deviation between requests. Default 0.11: chat (ShareGPT, EAGLE-3, k = 3)."""
+    tokens: Annotated[float, Field(gt=1)] = 200.0
+    """Mean output tokens. Default 200."""
+
+
+class Event(SpecModel):
+    """Something that happens; what it does not name stays as it was."""
+
+    at: Duration
+    """After the beginning."""
+    lasts: Duration | None = None
+    """How long. Absent: to the end."""
+    tasks: list[Task] | None = None
+    """Other requests from here on."""
+    acceptance_shift: float = 0.0
+    """Added to the acceptance of every task: a temperature, a draft that does not match, a quantized target."""
+    inflation_factor: Annotated[float, Field(gt=0)] = 1.0
+    """Multiplies the step-time inflation R."""
+    load_factor: Annotated[float, Field(ge=0)] = 1.0
+    """Multiplies the request rate."""
+    outage: bool = False
+    """Prometheus is away."""
+    unscraped: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Share of the replicas that are not scraped."""
+    rolling_restart: bool = False
+    """Every replica restarts, one after another."""
+    per_token: bool = False
+    """Inter-token latency is observed per token and not per step."""
+    runaways: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Share of requests that run to 8,192 tokens at half the acceptance."""
+    decay_per_day: Annotated[float, Field(ge=0)] = 0.0
+    """Acceptance that an engine loses per day of uptime."""
+
+
+class Scenario(SpecModel):
+    """One story and what should come of it."""
+
+    title: str
+    """What it is about, in one line."""
+    proves: str = ""
+    """What should come of it."""
+    days: Annotated[float, Field(gt=0, le=400)] = 2.0
+    """Length in days. Default 2."""
+    requests_per_second: Annotated[float, Field(gt=0, le=1000)] = 0.5
+    """Requests per second, all replicas together, mean over the day. Default 0.5."""
+    diurnal: Annotated[float, Field(ge=1, le=100)] = 1.0
+    """Busiest hour over quietest. Default 1: flat."""
+    tasks: Annotated[list[Task], Field(min_length=1, max_length=8)]
+    """Kinds of requests."""
+    speedup: Annotated[float, Field(gt=0, le=20)]
+    """S at low load with the tasks above."""
+    knee: Annotated[float, Field(gt=0)] = 1e9
+    """Load from which R rises, in multiples of the scenario's mean rate. Default: never."""
+    steepness: Annotated[float, Field(ge=0)] = 0.5
+    """Rise of R per doubling of the load above the knee. Default 0.5."""
+    step_ms: Annotated[float, Field(gt=0)] = 21.0
+    """Step time without speculation at batch 1, in milliseconds. Default 21: a 70B FP8 on an H200."""
+    step_slope: Annotated[float, Field(ge=0)] = 0.0045
+    """Relative rise of the step time per running request. Default 0.0045: the same table."""
+    noise: Annotated[float, Field(ge=0, le=1)] = 0.02
+    """Relative noise of a replica's step time from minute to minute. Default 0.02."""
+    loading: Duration = timedelta(minutes=8)
+    """Time from the start of a replica to ready. Default 8m."""
+    events: Annotated[tuple[Event, ...], Field(max_length=64)] = ()
+    """What happens."""
+    spec: Annotated[dict[str, Any], Field(default_factory=dict)]
+    """Parts of the resource's spec that differ from four replicas with a draft model, k = 3 and every default."""
+
+    @property
+    def resource(self) -> SpeculativeDeploymentSpec:
+        """The spec that is decided for."""
+        base: dict[str, Any] = {
+            "replicas": 4,
+            "engine": {"image": "vllm/vllm-openai:v0.33.0"},
+            "target": {"model": "meta-llama/Llama-3.1-70B-Instruct"},
+            "draft": {"model": "meta-llama/Llama-3.1-8B-Instruct", "numSpeculativeTokens": 3},
+        }
+        return SpeculativeDeploymentSpec.model_validate(_merged(base, self.spec))
+
+
+def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    both = dict(base)
+    for key, value in over.items():
+        if isinstance(value, dict) and isinstance(both.get(key), dict):
+            both[key] = _merged(both[key], value)
+        else:
+            both[key] = value
+    return both
+
+
+def parse(text: str, *, name: str) -> Scenario:
+    """Read a scenario.
+
+    Raises
+    ------
+    ScenarioError
+        If it is not YAML or not a scenario; the message names the file and the field.
+    """
+    try:
+        scenario = Scenario.model_validate(yaml.safe_load(text))
+        _ = scenario.resource
+    except yaml.YAMLError as error:
+        raise ScenarioError(f"{name} is not YAML: {error}") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise ScenarioError(f"{name}: {place or 'document'}: {first['msg']}") from None
+    return scenario
+
+
+def load(path: Path) -> Scenario:
+    """Read a scenario file. Raises ScenarioError and OSError."""
+    return parse(path.read_text(encoding="utf-8"), name=str(path))
+
+
+def shipped() -> Sequence[str]:
+    """Names of the scenarios that come with the package."""
+    return sorted(f.name.removesuffix(".yaml") for f in _folder().iterdir() if f.name.endswith(".yaml"))
+
+
+def load_shipped(name: str) -> Scenario:
+    """Read one that comes with the package. Raises ScenarioError if there is none of that name."""
+    if name not in shipped():
+        raise ScenarioError(f"no scenario {name!r} is shipped; there are {', '.join(shipped())}")
+    return parse((_folder() / f"{name}.yaml").read_text(encoding="utf-8"), name=name)
+
+
+def _folder() -> Any:
+    return files("breakeven.simulation") / "scenarios"

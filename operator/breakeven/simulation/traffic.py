@@ -1,0 +1,180 @@
+"""Requests, minute by minute and replica by replica: how many, how long, how well they draft.
+
+Arrivals are Poisson, lengths log-normal, acceptance is drawn per request around its task's mean, with the spread
+between requests that was measured on published traces. Nothing here depends on what is decided, so every policy sees
+the same requests under the same seed.
+"""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from breakeven.simulation.scenario import Event, Scenario, Task
+
+Floats = NDArray[np.float64]
+MINUTE = 60.0
+LENGTH_SIGMA = 0.8
+"""Log-normal spread of output lengths."""
+RUNAWAY_TOKENS = 8192.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conditions:
+    """What holds in one minute."""
+
+    tasks: tuple[Task, ...]
+    shift: float
+    inflation: float
+    load: float
+    outage: bool
+    unscraped: float
+    per_token: bool
+    runaways: float
+    decay: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traffic:
+    """Arrays [replica, minute]; steps are those the declared draft would need."""
+
+    requests: Floats
+    tokens: Floats
+    steps: Floats
+    replicas: int
+    rate: Floats
+    """Requests per second and replica, by minute."""
+    conditions: tuple[Conditions, ...]
+    """By minute."""
+    mean_tokens: Floats
+    """Expected output tokens of a request, by minute."""
+    mean_per_step: Floats
+    """Expected tokens per step (token-weighted), by minute."""
+
+
+def conditions_at(scenario: Scenario, minute: int) -> Conditions:
+    """What holds in a minute: the events that have begun and are not over."""
+    active = [e for e in scenario.events if _active(e, minute)]
+    tasks = next((e.tasks for e in reversed(active) if e.tasks), scenario.tasks)
+    return Conditions(
+        tasks=tuple(tasks),
+        shift=sum(e.acceptance_shift for e in active),
+        inflation=float(np.prod([e.inflation_factor for e in active])),
+        load=float(np.prod([e.load_factor for e in active])),
+        outage=any(e.outage for e in active),
+        unscraped=max((e.unscraped for e in active), default=0.0),
+        per_token=any(e.per_token for e in active),
+        runaways=max((e.runaways for e in active), default=0.0),
+        decay=max((e.decay_per_day for e in active), default=0.0),
+    )
+
+
+def _active(event: Event, minute: int) -> bool:
+    begin = event.at.total_seconds() / MINUTE
+    end = begin + event.lasts.total_seconds() / MINUTE if event.lasts is not None else float("inf")
+    return begin <= minute < end
+
+
+def generate(scenario: Scenario, *, minutes: int, replicas: int, k: int, seed: int) -> Traffic:
+    """All requests of a scenario."""
+    rng = np.random.default_rng(seed)
+    conditions = _timeline(scenario, minutes)
+    hours = np.arange(minutes) / 60.0
+    swing = _diurnal(scenario.diurnal, hours) * np.array([c.load for c in conditions])
+    rate = scenario.requests_per_second * swing / replicas
+    shape = (replicas, minutes)
+    requests, tokens, steps = np.zeros(shape), np.zeros(shape), np.zeros(shape)
+    means, efficiencies = np.zeros(minutes), np.zeros(minutes)
+    for begin, end in _stretches(conditions):
+        held = conditions[begin]
+        weights, expected = _expected(held, k)
+        means[begin:end], efficiencies[begin:end] = expected
+        for replica in range(replicas):
+            counts = rng.poisson(rate[begin:end] * MINUTE)
+            requests[replica, begin:end] = counts
+            drawn = _draw(rng, held, weights, int(counts.sum()), k)
+            edges = np.concatenate(([0], np.cumsum(counts)))
+            for target, values in ((tokens, drawn[0]), (steps, drawn[1])):
+                total = np.concatenate(([0.0], np.cumsum(values)))
+                target[replica, begin:end] = total[edges[1:]] - total[edges[:-1]]
+    return Traffic(
+        requests=requests,
+        tokens=tokens,
+        steps=np.maximum(steps, 0.0),
+        replicas=replicas,
+        rate=rate,
+        conditions=conditions,
+        mean_tokens=means,
+        mean_per_step=efficiencies,
+    )
+
+
+def tokens_per_step(acceptance: float, k: int) -> float:
+    """E for accepted / drafted at a fixed k: 1 + k r."""
+    return 1.0 + k * acceptance
+
+
+def _timeline(scenario: Scenario, minutes: int) -> tuple[Conditions, ...]:
+    edges = {0, minutes}
+    for event in scenario.events:
+        begin = int(event.at.total_seconds() // MINUTE)
+        edges.add(min(minutes, begin))
+        if event.lasts is not None:
+            edges.add(min(minutes, begin + int(event.lasts.total_seconds() // MINUTE)))
+    ordered = sorted(edges)
+    found: list[Conditions] = []
+    for begin, end in pairwise(ordered):
+        found += [conditions_at(scenario, begin)] * (end - begin)
+    return tuple(found)
+
+
+def _stretches(conditions: tuple[Conditions, ...]) -> list[tuple[int, int]]:
+    """Stretches of equal conditions, at most a day long, so that arrays stay small."""
+    edges = [0]
+    for minute in range(1, len(conditions)):
+        if conditions[minute] is not conditions[minute - 1] or minute - edges[-1] >= 1440:
+            edges.append(minute)
+    return list(zip(edges, [*edges[1:], len(conditions)], strict=True))
+
+
+def _diurnal(ratio: float, hours: Floats) -> Floats:
+    """A day that peaks at 15:00 with mean 1."""
+    depth = (ratio - 1) / (ratio + 1)
+    return np.asarray(1 + depth * np.cos((hours - 15) / 24 * 2 * np.pi))
+
+
+def _expected(held: Conditions, k: int) -> tuple[Floats, tuple[float, float]]:
+    shares = np.array([t.share for t in held.tasks])
+    weights = shares / shares.sum()
+    mean = float(sum(w * t.tokens for w, t in zip(weights, held.tasks, strict=True)))
+    steps = float(
+        sum(
+            w * t.tokens / tokens_per_step(min(1.0, max(0.0, t.acceptance + held.shift)), k)
+            for w, t in zip(weights, held.tasks, strict=True)
+        )
+    )
+    extra = held.runaways * RUNAWAY_TOKENS
+    slow = tokens_per_step(max(0.0, (held.tasks[0].acceptance + held.shift) / 2), k)
+    mean, steps = mean + extra, steps + extra / slow
+    return weights, (mean, mean / steps)
+
+
+def _draw(rng: np.random.Generator, held: Conditions, weights: Floats, count: int, k: int) -> tuple[Floats, Floats]:
+    """Output tokens and drafting steps of so many requests."""
+    if count == 0:
+        return np.zeros(0), np.zeros(0)
+    kind = rng.choice(len(weights), size=count, p=weights) if len(weights) > 1 else np.zeros(count, dtype=int)
+    means = np.array([t.tokens for t in held.tasks])[kind]
+    lengths = means * np.exp(rng.normal(-(LENGTH_SIGMA**2) / 2, LENGTH_SIGMA, count))
+    centre = np.array([min(0.99, max(0.005, t.acceptance + held.shift)) for t in held.tasks])[kind]
+    spread = np.array([t.spread for t in held.tasks])[kind]
+    variance = np.minimum(spread**2, centre * (1 - centre) * 0.9)
+    strength = centre * (1 - centre) / np.maximum(variance, 1e-9) - 1
+    accepted = rng.beta(centre * strength, (1 - centre) * strength)
+    if held.runaways:
+        wild = rng.random(count) < held.runaways
+        lengths = np.where(wild, RUNAWAY_TOKENS, lengths)
+        accepted = np.where(wild, accepted / 2, accepted)
+    lengths = np.maximum(2.0, lengths)
+    return lengths, lengths / (1 + k * accepted)
