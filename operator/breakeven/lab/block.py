@@ -70,6 +70,7 @@ class Block:
         """
         for port in (preferred, 0):
             with socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 try:
                     probe.bind((self.node, port))
                 except OSError:

@@ -5,6 +5,7 @@ import logging
 import socket
 import struct
 from collections.abc import Sequence
+from functools import partial
 
 from breakeven.lab.proxy.endpoints import Address
 
@@ -14,40 +15,56 @@ RESET = struct.pack("ii", 1, 0)
 """SO_LINGER on, 0 s: closing sends RST."""
 
 
+def _same(pipe: "Pipe") -> "Pipe":
+    return pipe
+
+
 class Pipe(asyncio.Protocol):
-    """One side; what it receives goes to the other side."""
+    """One side; what it receives goes to the other side. Both close when both have ended."""
 
     def __init__(self) -> None:
         self.transport: asyncio.Transport | None = None
-        self.peer: asyncio.Transport | None = None
+        self.peer: Pipe | None = None
+        self.ended = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
 
     def data_received(self, data: bytes) -> None:
-        if self.peer is not None:
-            self.peer.write(data)
+        if (out := self._out()) is not None:
+            out.write(data)
 
     def eof_received(self) -> bool:
-        if self.peer is not None and self.peer.can_write_eof():
-            self.peer.write_eof()
+        self.ended = True
+        out = self._out()
+        if out is None or self.peer is None or self.peer.ended:
+            if out is not None:
+                out.close()
+            return False
+        out.write_eof()
         return True  # the other direction stays open
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self.peer is not None:
+        if (out := self._out()) is not None:
             if exc is not None:
-                self.peer.abort()
+                out.abort()
             else:
-                self.peer.close()
+                out.close()
 
     def pause_writing(self) -> None:
-        if self.peer is not None:
-            self.peer.pause_reading()
+        if (out := self._out()) is not None:
+            out.pause_reading()
 
     def resume_writing(self) -> None:
-        if self.peer is not None and not self.peer.is_closing():
-            self.peer.resume_reading()
+        if (out := self._out()) is not None:
+            out.resume_reading()
+
+    def _out(self) -> asyncio.Transport | None:
+        """The other side's transport, unless it is closing."""
+        if self.peer is None or self.peer.transport is None or self.peer.transport.is_closing():
+            return None
+        return self.peer.transport
 
 
 class Front(Pipe):
@@ -62,6 +79,10 @@ class Front(Pipe):
         assert self.transport is not None
         self.transport.pause_reading()
         self._balancer.connect(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._balancer.forget(self)
 
 
 class Balancer:
@@ -99,25 +120,26 @@ class Balancer:
     async def _connect(self, front: Front) -> None:
         assert front.transport is not None
         loop = asyncio.get_running_loop()
-        try:
-            for address in self._next_backends():
-                back = Pipe()
-                back.peer = front.transport
-                try:
-                    async with asyncio.timeout(CONNECT_SECONDS):
-                        await loop.create_connection(lambda back=back: back, *address)  # type: ignore[misc]  # mypy cannot type a lambda with a default
-                except (OSError, TimeoutError):
-                    continue
-                front.peer = back.transport
-                if front.transport.is_closing():
-                    assert back.transport is not None
-                    back.transport.abort()
-                else:
-                    front.transport.resume_reading()
-                return
-            self._refuse(front.transport)
-        finally:
-            self._fronts.discard(front)
+        for address in self._next_backends():
+            back = Pipe()
+            back.peer = front
+            try:
+                async with asyncio.timeout(CONNECT_SECONDS):
+                    await loop.create_connection(partial(_same, back), *address)
+            except (OSError, TimeoutError):
+                continue
+            front.peer = back
+            if front.transport.is_closing():
+                assert back.transport is not None
+                back.transport.abort()
+            else:
+                front.transport.resume_reading()
+            return
+        self._refuse(front.transport)
+
+    def forget(self, front: Front) -> None:
+        """A connection has ended."""
+        self._fronts.discard(front)
 
     def _next_backends(self) -> list[Address]:
         """All of them, beginning with the one whose turn it is."""
@@ -134,9 +156,13 @@ class Balancer:
         transport.abort()
 
     async def close(self) -> None:
-        """Stop listening and give up connections that are still being made."""
+        """Stop listening and reset every connection."""
         if self._server is not None:
             self._server.close()
             self._server = None
         for task in self._connecting:
             task.cancel()
+        for front in list(self._fronts):
+            for pipe in (front, front.peer):
+                if pipe is not None and pipe.transport is not None:
+                    pipe.transport.abort()
