@@ -65,9 +65,8 @@ def check_acceptance(request: Request) -> Iterator[Finding]:
         yield Refusal(
             field="draft.acceptance.allowLossy",
             reason=Reason.INVALID_CONFIGURATION,
-            message=f"{wanted.value} changes what the model writes; set draft.acceptance.allowLossy to true to "
-            f"consent, "
-            f"or set {_FIELD} to Rejection",
+            message=f"{wanted.value} changes what the model writes; set draft.acceptance.allowLossy to true "
+            f"to consent, or set {_FIELD} to Rejection",
         )
     if not has_acceptance(engine, wanted):
         yield _missing(engine, wanted)
@@ -99,8 +98,7 @@ def _check_method(request: Request, draft: DraftSpec) -> Iterator[Finding]:
             yield Caution(
                 field=_FIELD,
                 message=f"vLLM {request.engine.version} runs only dense models on model runner V2; on another "
-                f"model Block "
-                "verifies as Rejection does. 0.29.0 and newer take mixture-of-experts models too",
+                "model Block verifies as Rejection does. 0.29.0 and newer take mixture-of-experts models too",
             )
         case AcceptanceMethod.FLY if draft.num_speculative_tokens < 2:
             yield Refusal(

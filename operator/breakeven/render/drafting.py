@@ -121,7 +121,7 @@ def _check_method(request: Request, draft: DraftSpec) -> Iterator[Finding]:
         case DraftMethod.SUFFIX:
             yield Caution(
                 field="engine.image",
-                message="Suffix needs the package arctic-inference in the image; vllm/vllm-openai does not have it",
+                message="Suffix needs the package arctic-inference in the image; without it the engine ends at start",
             )
         case DraftMethod.MTP:
             literal = engine.method_literal(draft.method, target)
@@ -137,8 +137,7 @@ def _check_method(request: Request, draft: DraftSpec) -> Iterator[Finding]:
                     field="draft.numSpeculativeTokens",
                     rule="MtpLength",
                     message="must be a multiple of the checkpoint's n_predict; more than one reuses the same "
-                    "layer, and "
-                    "acceptance falls fast",
+                    "layer, and acceptance falls fast",
                 )
         case DraftMethod.EAGLE if engine.before("0.9.0"):
             yield Caution(
