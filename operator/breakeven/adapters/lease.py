@@ -47,6 +47,8 @@ class LeaseElector:
         self._settings = settings
         self._monotonic = monotonic
         self._renewed: float | None = None
+        self._mine: Any = None
+        """The lease as we last wrote it."""
         self._seen_version = ""
         self._seen_at = 0.0
         self.held = asyncio.Event()
@@ -91,10 +93,17 @@ class LeaseElector:
             log.warning("the lease was not renewed: %s", error)
 
     async def _acquire(self, now: float) -> bool:
+        if self._mine is not None:
+            try:
+                self._mine = await self._call("update", _lease(self._settings, self._mine))
+            except (Conflict, Gone):
+                self._mine = None  # somebody wrote it: read it below
+            else:
+                return True
         try:
             lease = await self._call("get")
         except Gone:
-            await self._call("create", _lease(self._settings, None))
+            self._mine = await self._call("create", _lease(self._settings, None))
             return True
         spec, version = lease.get("spec", {}), lease["metadata"]["resourceVersion"]
         holder = spec.get("holderIdentity") or ""
@@ -109,10 +118,9 @@ class LeaseElector:
             if now - self._seen_at < wait:
                 return False
         try:
-            answer = await self._call("update", _lease(self._settings, lease))
+            self._mine = await self._call("update", _lease(self._settings, lease))
         except Conflict:
             return False
-        self._seen_version = answer["metadata"]["resourceVersion"]
         return True
 
     async def _release(self) -> None:

@@ -1,0 +1,41 @@
+"""When a status is worth a write."""
+
+from datetime import UTC, datetime
+
+from breakeven.api.conditions import Reason
+from breakeven.api.status import Condition, Status
+from breakeven.control.report import refused_status, says_more, transitions
+
+T0 = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+
+
+def condition(kind: str, status: str, message: str = "", reason: str = "R") -> Condition:
+    return Condition(type=kind, status=status, last_transition_time=T0, reason=reason, message=message)
+
+
+def test_digits_in_texts_are_not_worth_a_write_but_words_are() -> None:
+    old = Status(hold="87 of 100 requests", conditions=[condition("Ready", "True", "4 of 4 replicas")])
+    new = Status(hold="93.5 of 100 requests", conditions=[condition("Ready", "True", "3 of 4 replicas")])
+    assert not says_more(new, old)
+    assert says_more(old.model_copy(update={"hold": "no traffic"}), old)
+    assert says_more(old.model_copy(update={"ready_replicas": 1}), old)
+    assert says_more(old.model_copy(update={"streak": 1}), old)
+
+
+def test_refusal_keeps_what_is_remembered() -> None:
+    old = Status(streak=3, conditions=[condition("Reconciling", "True")])
+    new = refused_status(old, reason=Reason.INVALID_CONFIGURATION, message="spec.x: no", generation=2, now=T0)
+    assert new.streak == 3
+    assert new.observed_generation == 2
+    assert [(c.type, c.status) for c in new.conditions] == [
+        ("Ready", "False"),
+        ("Stalled", "True"),
+        ("ConfigurationValid", "False"),
+    ]
+
+
+def test_only_what_turned_bad_is_told() -> None:
+    bad = condition("CapacityAvailable", "False", reason="LastReplica")
+    assert [c.type for c in transitions(Status(conditions=[bad]), Status())] == ["CapacityAvailable"]
+    assert transitions(Status(conditions=[bad]), Status(conditions=[bad])) == []
+    assert transitions(Status(conditions=[condition("CapacityAvailable", "True")]), Status(conditions=[bad])) == []

@@ -1,0 +1,104 @@
+"""Figures about the operator and its resources."""
+
+import json
+import logging
+from decimal import Decimal
+
+import pytest
+from aiohttp import ClientSession
+from prometheus_client import CollectorRegistry
+
+from breakeven.api.spec import EngineSpec, TargetSpec
+from breakeven.api.status import EvidenceStatus, Role, State, Status, VariantStatus
+from breakeven.api.variant import Variant
+from breakeven.control.ports import Key
+from breakeven.telemetry.figures import Figures
+from breakeven.telemetry.health import Age, HealthServer
+from breakeven.telemetry.logs import JsonFormatter, TextFormatter
+
+KEY = Key("inference", "llama")
+WHO = {"namespace": "inference", "name": "llama"}
+
+
+def status(**changes: object) -> Status:
+    variant = Variant(engine=EngineSpec(image="vllm/vllm-openai:v0.11.0"), target=TargetSpec(model="m"))
+    stable = VariantStatus(name="a", role=Role.STABLE, speculation="off", wanted=3, ready=2)
+    base = Status(state=State.SPECULATING, stable=variant, variants=[stable])
+    return base.model_copy(update=changes)
+
+
+def test_absent_figure_is_no_series_and_never_zero() -> None:
+    registry = CollectorRegistry()
+    figures = Figures(registry)
+    figures.reports(KEY, status(evidence=EvidenceStatus(speedup=Decimal("1.25"))), None)
+    assert registry.get_sample_value("breakeven_speedup_ratio", WHO) == 1.25
+    assert registry.get_sample_value("breakeven_acceptance_ratio", WHO) is None
+    figures.reports(KEY, status(), None)
+    assert registry.get_sample_value("breakeven_speedup_ratio", WHO) is None
+
+
+def test_state_and_replicas_follow_the_status() -> None:
+    registry = CollectorRegistry()
+    figures = Figures(registry)
+    figures.reports(KEY, status(), None)
+    assert registry.get_sample_value("breakeven_state", WHO | {"state": "Speculating"}) == 1
+    assert registry.get_sample_value("breakeven_state", WHO | {"state": "Trial"}) == 0
+    assert registry.get_sample_value("breakeven_ready_replicas", WHO | {"role": "Stable"}) == 2
+    figures.reports(KEY, status(variants=[]), None)
+    assert registry.get_sample_value("breakeven_replicas", WHO | {"role": "Stable"}) is None
+
+
+def test_series_of_a_deleted_resource_are_gone() -> None:
+    registry = CollectorRegistry()
+    figures = Figures(registry)
+    figures.reports(KEY, status(), None)
+    figures.forgot(KEY)
+    assert registry.get_sample_value("breakeven_speculation_active", WHO) is None
+
+
+def test_failed_pass_does_not_count_as_a_good_one() -> None:
+    registry = CollectorRegistry()
+    figures = Figures(registry, clock=lambda: 5.0)
+    figures.passed(KEY, seconds=0.1, error="retry")
+    assert figures.last_good_pass is None
+    figures.passed(KEY, seconds=0.1, error="")
+    assert figures.last_good_pass == 5.0
+    assert registry.get_sample_value("breakeven_passes_total", {"outcome": "retry"}) == 1
+
+
+def test_decisions_are_counted_with_their_reason() -> None:
+    registry = CollectorRegistry()
+    Figures(registry).decided(KEY, action="Disable", reason="BelowBreakEven")
+    labels = WHO | {"action": "Disable", "reason": "BelowBreakEven"}
+    assert registry.get_sample_value("breakeven_decisions_total", labels) == 1
+
+
+@pytest.mark.parametrize(("last", "expected"), [(None, 200), (95.0, 200), (80.0, 500)])
+async def test_health_fails_when_the_last_good_turn_is_too_old(last: float | None, expected: int) -> None:
+    ages = (Age(name="passes", last=lambda: last, limit_s=10),)
+    server = HealthServer(CollectorRegistry(), ages=ages, ready=lambda: False, clock=lambda: 100.0)
+    port = await server.start("127.0.0.1", 0)
+    async with ClientSession(f"http://127.0.0.1:{port}") as session:
+        assert (await session.get("/healthz")).status == expected
+        assert (await session.get("/readyz")).status == 503
+        assert (await session.get("/metrics")).status == 200
+    await server.stop()
+
+
+def record(name: str = "breakeven.control") -> logging.LogRecord:
+    made = logging.LogRecord(name, logging.INFO, "f", 1, "%s: %s", ("Promote", "S 1.25"), None)
+    made.key = "inference/llama"
+    made.settings = object()
+    return made
+
+
+def test_log_line_is_one_json_object_with_what_was_given_beside() -> None:
+    made = record()
+    del made.settings
+    line = json.loads(JsonFormatter().format(made))
+    assert (line["message"], line["key"], line["level"]) == ("Promote: S 1.25", "inference/llama", "info")
+    assert TextFormatter().format(made).endswith("Promote: S 1.25 key=inference/llama")
+
+
+def test_what_libraries_hang_on_their_records_stays_out() -> None:
+    assert "settings" not in json.loads(JsonFormatter().format(record("kopf.objects")))
