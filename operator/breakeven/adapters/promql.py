@@ -30,7 +30,6 @@ LABEL_PAIRS = (
     ("namespace", "instance"),
 )
 """Names under which Prometheus set-ups carry a pod's namespace and name, the most common first."""
-_OWN = frozenset({"__name__", "engine", "model_name", "finished_reason", "position", "le", "reason"})
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -114,7 +113,7 @@ class Gathering:
         series = names.series_of(name.removeprefix(naming.prefix), labels)
         if series is None:
             return False
-        target = tuple(sorted((k, v) for k, v in labels.items() if k not in _OWN))
+        target = tuple(sorted((k, v) for k, v in labels.items() if k not in names.OWN_LABELS))
         readings = self.by_pod.setdefault(pod, {}).setdefault(target, {})
         for at, text in raw["values"]:
             names.merge(readings.setdefault(float(at), {}), series, float(text))

@@ -51,6 +51,8 @@ SUMS: Mapping[str, str] = {
 }
 BUCKETS: Mapping[str, str] = {f"{FIRST_TOKEN}_bucket": "le", f"{REQUEST_TPOT}_bucket": "le"}
 LEVELS: Mapping[str, str] = {"num_requests_running": "", "num_requests_waiting": "", **dict.fromkeys(KV_USAGE, "")}
+OWN_LABELS = frozenset({"__name__", "engine", "model_name", "finished_reason", "position", "le", "reason"})
+"""Labels that the engine gives its series; all others tell where they were scraped."""
 _MAXIMA = frozenset(KV_USAGE)
 
 

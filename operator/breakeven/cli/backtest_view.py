@@ -1,0 +1,82 @@
+"""How `breakeven backtest` shows its result."""
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from breakeven.adapters.recorded import RecordedArm
+from breakeven.api.scalars import format_time
+from breakeven.domain.replay import ASSUMPTIONS, Held, Replay
+
+
+def as_json(replay: Replay, arms: Sequence[RecordedArm], *, begins: datetime, ends: datetime) -> str:
+    """The result for programs."""
+    document: dict[str, Any] = {
+        "from": format_time(begins),
+        "to": format_time(ends),
+        "arms": {name: _arm(arm) for name, arm in zip(("on", "off"), arms, strict=True)},
+        "decisions": [
+            {
+                **d.record.model_dump(mode="json", by_alias=True),
+                "state": d.state.value,
+                "evidence": _plain(d.evidence),
+            }
+            for d in replay.decided
+        ],
+        "holds": [
+            {"since": format_time(h.since), "until": format_time(h.until), "reason": _reason(h), "message": h.why}
+            for h in replay.held
+        ],
+        "hoursIn": {state.value: round(seconds / 3600, 3) for state, seconds in replay.seconds_in.items()},
+        "state": replay.memory.state.value,
+        "speculating": bool(replay.memory.stable is not None and replay.memory.stable.speculates),
+        "evidence": _plain(replay.evidence),
+        "assumptions": list(ASSUMPTIONS),
+    }
+    return json.dumps(document, indent=2)
+
+
+def _plain(evidence: Any) -> Any:
+    return evidence.model_dump(mode="json", by_alias=True, exclude_none=True) if evidence is not None else None
+
+
+def _arm(arm: RecordedArm) -> dict[str, Any]:
+    return {"selector": arm.matchers, "replicas": sorted(arm.seen), "samples": arm.samples}
+
+
+def _reason(held: Held) -> str:
+    return held.why.partition(":")[0]
+
+
+def show(replay: Replay, arms: Sequence[RecordedArm], *, begins: datetime, ends: datetime) -> None:
+    """Print the decisions in order of time, then what held them back, then where it would stand."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False)
+    console.print(f"{format_time(begins)} to {format_time(ends)}, touching nothing", style="dim")
+    for name, arm in zip(("on", "off"), arms, strict=True):
+        console.print(f"{name:>3}: {len(arm.seen)} replicas, {{{arm.matchers}}}", style="dim", markup=False)
+    table = Table(box=None, pad_edge=False)
+    for column in ("at", "decision", "then", "why"):
+        table.add_column(column, no_wrap=column != "why")
+    for d in replay.decided:
+        why = f"{d.record.reason}: {d.record.message}"
+        table.add_row(format_time(d.record.at), d.record.action, d.state.value, why)
+    console.print(table if replay.decided else "nothing would have been decided")
+    for reason, (count, hours) in _held(replay.held).items():
+        console.print(f"held {count} times, {hours:.1f} h in all: {reason}", style="dim", markup=False)
+    spent = ", ".join(f"{s.value} {t / 3600:.1f} h" for s, t in replay.seconds_in.items())
+    console.print(f"time in each state: {spent}")
+    for text in ASSUMPTIONS:
+        console.print(f"assumed: {text}", style="dim", soft_wrap=True)
+
+
+def _held(held: Sequence[Held]) -> dict[str, tuple[int, float]]:
+    found: dict[str, tuple[int, float]] = {}
+    for stretch in held:
+        count, hours = found.get(stretch.why, (0, 0.0))
+        spent = (stretch.until - stretch.since).total_seconds() / 3600
+        found[stretch.why] = count + 1, hours + spent
+    return found
