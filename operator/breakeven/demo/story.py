@@ -61,6 +61,9 @@ class Story:
         self.fall()
         if self.stage.comes_back:
             self.come_back()
+        else:
+            self.wait("the replicas to move", _off, self.stage.verdict_s)
+        self.view.say("kubectl get spd\n" + self.lab.kubectl("get", "spd", "-n", self.namespace).stdout)
 
     def install(self) -> None:
         """CRD, rights and the operator under its own service account."""
@@ -91,13 +94,13 @@ class Story:
         began = time.time()
         self.wait("speculation to leave", lambda s: s.get("state") in ("Cooldown", "Baseline"), self.stage.verdict_s)
         self.spans.append(Span(title="creative traffic, speculation on", start=began + 3, end=time.time()))
-        self.wait("the replicas to move", _off, self.stage.verdict_s)
         self.why()
 
     def come_back(self) -> None:
         """The traffic turns back, the next trial pays again."""
         self.view.chapter("the traffic turns back: after the cooldown a trial pays again")
         self.traffic(self.stage.predictable)
+        self.wait("the replicas to move", _off, self.stage.verdict_s)
         self.wait("speculation to come back", _speculating, self.stage.verdict_s + self.stage.ready_s)
 
     def traffic(self, profile: str) -> None:

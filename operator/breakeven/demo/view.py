@@ -21,7 +21,9 @@ class View:
 
     def __init__(self, title: str) -> None:
         self._title = title
-        self._console = Console(file=sys.stdout, soft_wrap=False)
+        self._console = Console(file=sys.stdout)
+        if not self._console.is_terminal:
+            self._console = Console(file=sys.stdout, width=200)
         self._live = Live(console=self._console, refresh_per_second=4) if self._console.is_terminal else None
         self._started = time.monotonic()
         self._lines: list[str] = []
