@@ -28,6 +28,9 @@ _SPARSE_FAMILIES = (
 )
 """Active and total parameters by name, as the vendors publish them."""
 
+_SMALLEST, _LARGEST = 1e6, 1e14
+"""Parameters outside of this are a misprint: unknown."""
+
 _TYPICAL_SIZE = 8e9
 _TYPICAL_LAYERS = 32.0
 _TYPICAL_HIDDEN = 4096.0
@@ -144,11 +147,11 @@ def _sizes(name: str, params: float | None) -> tuple[float, float] | None:
     if params is None:
         found = _SIZE.search(text)
         params = float(found.group(1)) * 1e9 if found else None
-    if params is None or params <= 0:
+    if params is None or not _SMALLEST <= params <= _LARGEST:
         return None
     active_named = _ACTIVE.search(text)
     if active_named is not None:
-        return min(params, float(active_named.group(1)) * 1e9), params
+        return max(_SMALLEST, min(params, float(active_named.group(1)) * 1e9)), params
     return params, params
 
 

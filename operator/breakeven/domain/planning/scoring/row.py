@@ -78,12 +78,12 @@ def number(text: object) -> float | None:
 
 def _positive(text: object) -> float | None:
     value = number(text)
-    return value if value is not None and value > 0 else None
+    return value if value is not None and 1e-6 < value < 1e6 else None
 
 
 def _billions(text: object) -> float | None:
     value = _positive(text)
-    return None if value is None else value * 1e9
+    return None if value is None or not 0.001 <= value <= 100_000 else value * 1e9
 
 
 def read_case(row: Mapping[str | None, object]) -> Case:

@@ -1,0 +1,116 @@
+"""Scoring: honest sums, lenient reading, no fitted row scored."""
+
+import string
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from breakeven.domain.planning.calibration import FITTED_ROWS
+from breakeven.domain.planning.scoring.machine import rig_of
+from breakeven.domain.planning.scoring.predict import predict
+from breakeven.domain.planning.scoring.row import COLUMNS, Case, read_case
+from breakeven.domain.planning.scoring.score import score
+
+
+def case(**cells: str) -> Case:
+    return read_case(
+        {
+            "id": "x1",
+            "source": "s",
+            "provenance": "table",
+            "target": "Llama-3.1-8B",
+            "target_params_b": "8.03",
+            "target_dtype": "bf16",
+            "method": "eagle3",
+            "k": "3",
+            "hardware": "H100",
+            "tp": "1",
+            "engine": "vLLM 0.11.0",
+            "load_kind": "batch",
+            "load_value": "1",
+            "mean_accept_len": "2.4",
+            "metric": "TPOT",
+            "measured_speedup": "1.7",
+        }
+        | cells
+    )
+
+
+def test_rows_that_constants_were_fitted_on_are_left_out_and_counted() -> None:
+    made = score([case(), *(case(id=name) for name in FITTED_ROWS)])
+    assert made.fitted == len(FITTED_ROWS) and made.groups[0].rows == 1
+
+
+def test_ties_count_but_decide_nothing() -> None:
+    total = score([case(measured_speedup=value) for value in ("1.02", "0.98", "1.5", "0.5")]).groups[0]
+    assert (total.rows, total.ties, total.faster, total.slower) == (4, 2, 1, 1)
+    assert total.always.slower_right == 0 and total.missed == ("x1",)
+
+
+def test_rows_that_compare_two_lengths_or_hold_no_figure_are_left_out() -> None:
+    made = score([case(metric="tok/s vs MTP k=1 (NOT vs no speculation)"), case(measured_speedup="")])
+    assert (made.relative, made.unmeasured, made.groups[0].rows) == (1, 1, 0)
+
+
+def test_a_target_of_unknown_size_is_not_predicted() -> None:
+    made = score([case(target="secret", target_params_b="")])
+    assert made.unknown == ("x1",)
+
+
+@pytest.mark.parametrize(
+    ("cells", "slower"),
+    [
+        ({"load_value": "1"}, False),
+        ({"load_value": "256", "mean_accept_len": "1.2"}, True),
+        ({"k": "32", "mean_accept_len": "2.18", "method": "eagle", "hardware": "A100-40GB"}, True),
+        ({"method": "eagle3-tree", "k": "21", "load_value": "128", "engine": "SGLang 0.5.9"}, True),
+        (
+            {
+                "method": "draft_model",
+                "k": "1",
+                "draft": "AWQ copy of the target",
+                "draft_params_b": "8.03",
+                "hardware": "A40",
+                "engine": "vLLM 0.6.3",
+                "load_value": "32",
+                "mean_accept_len": "1.9",
+            },
+            True,
+        ),
+    ],
+)
+def test_slow_downs_that_physics_explains_are_found(cells: dict[str, str], slower: bool) -> None:
+    guess = predict(case(**cells))
+    assert guess is not None and (guess.speedup < 1.0) is slower
+
+
+@pytest.mark.parametrize(
+    ("hardware", "name", "gpus"),
+    [
+        ("A40", "A40", 1),
+        ("8x B300", "B300", 8),
+        ("RTX 4090", "RTX 4090", 1),
+        ("MI300X", "MI300X", 1),
+        ("A100-40GB", "A100-40GB", 1),
+    ],
+)
+def test_gpus_are_recognised(hardware: str, name: str, gpus: int) -> None:
+    rig = rig_of(case(hardware=hardware, tp=""), 16e9)
+    assert (rig.chip.name, rig.gpus) == (name, gpus)
+
+
+def test_hardware_that_is_not_named_is_said_to_be_assumed() -> None:
+    guess = predict(case(hardware="something new"))
+    assert guess is not None and "hardware" in guess.assumed
+
+
+cells = st.text(alphabet=string.ascii_letters + string.digits + " .,-+%/()", max_size=24)
+values = cells | st.sampled_from(["", "0", "-1", "1e300", "nan", "high", "low", "32", "1.5"])
+
+
+@given(row=st.dictionaries(st.sampled_from(COLUMNS), values))
+def test_no_row_makes_scoring_fail(row: dict[str, object]) -> None:
+    made = score([read_case(row)])
+    assert made.fitted + made.relative + made.unmeasured + len(made.unknown) + made.groups[0].rows == 1
+    assert all(row.guess.speedup >= 0 for row in made.rows)
