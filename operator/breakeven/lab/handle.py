@@ -5,6 +5,7 @@ import os
 import subprocess
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -17,8 +18,8 @@ from breakeven.lab.launch import Launched, launch
 from breakeven.lab.settings import LabSettings
 from breakeven.lab.state import LabState, read_state
 from breakeven.lab.stop import stop_lab
-
-ADMIN = "lab-admin"
+from breakeven.lab.tools.find import require
+from breakeven.lab.tools.pins import ToolsMissingError
 
 
 class RunningLab:
@@ -28,6 +29,7 @@ class RunningLab:
         self.directory = directory
         self.state = state
         self._launched = launched
+        self._tools: dict[str, Path] = {}
 
     @classmethod
     def start(
@@ -90,9 +92,12 @@ class RunningLab:
 
     def tool(self, name: str) -> Path:
         """Path of one of the tools, such as kubectl or helm. Raises LabError."""
-        from breakeven.lab.tools.find import require
-
-        return require(name)[name]
+        if name not in self._tools:
+            try:
+                self._tools |= require(name)
+            except ToolsMissingError as error:
+                raise LabError(str(error)) from error
+        return self._tools[name]
 
     def environment(self, kubeconfig: Path | None = None) -> dict[str, str]:
         """This process's environment with KUBECONFIG set and kubectl's own state kept inside the lab."""
@@ -162,9 +167,7 @@ class RunningLab:
 
     def query(self, expression: str) -> list[dict[str, Any]]:
         """Result of an instant PromQL query: [{metric: {...}, value: [time, "value"]}]. Raises LabError."""
-        from urllib.parse import quote
-
-        url = f"{self.prometheus_url}/api/v1/query?query={quote(expression)}"
+        url = f"{self.prometheus_url}/api/v1/query?query={urllib.parse.quote(expression)}"
         try:
             with urllib.request.urlopen(url, timeout=10) as response:  # always the lab's own loopback address
                 return list(json.load(response)["data"]["result"])
