@@ -113,6 +113,7 @@ async def test_last_serving_replica_is_not_stopped_and_the_condition_says_what_i
     assert "4 GPUs (H100 or H200)" in found["message"]
     assert "surge" in found["message"]
     assert world.condition("Ready")["status"] == "True"
+    assert world.condition("SpeculationActive")["status"] == "False"
     world.edit_spec(policy={"switching": {"allowDowntime": True}})
     await world.settle()
     assert list(world.replicas) == [deployment(world, speculating=True)]
@@ -322,3 +323,15 @@ async def test_old_variants_are_deleted_but_the_last_verified_one_is_kept() -> N
     names = {d["metadata"]["name"] for d in world.cluster.of("Deployment")}
     assert f"{KEY.name}-{good.variant.name}" in names
     assert len(names) == 3
+
+
+async def test_speculation_that_cannot_be_switched_off_is_reported_as_running() -> None:
+    world = World(gpus=1, replicas=1, policy={"mode": "On"})
+    await world.settle()
+    running = dict(world.replicas)
+    world.edit_spec(policy={"mode": "Off"}, target={"model": "meta-llama/Llama-3.1-8B-Instruct"})
+    await world.settle()
+    assert world.replicas == running
+    found = world.condition("SpeculationActive")
+    assert found["status"] == "True"
+    assert found["message"].startswith("decided but not carried out")

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +14,9 @@ from breakeven.control.moves import Arrived, Blocked, Move, Step
 from breakeven.domain.decision import Decision, Finding
 from breakeven.domain.observation import Fleet, Observation
 from breakeven.render.names import Owner, selector
+
+_LEAVING = "leaving"
+"""What a variant drafts with when that is no longer known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +44,7 @@ def status_of(seen: Seen, old: Status, now: datetime) -> Status:
         ready_replicas=sum(f.ready for f in fleet.values()),
         selector=selector(Owner(name=seen.name, namespace="")),
         engine_version=seen.fitness.engine_version,
-        variants=_variants(seen.decision, fleet),
+        variants=_variants(seen.decision, fleet, old),
         hold=seen.decision.hold[:1024],
         plan=seen.fitness.plan,
     )
@@ -81,7 +84,7 @@ def describe(draft: DraftSpec | None) -> str:
     return " ".join(words)[:128]
 
 
-def _variants(decision: Decision, fleet: Mapping[str, Fleet]) -> list[VariantStatus]:
+def _variants(decision: Decision, fleet: Mapping[str, Fleet], old: Status) -> list[VariantStatus]:
     placed = [
         VariantStatus(
             name=p.variant.name,
@@ -93,8 +96,15 @@ def _variants(decision: Decision, fleet: Mapping[str, Fleet]) -> list[VariantSta
         for p in decision.placements
     ]
     names = {v.name for v in placed}
+    known = {v.name: v for v in old.variants}
     leaving = [
-        VariantStatus(name=name, role=Role.STABLE, speculation="leaving", wanted=0, ready=f.ready)
+        VariantStatus(
+            name=name,
+            role=known[name].role if name in known else Role.STABLE,
+            speculation=known[name].speculation if name in known else _LEAVING,
+            wanted=0,
+            ready=f.ready,
+        )
         for name, f in fleet.items()
         if name not in names and (f.existing or f.terminating)
     ]
@@ -122,6 +132,8 @@ def _conditions(seen: Seen, old: Status, now: datetime) -> list[Condition]:
         *([seen.move.finding] if isinstance(seen.move, Blocked) else []),
     ]
     last = {str(f.type): f for f in findings}
+    speculation = last[ConditionType.SPECULATION_ACTIVE]
+    last[ConditionType.SPECULATION_ACTIVE] = _as_it_runs(speculation, seen, old)
     if not same:
         conditions = [c for c in conditions if c.type in last]
     for finding in last.values():
@@ -208,6 +220,19 @@ def _speculation(seen: Seen) -> Finding:
     else:
         reason, message = Reason.NOT_YET_PROVEN, "not judged yet"
     return Finding(type=ConditionType.SPECULATION_ACTIVE, status=on, reason=reason, message=message)
+
+
+def _as_it_runs(finding: Finding, seen: Seen, old: Status) -> Finding:
+    """While a switch is decided but blocked, the condition says what serves, and that it is not carried out."""
+    stable = seen.decision.memory.stable
+    fleet = seen.observation.fleet
+    if not isinstance(seen.move, Blocked) or stable is None or (stable.name in fleet and fleet[stable.name].ready):
+        return finding
+    running = {v.speculation for v in old.variants if v.name in fleet and fleet[v.name].ready}
+    if not running:
+        return finding
+    on = any(words not in ("off", _LEAVING) for words in running)
+    return replace(finding, status=on, message=f"decided but not carried out: {finding.message}")
 
 
 def _metrics(seen: Seen) -> Finding:

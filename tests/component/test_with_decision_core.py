@@ -1,0 +1,62 @@
+"""The loop with the decision core itself in place of the stand-in."""
+
+from breakeven.domain.decide import decide
+from tests.support.world import World
+
+
+async def test_first_rollout_serves_without_speculation_and_then_tries_it() -> None:
+    world = World(gpus=4, decide=decide)
+    await world.settle()
+    assert world.serving == 4
+    assert sorted(world.replicas.values()) == [1, 3]
+    assert world.condition("SpeculationActive")["status"] == "False"
+    assert world.controllers.peak_gpus == 4
+
+
+async def test_trial_without_evidence_holds_and_writes_nothing() -> None:
+    world = World(gpus=4, decide=decide)
+    await world.settle()
+    world.cluster.calls.clear()
+    for _ in range(10):
+        await world.turn()
+    assert world.cluster.writes() == []
+    assert world.status.hold
+
+
+async def test_outage_in_a_trial_toggles_nothing() -> None:
+    world = World(gpus=4, decide=decide)
+    await world.settle()
+    replicas, decisions = dict(world.replicas), list(world.status.decisions)
+    world.metrics.outage("PrometheusUnreachable")
+    await world.settle()
+    world.metrics.back()
+    await world.settle()
+    assert world.replicas == replicas
+    assert world.status.decisions == decisions
+
+
+async def test_new_process_in_a_trial_decides_nothing_again() -> None:
+    world = World(gpus=4, decide=decide)
+    await world.settle()
+    decided, told = list(world.status.decisions), list(world.events.posted)
+    world.start()
+    await world.settle()
+    assert world.status.decisions == decided
+    assert world.events.posted == told
+
+
+async def test_crashing_canary_ends_the_trial_with_everything_serving() -> None:
+    world = World(gpus=4, decide=decide)
+    for _ in range(3):
+        await world.turn()
+    for _ in range(80):
+        if world.status.canary:
+            break
+        await world.turn()
+    assert world.status.canary is not None
+    world.controllers.broken.add(f"llama-{world.status.canary.name}")
+    for _ in range(60):
+        await world.turn()
+    assert world.status.canary is None
+    assert world.serving == 4
+    assert world.condition("Ready")["status"] == "True"
