@@ -128,6 +128,16 @@ class DecimalRange(_Checked):
         low, high = Decimal(self.low), Decimal(self.high)
         return (low < value if self.above else low <= value) and value <= high
 
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        checked = core_schema.no_info_after_validator_function(self._check, handler(source))
+        return core_schema.no_info_before_validator_function(self._quoted, checked)
+
+    def _quoted(self, value: Any) -> Any:
+        # YAML reads 0.5 as a float, which the API server refuses in a field that is a string.
+        if isinstance(value, int | float):
+            raise ValueError(f"{self.message}; this is {value} without quotes")
+        return value
+
     @property
     def _example(self) -> str:
         return "0.9" if Decimal(self.high) <= 1 else "1.05"
