@@ -1,7 +1,8 @@
 """The loop with the decision core itself in place of the stand-in."""
 
-from breakeven.domain.decide import decide
 from tests.support.world import World
+
+from breakeven.domain.decide import decide
 
 
 async def test_first_rollout_serves_without_speculation_and_then_tries_it() -> None:
