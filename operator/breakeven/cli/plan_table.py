@@ -82,7 +82,7 @@ def _outlook_lines(placement: "Placement") -> list[str]:
 def _print_rules(plan: "Plan") -> None:
     if not plan.rules:
         return
-    typer.echo("\nRules of thumb, as advice only        here                            the number that decides")
+    typer.echo("\nRules of thumb, as advice only → the number that decides")
     for rule in plan.rules:
         mark = {True: "holds", False: "fails", None: "–"}[rule.holds]
         typer.echo(f"  {mark:6} {rule.rule}: {rule.value}\n         → {rule.better}")

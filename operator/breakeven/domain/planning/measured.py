@@ -44,6 +44,11 @@ class Profile:
         """Every k that was measured."""
         return tuple(sorted({point.k for point in self.points}))
 
+    def span(self, k: int) -> tuple[float, float]:
+        """Smallest and largest batch measured at one of `lengths`."""
+        batches = [point.batch for point in self.points if point.k == k]
+        return min(batches), max(batches)
+
     def inflation(self, batch: float, k: int) -> float | None:
         """R at this batch, interpolated over log batch; None outside the measured range or for another k."""
         known = sorted((p for p in self.points if p.k == k), key=lambda p: p.batch)

@@ -95,6 +95,7 @@ Inflation = Callable[[float, int], float]
 def anchored(here: Situation, profile: Profile | None, there: Situation | None) -> Inflation:
     """R by batch and k: as measured where it was, else the model scaled by measured / modelled at the nearest length.
 
+    Outside the measured batches the ratio at the nearest one is kept, so that the curve has no step there.
     `there` is the same pair on the GPU the profile was measured on; None means the profile is of this very situation.
     """
 
@@ -104,12 +105,14 @@ def anchored(here: Situation, profile: Profile | None, there: Situation | None) 
             return modelled
         lengths = profile.lengths()
         nearest = min(lengths, key=lambda length: (abs(length - k), length))
-        measured = profile.inflation(batch, nearest)
+        low, high = profile.span(nearest)
+        edge = min(max(batch, low), high)
+        measured = profile.inflation(edge, nearest)
         if measured is None:
             return modelled
-        if there is None and nearest == k:
+        if there is None and nearest == k and edge == batch:
             return measured
-        reference = (there or here).inflation(batch, nearest)
+        reference = (there or here).inflation(edge, nearest)
         return max(1e-6, modelled * measured / reference)
 
     return inflation

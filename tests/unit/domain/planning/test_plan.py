@@ -229,3 +229,10 @@ def test_no_resource_makes_planning_fail(
     for finding in plan_findings(made):
         documented = CONDITIONS[ConditionType(finding.type)]
         assert Reason(finding.reason) in documented.reasons
+
+
+def test_the_crossover_agrees_with_the_predictions_it_stands_beside() -> None:
+    head = {"method": "Eagle3", "model": "yuhuili/EAGLE3-LLaMA3.1-Instruct-8B", "numSpeculativeTokens": 3}
+    seen = plan(variant(LLAMA_8B, head, gpus=1, quantization="None")).placements[0].outlook
+    assert seen is not None and seen.crossover is not None
+    assert all((p.speedup < 1.0) == (p.batch >= seen.crossover) for p in seen.predictions)

@@ -1,0 +1,122 @@
+"""`breakeven plan` and `breakeven score` as commands: exit codes, streams, JSON only where asked."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from breakeven.cli.main import app
+
+ROOT = Path(__file__).parents[3]
+SAMPLES = sorted((ROOT / "manifests" / "samples").glob("*.yaml"))
+CASES = ROOT / "benchmarks" / "data" / "benchmark-cases.csv"
+SPD = """
+apiVersion: breakeven.dev/v1alpha1
+kind: SpeculativeDeployment
+metadata: {name: x}
+spec:
+  engine: {image: "vllm/vllm-openai:v0.26.0"}
+  target: {model: meta-llama/Llama-3.1-8B-Instruct, maxModelLen: 8192}
+  draft: {method: Eagle3, model: yuhuili/EAGLE3-LLaMA3.1-Instruct-8B, numSpeculativeTokens: 3}
+  hardware: {accelerators: [H200]}
+"""
+
+
+@pytest.fixture
+def spd(tmp_path: Path) -> Path:
+    path = tmp_path / "spd.yaml"
+    path.write_text(SPD, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda path: path.stem)
+def test_every_sample_can_start(sample: Path) -> None:
+    found = CliRunner().invoke(app, ["plan", "-f", str(sample), "-o", "json"])
+    assert found.exit_code == 0, found.output
+    assert json.loads(found.stdout)["starts"] == "Yes"
+
+
+def test_a_refused_plan_exits_with_one_and_still_prints_it(spd: Path) -> None:
+    spd.write_text(SPD.replace("maxModelLen: 8192", "maxModelLen: 90000000"), encoding="utf-8")
+    found = CliRunner().invoke(app, ["plan", "-f", str(spd)])
+    assert found.exit_code == 1
+    assert "REFUSED" in found.stdout and "maxModelLen" in found.stdout
+
+
+@pytest.mark.parametrize(
+    ("extra", "named"),
+    [
+        (["--batch", "1,many"], "--batch"),
+        (["--config-json", "/does/not/exist"], "--config-json"),
+        (["--profile", "/does/not/exist.csv"], "--profile"),
+    ],
+)
+def test_what_cannot_be_read_is_named_on_the_error_stream(spd: Path, extra: list[str], named: str) -> None:
+    found = CliRunner().invoke(app, ["plan", "-f", str(spd), *extra])
+    assert found.exit_code == 2
+    assert named in found.stderr and found.stdout == ""
+
+
+def test_a_field_that_does_not_exist_is_named(spd: Path) -> None:
+    spd.write_text(SPD.replace("maxModelLen", "maxLength"), encoding="utf-8")
+    found = CliRunner().invoke(app, ["plan", "-f", str(spd)])
+    assert found.exit_code == 2 and "target.maxLength" in found.stderr
+
+
+def test_a_supplied_profile_decides_the_prediction(spd: Path, tmp_path: Path) -> None:
+    profile = tmp_path / "mine.csv"
+    profile.write_text("batch,k,plain_ms,speculating_ms\n1,3,10,20\n64,3,10,40\n", encoding="utf-8")
+    found = CliRunner().invoke(
+        app, ["plan", "-f", str(spd), "--profile", str(profile), "--batch", "1,64", "--acceptance", "0.7", "-o", "json"]
+    )
+    by_batch = json.loads(found.stdout)["accelerators"][0]["outlook"]["byBatch"]
+    assert [row["stepInflation"] for row in by_batch] == [2.0, 4.0]
+
+
+def test_a_local_config_makes_an_unknown_model_known(spd: Path, tmp_path: Path) -> None:
+    spd.write_text(SPD.replace("meta-llama/Llama-3.1-8B-Instruct", "acme/secret"), encoding="utf-8")
+    config = tmp_path / "config.json"
+    config.write_text(
+        json.dumps(
+            {
+                "model_type": "llama",
+                "num_hidden_layers": 32,
+                "hidden_size": 4096,
+                "num_attention_heads": 32,
+                "num_key_value_heads": 8,
+                "intermediate_size": 14336,
+                "vocab_size": 128256,
+                "tie_word_embeddings": False,
+            }
+        ),
+        encoding="utf-8",
+    )
+    without = CliRunner().invoke(app, ["plan", "-f", str(spd), "-o", "json"])
+    assert json.loads(without.stdout)["starts"] == "Unknown"
+    found = CliRunner().invoke(app, ["plan", "-f", str(spd), "--config-json", str(config), "-o", "json"])
+    assert json.loads(found.stdout)["starts"] == "Yes"
+
+
+def test_the_corrected_table_refuses_what_the_article_calls_tight() -> None:
+    found = CliRunner().invoke(app, ["plan", "--article-table", "-o", "json"])
+    rows = json.loads(found.stdout)
+    first = rows[0]
+    assert (first["gpu"], first["target"], first["draft"], first["starts"]) == ("H100", "BF16", "BF16", False)
+    assert len(rows) == 18
+
+
+def test_the_score_leaves_fitted_rows_out_and_beats_both_rules_on_balance() -> None:
+    found = CliRunner().invoke(app, ["score", "--cases", str(CASES), "-o", "json"])
+    made = json.loads(found.stdout)
+    total = made["groups"][0]
+    assert made["leftOut"]["fitted"] == 17
+    assert total["model"]["balancedAccuracy"] > max(
+        total["fixedHalfRule"]["balancedAccuracy"], total["alwaysOn"]["balancedAccuracy"]
+    )
+    assert total["missedSlowDowns"], "the slow-downs that are missed are listed, not hidden"
+
+
+def test_a_cases_file_that_is_not_there_is_a_usage_error() -> None:
+    found = CliRunner().invoke(app, ["score", "--cases", "/does/not/exist.csv"])
+    assert found.exit_code == 2 and "--cases" in found.stderr
