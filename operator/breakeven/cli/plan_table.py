@@ -6,7 +6,8 @@ import typer
 
 if TYPE_CHECKING:
     from breakeven.domain.planning.memory import Capacity
-    from breakeven.domain.planning.plan import Placement, Plan
+    from breakeven.domain.planning.placement import Placement
+    from breakeven.domain.planning.plan import Plan
 
 
 def print_plan(plan: "Plan") -> None:

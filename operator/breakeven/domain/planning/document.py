@@ -5,7 +5,8 @@ from typing import Any
 from breakeven.domain.planning.architecture import Architecture
 from breakeven.domain.planning.memory import Capacity
 from breakeven.domain.planning.outlook import Outlook
-from breakeven.domain.planning.plan import Placement, Plan
+from breakeven.domain.planning.placement import Placement
+from breakeven.domain.planning.plan import Plan
 
 
 def plan_document(plan: Plan) -> dict[str, Any]:

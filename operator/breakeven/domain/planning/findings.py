@@ -6,7 +6,8 @@ from breakeven.api.conditions import ConditionType, Reason
 from breakeven.api.planned import PlannedSpeedup, PlanStatus
 from breakeven.domain.decision import Finding
 from breakeven.domain.planning.pairing import Remark, Severity
-from breakeven.domain.planning.plan import Placement, Plan, Start
+from breakeven.domain.planning.placement import Placement, Start
+from breakeven.domain.planning.plan import Plan
 
 _REASONS = {
     Start.YES: (True, Reason.FITS),

@@ -1,7 +1,6 @@
 """The plan of one variant: does it start, what does the draft cost, and where is it likely to pay."""
 
 from dataclasses import dataclass
-from enum import StrEnum
 
 from breakeven.api.spec import DraftMethod, DraftSpec, Quantization
 from breakeven.api.variant import Variant
@@ -16,15 +15,13 @@ from breakeven.domain.planning.loads import head_load, target_load
 from breakeven.domain.planning.measured import Profile, built_in
 from breakeven.domain.planning.memory import Capacity, ModelMemory, cache_of, capacity, lost_share, overhead_gib
 from breakeven.domain.planning.outlook import Outlook, Situation, anchored, outlook
-from breakeven.domain.planning.pairing import Remark, length_remarks, pair_remarks, refusal, split_remarks, warning
+from breakeven.domain.planning.pairing import Remark, length_remarks, pair_remarks, split_remarks
+from breakeven.domain.planning.placement import Placement, Start, room_remarks
 from breakeven.domain.planning.question import Question
 from breakeven.domain.planning.steptime import Chip, Load
 from breakeven.domain.planning.switching import SwitchCost, switch_cost
 from breakeven.domain.planning.weights import linear_bytes, weight_bytes
 from breakeven.engines import Engine, Refusal, load
-
-LARGE_LOSS = 0.15
-"""Share of KV tokens lost to the draft from which the plan warns."""
 
 _KV_ELEMENT = {"fp8": 1.0, "fp8_e4m3": 1.0, "fp8_e5m2": 1.0}
 _BLOCK_DRAFTERS = frozenset({DraftMethod.DFLASH, DraftMethod.DSPARK, DraftMethod.MEDUSA})
@@ -34,29 +31,6 @@ _TABLE_NAMES = {
     DraftMethod.NGRAM: "ngram",
     DraftMethod.NGRAM_GPU: "ngram_gpu",
 }
-
-
-class Start(StrEnum):
-    """Whether a replica starts."""
-
-    YES = "Yes"
-    TIGHT = "Tight"
-    NO = "No"
-    UNKNOWN = "Unknown"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Placement:
-    """The plan on one GPU model."""
-
-    gpu: str
-    starts: Start
-    baseline: Capacity | None
-    """KV capacity without speculation; None when a fact is unknown."""
-    variant: Capacity | None
-    lost: float | None
-    """Share of the baseline's KV tokens lost to speculation."""
-    outlook: Outlook | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +97,11 @@ class _Planner:
         weights = self._weights(self.target, self.variant.target.quantization)
         drafted = self._draft_memory()
         total = None if weights is None else weights + (drafted.weight_bytes if drafted is not None else 0.0)
-        remarks = (*self._remarks(), *self._capacity_remarks(placements), *self._pay_remarks(placements))
+        remarks = (
+            *self._remarks(),
+            *room_remarks(placements, self.sequence(), drafts=self.spec is not None),
+            *self._pay_remarks(placements),
+        )
         return Plan(
             variant=self.variant.name,
             engine=str(self.engine.version),
@@ -364,42 +342,6 @@ class _Planner:
         found += pair_remarks(self.target, self.draft, method=spec.method, draft_name=spec.model)
         found += advice.temperature_remarks(spec, self.question.temperature)
         return tuple(found)
-
-    def _capacity_remarks(self, placements: tuple[Placement, ...]) -> tuple[Remark, ...]:
-        found = []
-        for placement in placements:
-            capacity_here = placement.variant
-            if placement.starts is Start.NO and capacity_here is not None:
-                found.append(refusal("hardware.gpusPerReplica", self._too_small(placement, capacity_here)))
-            elif placement.starts is Start.TIGHT and capacity_here is not None:
-                found.append(
-                    warning(
-                        "hardware.gpusPerReplica",
-                        f"on {placement.gpu} about {capacity_here.kv_tokens} KV tokens are left, fewer than "
-                        f"one sequence of {self.sequence()}: it may not start; lower target.maxModelLen",
-                    )
-                )
-            elif placement.lost is not None and placement.lost > LARGE_LOSS:
-                found.append(
-                    warning(
-                        "draft.model",
-                        f"on {placement.gpu} the draft takes {placement.lost:.0%} of the KV tokens; "
-                        "a head or n-gram takes a few percent",
-                    )
-                )
-        return tuple(found)
-
-    def _too_small(self, placement: Placement, found: Capacity) -> str:
-        tight = min(found.shares, key=lambda share: share.free_gib)
-        if tight.free_gib <= 0:
-            head = f"weights of {tight.weights_gib:.1f} GiB per GPU do not fit"
-        else:
-            head = f"{found.kv_tokens} KV tokens are left, fewer than one sequence of {self.sequence()}"
-        alone = placement.baseline is not None and placement.baseline.kv_tokens >= self.sequence()
-        cure = "the target alone fits: use a smaller draft" if alone and self.spec is not None else "use more GPUs"
-        others = [gpu.value for gpu in self.variant.hardware.accelerators if gpu.value != placement.gpu]
-        only = f", or leave {placement.gpu} out of hardware.accelerators" if others else ""
-        return f"does not start on {placement.gpu}: {head}; {cure}, quantize, lower target.maxModelLen{only}"
 
     def _pay_remarks(self, placements: tuple[Placement, ...]) -> tuple[Remark, ...]:
         return tuple(advice.pay_remarks([p.outlook for p in placements if p.outlook is not None], self.spec))

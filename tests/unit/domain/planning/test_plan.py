@@ -14,7 +14,8 @@ from breakeven.domain.planning.document import plan_document
 from breakeven.domain.planning.findings import plan_findings, plan_refuses, plan_status
 from breakeven.domain.planning.measured import ProfileError, supplied
 from breakeven.domain.planning.pairing import Severity
-from breakeven.domain.planning.plan import Plan, Start, plan
+from breakeven.domain.planning.placement import Start
+from breakeven.domain.planning.plan import Plan, plan
 from breakeven.domain.planning.question import Question
 
 LLAMA_70B = "meta-llama/Llama-3.1-70B-Instruct"
