@@ -170,8 +170,6 @@ class Container:
 
     async def _clear(self) -> None:
         """Nothing of a container survives its first process."""
-        if self._child is not None:
-            self._child.kill_group()
         await asyncio.to_thread(sweep, POD_VARIABLE, self.marker)
 
     async def _watch_probes(self, target: probes.Target) -> None:
