@@ -1,7 +1,7 @@
 """Who runs where: replicas by role, and what a trial needs."""
 
 from breakeven.api.spec import HoldbackMode
-from breakeven.api.status import Memory, Role, State
+from breakeven.api.status import Memory, Role
 from breakeven.domain.decision import Placement
 from breakeven.domain.situation import Situation
 
@@ -11,11 +11,11 @@ CANARY_SHARE = 0.15
 
 def placements(now: Situation) -> tuple[Placement, ...]:
     """The replicas that the memory asks for."""
-    memory, total = now.memory, now.spec.replicas
+    total = now.spec.replicas
     stable = now.stable
     if total == 0:
         return (Placement(variant=stable, role=Role.STABLE, replicas=0),)
-    if memory.canary is not None and memory.state in (State.TRIAL, State.TUNING):
+    if now.on_trial:
         return _with_canary(now)
     control = _control_replicas(now)
     if control == 0:

@@ -21,6 +21,8 @@ REFRESHED = timedelta(days=1)
 """A figure younger than this is not measured again while it still agrees."""
 BAND_ERROR = 0.03
 """Relative error inside one band: the load moves by a factor of 1.5, the step time by up to a tenth."""
+STORED_FREEDOM = 60.0
+"""The error inside a band is a bound from tables and not an estimate from ten batches, so its quantile is near normal."""
 MOST_BANDS = 32
 
 
@@ -48,7 +50,7 @@ def find(profile: Sequence[LoadBand], load: float | None, now: datetime) -> Load
 def expected_tpot(stored: LoadBand) -> LogRatio:
     """Seconds per output token that would be seen without speculation, with its stored error."""
     error = math.hypot(float(stored.spread), BAND_ERROR)
-    return LogRatio(value=float(stored.off_tpot_ms) / 1000, error=error, freedom=9)
+    return LogRatio(value=float(stored.off_tpot_ms) / 1000, error=error, freedom=STORED_FREEDOM)
 
 
 def learned(

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from breakeven.api.spec import Mode
 from breakeven.api.status import LastGood, Memory, State
 from breakeven.domain import capacity, guards, keeping, orders, reporting, trial
+from breakeven.domain.clauses import weighed
 from breakeven.domain.decision import Decision, Declared
 from breakeven.domain.evidence import Judgement, judge
 from breakeven.domain.findings import findings
@@ -20,6 +21,7 @@ from breakeven.domain.transitions import describe
 from breakeven.domain.windows import batch_length
 
 ORDERS: tuple[Callable[[Situation], Memory | None], ...] = (
+    orders.mend,
     orders.begin,
     orders.follow_spec,
     orders.obey_mode,
@@ -33,6 +35,7 @@ FAULTS: tuple[Callable[[Situation], Memory | None], ...] = (
 MEASURED: tuple[Callable[[Situation, Judgement], Memory | None], ...] = (
     trial.end_trial,
     keeping.leave,
+    keeping.doubt,
     keeping.settle_streak,
     keeping.buy_control_when_blind,
 )
@@ -49,7 +52,7 @@ def decide(declared: Declared, memory: Memory, observation: Observation, now: da
         if changed is not None:
             here = here.with_memory(changed)
     here = here.with_memory(_verified(here))
-    found = judge(here)
+    found = weighed(here, judge(here))
     acting = declared.spec.policy.mode in (Mode.AUTO, Mode.ADVISE) and not declared.spec.policy.paused
     if acting and declared.spec.replicas > 0:
         after = _measured(here, found)

@@ -58,6 +58,22 @@ def _decisive(now: Situation, found: Judgement) -> bool:
     return found.speedup is not None and found.speedup.upper() < leave_below
 
 
+def doubt(now: Situation, found: Judgement) -> Memory | None:
+    """Buy the live control back when the stored one says that speculation hardly pays any more."""
+    if now.memory.state != State.SPECULATING or found.source != Source.CALIBRATED or found.span is None:
+        return None
+    if found.verdict != Verdict.MARGINAL or not _may_buy(now):
+        return None
+    changes = counted(now, Verdict.MARGINAL, found.span)
+    if not changes:
+        return None
+    here = now.with_memory(now.memory.model_copy(update=changes))
+    if here.memory.streak < WITHOUT_CONTROL:
+        return here.memory
+    words = found.report.message if found.report is not None else ""
+    return buy_control(here, "Contradiction", f"the stored control says {words}: measure it live")
+
+
 def settle_streak(now: Situation, found: Judgement) -> Memory | None:
     """A judged span that does not say the same breaks the row."""
     if found.span is None or found.verdict is None or found.verdict == Verdict.HURTS or now.on_trial:

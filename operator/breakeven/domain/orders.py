@@ -29,6 +29,15 @@ def begin(now: Situation) -> Memory | None:
     return memory.model_copy(update={"generation": now.declared.generation, "mode": now.policy.mode})
 
 
+def mend(now: Situation) -> Memory | None:
+    """A memory that no transition leaves, edited by hand or of another release: a trial without its canary."""
+    memory = now.memory
+    trying = memory.state in (State.TRIAL, State.TUNING)
+    if now.on_trial or (not trying and memory.canary is None):
+        return None
+    return abandon_trial(now, "Inconsistent", "the status named a trial without a canary; it is over")
+
+
 def follow_spec(now: Situation) -> Memory | None:
     """A newer generation: it supersedes whatever was under way for an older one."""
     memory, wished, stable = now.memory, now.wished, now.stable

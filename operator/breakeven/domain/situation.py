@@ -44,7 +44,10 @@ class Situation:
     @property
     def on_trial(self) -> bool:
         """Whether a canary is being compared."""
-        return self.memory.canary is not None and self.memory.state in (State.TRIAL, State.TUNING)
+        memory = self.memory
+        if memory.canary is None or memory.state not in (State.TRIAL, State.TUNING):
+            return False
+        return memory.canary.name != self.stable.name
 
     def fleet(self, variant: Variant) -> Fleet | None:
         """Its replicas, as the API server sees them."""

@@ -12,6 +12,8 @@ WRONG_BY = 0.02
 """A change against a truth closer to S = 1 than this is not false: both states are as good."""
 MATTERS = 0.05
 """A change of the truth is to be acted upon when speculation then costs more than this."""
+ABRUPT = 0.02
+"""The bound is about a change at one moment: what grows over hours has none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +118,8 @@ def lorden(runs: Sequence[Run], *, false_alarms: int) -> float | None:
             if begin == 0 or not math.isfinite(r.noise) or r.noise <= 0:
                 continue
             shift = math.log(r.speedup[begin - 1] / r.speedup[begin])
+            if shift < ABRUPT:
+                continue
             information.append(shift**2 / (2 * r.noise**2))
     if not information or between <= 1:
         return None

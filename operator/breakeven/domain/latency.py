@@ -1,0 +1,112 @@
+"""Tail latency of two arms: the ratio of a quantile, with bounds from resampling batches.
+
+Batches are resampled and not requests, because requests of one minute share its load. A quantile is only read where its
+bucket is narrow: vLLM's default buckets cannot see the effect (22 ms and 14 ms read 19.4 and 19.3), so without fine
+buckets the clause is skipped and says so.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from breakeven.domain.observation import Batch, Buckets, Totals
+
+RESAMPLES = 400
+SEED = 20260105
+"""Fixed, so that the same evidence gives the same bounds."""
+RESOLUTION = 0.30
+"""Widest bucket, as a share of the value read from it."""
+FEWEST = 1000
+"""Finished requests an arm needs: with fewer, the null spread of the P99 ratio is above 5 %."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TailRatio:
+    """With speculation over without."""
+
+    off: float
+    on: float
+    lower: float
+    """5 % of the resamples lie below."""
+    upper: float
+
+    @property
+    def value(self) -> float:
+        """The ratio itself."""
+        return self.on / self.off
+
+
+def tpot_buckets(totals: Totals) -> Buckets:
+    """Time per output token of finished requests."""
+    return totals.tpot_buckets
+
+
+def ttft_buckets(totals: Totals) -> Buckets:
+    """Time to first token."""
+    return totals.ttft_buckets
+
+
+def tail_ratio(
+    off: Sequence[Batch], on: Sequence[Batch], q: float, buckets: Callable[[Totals], Buckets]
+) -> TailRatio | str:
+    """The ratio of a quantile, or why it cannot be told, in words."""
+    a, b = _matrix(off, buckets), _matrix(on, buckets)
+    if a is None or b is None:
+        return "there is no histogram in one of the arms"
+    if a[0] != b[0]:
+        return "the arms have different buckets"
+    bounds = np.array(a[0])
+    if min(a[1].sum(), b[1].sum()) < FEWEST:
+        return f"fewer than {FEWEST} requests in one of the arms"
+    theirs, ours = (
+        _quantiles(bounds, a[1].sum(axis=0)[None, :], q)[0],
+        _quantiles(bounds, b[1].sum(axis=0)[None, :], q)[0],
+    )
+    if not (np.isfinite(theirs) and np.isfinite(ours)) or theirs <= 0 or ours <= 0:
+        return "the quantile lies in a bucket too wide to read it"
+    rng = np.random.default_rng(SEED)
+    ratios = _resampled(rng, bounds, b[1], q) / _resampled(rng, bounds, a[1], q)
+    known = ratios[np.isfinite(ratios)]
+    if known.size < RESAMPLES / 2:
+        return "the quantile lies in a bucket too wide to read it"
+    lower, upper = np.quantile(known, [0.05, 0.95])
+    return TailRatio(off=float(theirs), on=float(ours), lower=float(lower), upper=float(upper))
+
+
+def _matrix(
+    batches: Sequence[Batch], buckets: Callable[[Totals], Buckets]
+) -> tuple[tuple[float, ...], NDArray[np.float64]] | None:
+    """Observations by batch and bucket, not cumulative."""
+    rows = [buckets(batch.totals) for batch in batches]
+    rows = [row for row in rows if row]
+    if not rows or len({tuple(bound for bound, _ in row) for row in rows}) != 1:
+        return None
+    counts = np.array([[count for _, count in row] for row in rows])
+    return tuple(bound for bound, _ in rows[0]), np.maximum(0.0, np.diff(counts, axis=1, prepend=0.0))
+
+
+def _resampled(
+    rng: np.random.Generator, bounds: NDArray[np.float64], counts: NDArray[np.float64], q: float
+) -> NDArray[np.float64]:
+    size = counts.shape[0]
+    weights = rng.multinomial(size, np.full(size, 1 / size), size=RESAMPLES).astype(np.float64)
+    return _quantiles(bounds, weights @ counts, q)
+
+
+def _quantiles(bounds: NDArray[np.float64], counts: NDArray[np.float64], q: float) -> NDArray[np.float64]:
+    """One quantile for each row of counts; NaN where its bucket is too wide or open."""
+    cumulative = np.cumsum(counts, axis=1)
+    rank = q * cumulative[:, -1:]
+    index = np.argmax(cumulative >= rank, axis=1)
+    rows = np.arange(len(index))
+    low = np.where(index > 0, bounds[np.maximum(index - 1, 0)], 0.0)
+    high = bounds[index]
+    below = np.where(index > 0, cumulative[rows, np.maximum(index - 1, 0)], 0.0)
+    inside = np.maximum(counts[rows, index], 1e-12)
+    open_end = ~np.isfinite(high)
+    width = np.where(open_end, 0.0, high - low)
+    value = low + width * (rank[:, 0] - below) / inside
+    unreadable = open_end | (width > RESOLUTION * np.maximum(value, 1e-12))
+    return np.asarray(np.where(unreadable, np.nan, value), dtype=np.float64)
