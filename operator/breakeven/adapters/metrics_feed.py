@@ -66,11 +66,14 @@ class MetricsFeed:
         self._outages: dict[Key, Outage] = {}
         self._cache: dict[Key, dict[str, ArmBatches]] = {}
         self._new = asyncio.Event()
+        self._period: float | None = None
 
     def watch(self, key: Key, query: MetricsQuery) -> None:
         """Say what a resource wants; replaces what it said before."""
         before = self._queries.get(key)
         self._queries[key] = query
+        if before is None or before.batch != query.batch:
+            self._period = None
         for variant in self._cache.get(key, {}).keys() - query.pods.keys():
             del self._cache[key][variant]
         if before is None or _names(before) - _names(query) or _names(query) - _names(before):
@@ -78,14 +81,17 @@ class MetricsFeed:
 
     def forget(self, key: Key) -> None:
         """The resource is gone."""
+        self._period = None
         for kept in (self._queries, self._outages, self._cache):
             kept.pop(key, None)
 
     @property
     def period_s(self) -> float:
         """Seconds between cycles."""
-        shortest = min((q.batch.total_seconds() for q in self._queries.values()), default=self._settings.interval_s)
-        return max(1.0, min(self._settings.interval_s, shortest))
+        if self._period is None:
+            batches = (q.batch.total_seconds() for q in self._queries.values())
+            self._period = max(1.0, min((self._settings.interval_s, *batches)))
+        return self._period
 
     async def run(self, stop: asyncio.Event) -> None:
         """Cycle until told to stop. A new pod is looked at soon, not after a whole period."""
