@@ -156,6 +156,10 @@ class Memory(StatusModel):
     """Failed trials since speculation last paid."""
     cooldown_until: Time | None = None
     """No trial before this."""
+    tuned_length: int | None = None
+    """Draft length that the survival measured at the last failure predicts to pay. Absent: none is predicted to."""
+    failed_at_load: DecimalString | None = None
+    """Output tokens per second and replica when speculation last failed: well below it, a trial need not wait so long."""
     transitions: Annotated[list[Time], Field(max_length=1000)] = []
     """Changes of speculation in the last 24 hours."""
     tried: Annotated[list[Annotated[str, Field(max_length=16)]], Field(max_length=64)] = []

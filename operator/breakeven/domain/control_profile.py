@@ -22,7 +22,7 @@ REFRESHED = timedelta(days=1)
 BAND_ERROR = 0.03
 """Relative error inside one band: the load moves by a factor of 1.5, the step time by up to a tenth."""
 STORED_FREEDOM = 60.0
-"""The error inside a band is a bound from tables and not an estimate from ten batches, so its quantile is near normal."""
+"""The error inside a band is a bound from tables, not an estimate from ten batches: its quantile is near normal."""
 MOST_BANDS = 32
 
 

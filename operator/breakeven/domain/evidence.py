@@ -148,6 +148,9 @@ def _alarmed(
         source=Source.MEASURED,
         span=span,
         speedup=value,
+        off=control,
+        on=measured,
+        on_batches=ours,
         report=figures(
             control, measured, value, source=Source.MEASURED, verdict=Verdict.HURTS, until=alarm.end, message=words
         ),

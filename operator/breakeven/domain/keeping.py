@@ -7,6 +7,7 @@ from breakeven.api.spec import HoldbackMode, LadderStep
 from breakeven.api.status import Memory, Source, State
 from breakeven.domain import capacity, control_profile, cooldown
 from breakeven.domain.evidence import Judgement, sole
+from breakeven.domain.ladder import tuned_length
 from breakeven.domain.ledger import noted
 from breakeven.domain.situation import Situation
 from breakeven.domain.streaks import broken, counted
@@ -43,7 +44,7 @@ def _act(now: Situation, found: Judgement) -> Memory:
     if not cooldown.may_switch(now.policy, now.memory, now.now):
         return _freeze(now, words)
     reason = "BelowAcceptanceFloor" if found.source == Source.FIXED else "BelowBreakEven"
-    return disable(now, reason, words)
+    return disable(now, reason, words, tuned_length=tuned_length(found.on_batches, found.off, found.on))
 
 
 def _freeze(now: Situation, words: str) -> Memory:

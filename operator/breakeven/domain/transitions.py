@@ -6,8 +6,10 @@ from breakeven.api.spec import HoldbackMode
 from breakeven.api.status import LastGood, Memory, State
 from breakeven.api.variant import Variant
 from breakeven.domain import cooldown
+from breakeven.domain.figures import rounded, sums
 from breakeven.domain.ledger import LONGEST, noted
 from breakeven.domain.situation import Situation
+from breakeven.domain.windows import BATCHES
 
 CALM: dict[str, Any] = {"streak": 0, "streak_verdict": "", "last_window_end": None}
 """What every change of state forgets: windows of another configuration do not count."""
@@ -67,7 +69,7 @@ def promote(now: Situation, reason: str, message: str) -> Memory:
     )
 
 
-def fail_trial(now: Situation, reason: str, message: str) -> Memory:
+def fail_trial(now: Situation, reason: str, message: str, **learned: Any) -> Memory:
     """Remove the canary and wait; what served before serves on."""
     canary = now.memory.canary
     tried = [*now.memory.tried, canary.name] if canary is not None else now.memory.tried
@@ -84,6 +86,7 @@ def fail_trial(now: Situation, reason: str, message: str) -> Memory:
         holdback=speculates and wants_control(now),
         tried=list(dict.fromkeys(tried))[-64:],
         **_waiting(now),
+        **learned,
         **CALM,
     )
 
@@ -103,7 +106,7 @@ def abandon_trial(now: Situation, reason: str, message: str) -> Memory:
     )
 
 
-def disable(now: Situation, reason: str, message: str) -> Memory:
+def disable(now: Situation, reason: str, message: str, **learned: Any) -> Memory:
     """Serve without speculation and wait before the next trial."""
     off = now.stable.baseline
     return noted(
@@ -120,6 +123,7 @@ def disable(now: Situation, reason: str, message: str) -> Memory:
         transitions=_counted(now),
         tried=list(dict.fromkeys([*now.memory.tried, now.stable.name]))[-64:],
         **_waiting(now),
+        **learned,
         **CALM,
     )
 
@@ -157,4 +161,16 @@ def _counted(now: Situation) -> list[Any]:
 
 def _waiting(now: Situation) -> dict[str, Any]:
     failed = cooldown.failures(now.memory, now.now)
-    return {"cooldown_until": now.now + cooldown.wait(now.policy, failed), "attempts": failed + 1}
+    return {
+        "cooldown_until": now.now + cooldown.wait(now.policy, failed),
+        "attempts": failed + 1,
+        "failed_at_load": rounded(present_load(now), 3),
+    }
+
+
+def present_load(now: Situation) -> float | None:
+    """Output tokens per second and replica of what serves, over the newest window of batches; None when unknown."""
+    arm = now.arm(now.stable)
+    if arm is None or now.observation.outage is not None or len(arm.batches) < BATCHES:
+        return None
+    return sums(arm.batches[-BATCHES:]).load

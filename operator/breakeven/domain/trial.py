@@ -4,11 +4,13 @@ from breakeven.api.status import Memory, State
 from breakeven.api.variant import Variant
 from breakeven.domain import capacity, cooldown
 from breakeven.domain.evidence import Judgement
-from breakeven.domain.ladder import next_candidate
+from breakeven.domain.ladder import next_candidate, tuned_length
 from breakeven.domain.situation import Situation
-from breakeven.domain.transitions import abandon_trial, describe, fail_trial, promote, start_trial
+from breakeven.domain.transitions import abandon_trial, describe, fail_trial, present_load, promote, start_trial
 from breakeven.domain.verdict import Verdict
 
+LOAD_FELL = 2.0
+"""A load this many times lower than at the last failure is another question."""
 RESTING = (State.BASELINE, State.COOLDOWN, State.FROZEN, State.SPECULATING)
 
 
@@ -40,7 +42,7 @@ def begin_trial(now: Situation) -> Memory | None:
     memory = now.memory
     if memory.state not in RESTING or memory.canary is not None or now.spec.replicas == 0:
         return None
-    if memory.cooldown_until is not None and now.now < memory.cooldown_until:
+    if memory.cooldown_until is not None and now.now < memory.cooldown_until and not _load_fell(now):
         return None
     wanted = candidate(now)
     if wanted is None or not capacity.can_try(now) or not _serving(now):
@@ -67,7 +69,8 @@ def end_trial(now: Situation, found: Judgement) -> Memory | None:
     if found.verdict == Verdict.HURTS and found.windows >= min(
         now.evidence.leave_windows, now.evidence.promote_windows
     ):
-        return fail_trial(now, "BelowBreakEven", _figures(found))
+        length = tuned_length(found.on_batches, found.off, found.on)
+        return fail_trial(now, "BelowBreakEven", _figures(found), tuned_length=length)
     if found.verdict == Verdict.PAYS and found.windows >= now.evidence.promote_windows:
         if found.objection:
             return fail_trial(now, found.objection.reason, f"{_figures(found)}; {found.objection.message}")
@@ -84,6 +87,18 @@ def _out_of_time(now: Situation, found: Judgement) -> Memory:
     limit = now.evidence.trial_timeout
     figures = _figures(found) or (found.hold.message if found.hold else "nothing could be measured")
     return fail_trial(now, "Undecided", f"no verdict within {limit} (spec.evidence.trialTimeout): {figures}")
+
+
+def _load_fell(now: Situation) -> bool:
+    """Whether the load is far below that of the last failure, and the shortest cooldown is over.
+
+    Break-even moves with load more than with anything else, so a failure at the peak says little about the night.
+    """
+    memory = now.memory
+    if memory.failed_at_load is None or memory.since is None or now.now - memory.since < now.policy.cooldown:
+        return False
+    load = present_load(now)
+    return load is not None and 0 < load * LOAD_FELL < float(memory.failed_at_load)
 
 
 def _serving(now: Situation) -> bool:

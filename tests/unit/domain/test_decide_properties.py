@@ -1,0 +1,226 @@
+"""What holds for every input, not only for the stories."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
+from typing import Any
+
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from breakeven.api.spec import SpeculativeDeploymentSpec
+from breakeven.api.status import LastGood, LoadBand, Memory, State
+from breakeven.api.variant import Variant, declared_variant
+from breakeven.domain.cooldown import recent
+from breakeven.domain.decide import decide
+from breakeven.domain.decision import Decision, Declared
+from breakeven.domain.observation import Arm, Batch, Fleet, Gauges, Observation, Outage, Smoke, Totals
+
+NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+counts = st.one_of(st.none(), st.floats(min_value=0, max_value=1e9), st.sampled_from([0.0, 1.0, 1e-300, 1e300]))
+moments = st.integers(-200_000, 2_000).map(lambda seconds: NOW + timedelta(seconds=seconds))
+
+
+@st.composite
+def specs(draw: st.DrawFn) -> SpeculativeDeploymentSpec:
+    policy: dict[str, Any] = {
+        "mode": draw(st.sampled_from(["Auto", "Auto", "Auto", "Advise", "On", "Off"])),
+        "paused": draw(st.integers(0, 9)) == 0,
+        "holdback": {"mode": draw(st.sampled_from(["Auto", "Always", "Never"])), "replicas": draw(st.integers(1, 3))},
+        "switching": {"surge": draw(st.integers(0, 1)), "allowDowntime": draw(st.booleans())},
+        "maxTransitionsPerDay": draw(st.integers(0, 4)),
+    }
+    document: dict[str, Any] = {
+        "replicas": draw(st.integers(0, 6)),
+        "engine": {"image": draw(st.sampled_from(["vllm/vllm-openai:v0.33.0", "vllm/vllm-openai:v0.32.0"]))},
+        "target": {"model": draw(st.sampled_from(["a/target", "b/target"]))},
+        "evidence": {"window": draw(st.sampled_from(["20s", "10m"])), "minRequests": draw(st.sampled_from([0, 10]))},
+        "thresholds": {"acceptance": draw(st.sampled_from([{}, {"floor": "0.5", "healthy": "0.7"}]))},
+        "policy": policy,
+    }
+    if policy["mode"] == "On" or draw(st.integers(0, 4)):
+        document["draft"] = {"model": "a/draft", "numSpeculativeTokens": draw(st.integers(1, 4))}
+    if document["replicas"] < 4 and policy["holdback"]["mode"] == "Always":
+        document["replicas"] = 4
+    return SpeculativeDeploymentSpec.model_validate(document)
+
+
+@st.composite
+def memories(draw: st.DrawFn, spec: SpeculativeDeploymentSpec) -> Memory:
+    wished = declared_variant(spec)
+    older = wished.model_copy(update={"engine": wished.engine.model_copy(update={"image": "vllm/vllm-openai:v0.31.0"})})
+    some = st.sampled_from([None, wished, wished.baseline, older, older.baseline])
+    last = draw(some)
+    bands = [
+        LoadBand(load=Decimal("100"), off_tpot_ms=Decimal("20"), spread=Decimal("0.01"), measured_at=when, variant="x")
+        for when in draw(st.lists(moments, max_size=2))
+    ]
+    return Memory(
+        generation=draw(st.integers(0, 2)),
+        state=draw(st.sampled_from(list(State))),
+        since=draw(st.none() | moments),
+        stable=draw(some),
+        canary=draw(some),
+        holdback=draw(st.booleans()),
+        last_good=LastGood(variant=last, verified_at=NOW, reason="x") if last else None,
+        streak=draw(st.integers(0, 3)),
+        streak_verdict=draw(st.sampled_from(["", "Hurts", "LoadNotMeasured"])),
+        last_window_end=draw(st.none() | moments),
+        attempts=draw(st.integers(0, 100)),
+        cooldown_until=draw(st.none() | moments),
+        transitions=draw(st.lists(moments, max_size=4)),
+        tried=draw(st.lists(st.sampled_from([wished.name, older.name]), max_size=2)),
+        profile=bands,
+        mode=draw(st.sampled_from(["", "Auto", "On"])),
+        blind_since=draw(st.none() | moments),
+        evidence_after=draw(st.none() | moments),
+    )
+
+
+@st.composite
+def batches(draw: st.DrawFn, length: float) -> tuple[Batch, ...]:
+    count = draw(st.sampled_from([0, 3, 10, 60]))
+    shape = [draw(counts) for _ in range(9)]
+    first = NOW.timestamp() - count * length - draw(st.sampled_from([0.0, length, 100 * length]))
+    gauges = Gauges(running=shape[8], waiting=shape[7], kv_usage=draw(st.sampled_from([None, 0.5, 1.0])))
+    totals = Totals(
+        generation_tokens=shape[0],
+        first_tokens=shape[1],
+        steps=shape[2],
+        step_seconds=shape[3],
+        finished=shape[1],
+        failed=shape[4],
+        preemptions=shape[4],
+        drafts=shape[5],
+        drafted=shape[6],
+        accepted=shape[7],
+        tpot_buckets=draw(st.sampled_from([(), ((0.02, 3.0), (float("inf"), 5.0)), ((float("inf"), 0.0),)])),
+    )
+    return tuple(
+        Batch(start=first + i * length, end=first + (i + 1) * length, totals=totals, gauges=gauges, replicas=1)
+        for i in range(count)
+    )
+
+
+@st.composite
+def observations(draw: st.DrawFn, memory: Memory, spec: SpeculativeDeploymentSpec) -> Observation:
+    wished = declared_variant(spec)
+    known: dict[str, Variant] = {v.name: v for v in (wished, wished.baseline, memory.stable, memory.canary) if v}
+    length = spec.evidence.window.total_seconds() / 10
+    arms, fleet = {}, {}
+    for name in known:
+        ready = draw(st.integers(0, 3))
+        if draw(st.integers(0, 5)):
+            arms[name] = Arm(variant=name, batches=draw(batches(length)), ready=ready, scraped=draw(st.integers(0, 3)))
+        if draw(st.integers(0, 5)):
+            fleet[name] = Fleet(
+                variant=name,
+                wanted=draw(st.integers(0, 3)),
+                existing=ready,
+                ready=ready,
+                settled_since=draw(st.none() | moments),
+                restarts=draw(st.integers(0, 4)),
+                failing=draw(st.sampled_from(["", "", "CrashLoopBackOff"])),
+                unschedulable=draw(st.sampled_from(["", "", "no node"])),
+                smoke=draw(st.sampled_from(list(Smoke))),
+            )
+    outage = draw(st.sampled_from([None, None, Outage(reason="NoData", message="nothing")]))
+    return Observation(arms=arms, fleet=fleet, outage=outage)
+
+
+@st.composite
+def inputs(draw: st.DrawFn) -> tuple[Declared, Memory, Observation]:
+    spec = draw(specs())
+    memory = draw(memories(spec))
+    command = draw(st.sampled_from(["", "", "promote", "abort", "retry", "restart", "dance"]))
+    declared = Declared(spec=spec, generation=draw(st.integers(1, 3)), command=command, command_id=f"{command}@1")
+    return declared, memory, draw(observations(memory, spec))
+
+
+@settings(max_examples=150, deadline=None)
+@given(inputs())
+def test_no_input_makes_it_raise_and_memory_survives_json(given_: tuple[Declared, Memory, Observation]) -> None:
+    decision = decide(*given_, NOW)
+    text = decision.memory.model_dump_json()
+    again = Memory.model_validate_json(text)
+    assert again == decision.memory
+    assert again.model_dump_json() == text
+    assert Memory.model_validate(decision.memory.model_dump(mode="json")) == decision.memory
+
+
+@settings(max_examples=100, deadline=None)
+@given(inputs())
+def test_placements_add_up(given_: tuple[Declared, Memory, Observation]) -> None:
+    spec = given_[0].spec
+    placed = decide(*given_, NOW).placements
+    total = sum(p.replicas for p in placed)
+    assert spec.replicas <= total <= spec.replicas + spec.policy.switching.surge
+    assert len({p.variant.name for p in placed}) == len(placed)
+
+
+def acts(before: Memory, after: Decision) -> bool:
+    memory = after.memory
+    return (before.stable, before.canary, before.holdback) != (memory.stable, memory.canary, memory.holdback)
+
+
+@settings(max_examples=150, deadline=None)
+@given(inputs(), st.booleans())
+def test_missing_data_never_toggles(given_: tuple[Declared, Memory, Observation], everything: bool) -> None:
+    declared, memory, seen = given_
+    spec = declared.spec.model_copy(
+        update={"policy": declared.spec.policy.model_copy(update={"mode": "Auto", "paused": False})}
+    )
+    # Orders of people and faults of pods may act without data; a trial may run out of time. Nothing else may.
+    memory = memory.model_copy(
+        update={
+            "generation": declared.generation,
+            "mode": "Auto",
+            "stable": memory.stable or declared_variant(spec),
+            "since": NOW - timedelta(seconds=10),
+            "canary": memory.canary if memory.state in (State.TRIAL, State.TUNING) else None,
+        }
+    )
+    calm: Mapping[str, Fleet] = {
+        name: Fleet(
+            variant=name,
+            wanted=f.wanted,
+            existing=f.existing,
+            ready=f.ready,
+            settled_since=f.settled_since,
+            smoke=Smoke.PASSED,
+        )
+        for name, f in seen.fleet.items()
+    }
+    spec = spec.model_copy(update={"replicas": 4, "draft": spec.draft})
+    if everything:
+        dark = Observation(arms=seen.arms, fleet=calm, outage=Outage(reason="NoData", message="nothing"))
+    else:
+        dark = Observation(arms={}, fleet=calm, outage=Outage(reason="Stale", message="old"))
+    quiet = Declared(spec=spec, generation=declared.generation)
+    trying = memory.state in (State.TRIAL, State.TUNING)
+    assume(not trying or (memory.canary is not None and memory.canary != memory.stable))
+    assert not acts(memory, decide(quiet, memory, dark, NOW))
+
+
+@settings(max_examples=100, deadline=None)
+@given(inputs())
+def test_measurement_never_exceeds_the_days_budget(given_: tuple[Declared, Memory, Observation]) -> None:
+    declared, memory, seen = given_
+    quiet = Declared(spec=declared.spec, generation=memory.generation)
+    memory = memory.model_copy(update={"mode": declared.spec.policy.mode})
+    before = len(recent(memory, NOW))
+    after = len(recent(decide(quiet, memory, seen, NOW).memory, NOW))
+    assert after <= max(before, declared.spec.policy.max_transitions_per_day)
+
+
+@settings(max_examples=80, deadline=None)
+@given(inputs(), st.integers(-11, 11))
+def test_order_of_maps_and_time_zone_do_not_matter(given_: tuple[Declared, Memory, Observation], hours: int) -> None:
+    declared, memory, seen = given_
+    turned = Observation(
+        arms=dict(reversed(seen.arms.items())), fleet=dict(reversed(seen.fleet.items())), outage=seen.outage
+    )
+    elsewhere = NOW.astimezone(timezone(timedelta(hours=hours)))
+    ours, theirs = decide(declared, memory, seen, NOW), decide(declared, memory, turned, elsewhere)
+    assert ours.memory.model_dump_json() == theirs.memory.model_dump_json()
+    assert ours.placements == theirs.placements
