@@ -38,14 +38,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = {name: getattr(options, name) for name in ("load_delay", "time_scale", "seed")}
     try:
         knobs = knobs_from(os.environ, profile=options.profile, options=given)
-        served, configuration, engine = prepare(command, options.image_version, knobs, os.environ)
     except ValueError as error:
         sys.stderr.write(f"simulated engine: {error}\n")
         return 2
+    try:
+        served, configuration, engine = prepare(command, options.image_version, knobs, os.environ)
+        asyncio.run(Process(served, configuration, engine, knobs).run(options.pod_address))
     except Refused as refused:
         sys.stderr.write(f"{refused.message}\n")
         return refused.code
-    asyncio.run(Process(served, configuration, engine, knobs).run(options.pod_address))
     return 0
 
 

@@ -28,6 +28,10 @@ class Configuration:
 
     setup: Setup
     dies_on_first_request: bool
+    load_delay: float
+    """Seconds until it is healthy."""
+    fails_at_start: bool
+    """Exit with code 1 after that time instead."""
     notes: tuple[str, ...]
 
 
@@ -59,7 +63,11 @@ def configure(
     )
     return Configuration(
         setup=setup,
-        dies_on_first_request=knobs.dies_on_first_request or k > LARGEST_K,
+        dies_on_first_request=knobs.dies_on_first_request
+        or k > LARGEST_K
+        or (drafting is not None and knobs.draft_dies_on_first_request),
+        load_delay=knobs.load_delay + (knobs.draft_load_delay if drafting else 0.0),
+        fails_at_start=drafting is not None and knobs.draft_fails_at_start,
         notes=(why, times.source, *_notes(arguments, drafting, engine, setup)),
     )
 

@@ -34,8 +34,19 @@ class Knobs:
     """KV cache in tokens. Absent: as measured for this engine."""
     dies_on_first_request: bool = False
     """Answer /health with 200, then die with exit code 0 on the first request, as some configurations really do."""
+    draft_dies_on_first_request: bool = False
+    """The same, but only for an engine that speculates."""
+    draft_fails_at_start: bool = False
+    """An engine that speculates loads and then exits with code 1 before it was ever healthy."""
+    draft_load_delay: float = 0.0
+    """Seconds added to `load_delay` for an engine that speculates."""
     hangs_on_sigterm: bool = False
     """Stop listening on SIGTERM and never exit, as a real server sometimes does; only SIGKILL ends it."""
+
+
+_SWITCHES = frozenset(
+    {"dies_on_first_request", "draft_dies_on_first_request", "draft_fails_at_start", "hangs_on_sigterm"}
+)
 
 
 def knobs_from(
@@ -61,7 +72,7 @@ def _read(name: str, value: Any) -> Any:
         if name == "acceptance":
             points = json.loads(value) if isinstance(value, str) else value
             return tuple(sorted((float(t), float(rate)) for t, rate in points.items()))
-        if name in ("dies_on_first_request", "hangs_on_sigterm"):
+        if name in _SWITCHES:
             return str(value).lower() in ("1", "true", "yes")
         return int(value) if name in ("seed", "kv_tokens") else float(value)
     except (AttributeError, TypeError, ValueError) as error:

@@ -18,7 +18,7 @@ from breakeven.lab.engine.configuration import Configuration, configure
 from breakeven.lab.engine.core import EngineCore
 from breakeven.lab.engine.driver import Driver
 from breakeven.lab.engine.knobs import Knobs
-from breakeven.lab.engine.refused import Refused
+from breakeven.lab.engine.refused import Refused, engine_core_failed
 from breakeven.lab.engine.server import Served, Server
 from breakeven.lab.engine.speculative import drafting
 
@@ -64,14 +64,16 @@ class Process:
         self._stop = asyncio.Event()
 
     async def run(self, address: str) -> None:
-        """Load, listen on `address`, serve, drain."""
+        """Load, listen on `address`, serve, drain. Raises Refused when the simulation is told to fail while it starts."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
         self._announce(address)
-        if await self._stopped_within(self._knobs.load_delay):
+        if await self._stopped_within(self._configuration.load_delay):
             logger.info("stopped while loading")
             return
+        if self._configuration.fails_at_start:
+            raise engine_core_failed("RuntimeError: simulated engine: told to fail while it starts with a draft")
         # Replicas draw differently unless a seed is set.
         seed = crc32(address.encode()) if self._knobs.seed is None else self._knobs.seed
         core = EngineCore(self._configuration.setup, seed=seed)

@@ -92,6 +92,27 @@ async def test_engine_that_dies_on_its_first_request_exits_with_0() -> None:
         assert await started.exit_code() == 0
 
 
+DRAFT = '--speculative-config={"method": "ngram", "num_speculative_tokens": 3, "prompt_lookup_max": 4}'
+
+
+async def test_only_an_engine_that_speculates_obeys_the_settings_for_drafts() -> None:
+    told = {"BREAKEVEN_SIM_DRAFT_DIES_ON_FIRST_REQUEST": "1"}
+    async with aiohttp.ClientSession() as session:
+        async with engine(**told) as plain, session.post(f"{plain.url}/v1/completions", json=ASK) as response:
+            assert response.status == 200
+        async with engine(DRAFT, **told) as started:
+            async with session.post(f"{started.url}/v1/completions", json=ASK) as response:
+                assert response.status == 500
+            assert await started.exit_code() == 0
+    async with engine(DRAFT, ready=False, BREAKEVEN_SIM_DRAFT_FAILS_AT_START="1") as started:
+        await started.log_has("told to fail while it starts")
+        assert await started.exit_code() == 1
+    async with engine(DRAFT, ready=False, BREAKEVEN_SIM_DRAFT_LOAD_DELAY="600") as started:
+        await started.log_has("no model runs")
+        started.process.send_signal(signal.SIGTERM)
+        await started.log_has("stopped while loading")
+
+
 async def test_requests_in_flight_finish_within_the_shutdown_timeout() -> None:
     async with engine("--shutdown-timeout=20") as started, aiohttp.ClientSession() as session:
         asked = asyncio.create_task(ask_long(session, started.url, tokens=500))
