@@ -123,6 +123,14 @@ class EvidenceStatus(StatusModel):
     """The same with speculation."""
     requests: int | None = None
     """Finished requests in the window, the smaller arm."""
+    load: DecimalString | None = None
+    """Output tokens per second and replica with speculation."""
+    replicas_saved: DecimalString | None = None
+    """Plain replicas that would be needed on top for the same decoding: replicas that speculate times (S - 1)."""
+    replicas_saved_lower: DecimalString | None = None
+    """The same with the lower bound of S."""
+    control_cost_tokens_per_day: DecimalString | None = None
+    """What the live control costs: tokens a day that its replicas would decode more if they speculated. Absent: none."""
     window_end: Time | None = None
     """End of the window."""
     message: Text = ""
@@ -171,6 +179,8 @@ class Memory(StatusModel):
     evidence: EvidenceStatus | None = None
     """The figures the last verdict rests on. Renewed on a transition, on a new verdict, when a figure moved by more than
     5 % or left the reported bounds, and once an hour at most otherwise, so that a steady state writes nothing."""
+    reference: EvidenceStatus | None = None
+    """The figures of the last promotion: what a diagnosis compares with."""
     command: Annotated[str, Field(max_length=64)] = ""
     """Identity of the last one-shot command that was consumed."""
     mode: Annotated[str, Field(max_length=16)] = ""

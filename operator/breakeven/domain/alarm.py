@@ -2,7 +2,8 @@
 
 Page's cumulative sum on the log ratio of the two arms, batch by batch: it adds up how much better "S is well below the
 bound for leaving" explains each batch than "S is at the bound", forgets what speaks for speculation, and fires at a
-height that would be reached by chance once in two years of one-minute batches. The spread comes from the batches before
+height that chance reaches once in a month of one-minute batches *at the bound*, where leaving is no mistake, and far
+more rarely where speculation pays. The spread comes from the batches before
 the run that is under suspicion, so the change itself does not hide in it. Nothing is remembered between passes.
 """
 
@@ -16,7 +17,7 @@ from breakeven.domain.speedup import decode_tokens
 
 SHIFT = math.log(0.98 / 0.90)
 """The loss that is found fastest, relative to the bound for leaving."""
-HEIGHT = math.log(1e6)
+HEIGHT = math.log(5e4)
 """By Wald's inequality the mean time between false alarms exceeds exp(HEIGHT) batches at the bound itself."""
 REFERENCE = 20
 """Batches before the run from which the spread is taken."""

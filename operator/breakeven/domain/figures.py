@@ -133,6 +133,10 @@ def figures(
         tpot_off_ms=rounded(_ms(off.tpot if off else None)),
         tpot_on_ms=rounded(_ms(on.tpot if on else None)),
         requests=_requests(off, on),
+        load=rounded(on.load if on else None, 3),
+        replicas_saved=rounded(_saved(on, speedup.value if speedup else None), 3),
+        replicas_saved_lower=rounded(_saved(on, speedup.lower() if speedup else None), 3),
+        control_cost_tokens_per_day=rounded(_control_cost(off, speedup), 3),
         window_end=None if until is None else datetime.fromtimestamp(until, UTC).replace(microsecond=0),
         message=message,
     )
@@ -143,6 +147,16 @@ def _requests(off: Sums | None, on: Sums | None) -> int | None:
     if not counts or any(count is None for count in counts):
         return None
     return round(min(count for count in counts if count is not None))
+
+
+def _saved(on: Sums | None, speedup: float | None) -> float | None:
+    return None if on is None or speedup is None else on.replicas * (speedup - 1)
+
+
+def _control_cost(off: Sums | None, speedup: LogRatio | None) -> float | None:
+    if off is None or off.load is None or speedup is None:
+        return None
+    return max(0.0, off.load * off.replicas * (speedup.value - 1)) * 86400
 
 
 def _finished(totals: Totals) -> float | None:

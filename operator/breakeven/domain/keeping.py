@@ -6,6 +6,7 @@ from typing import Any
 from breakeven.api.spec import HoldbackMode, LadderStep
 from breakeven.api.status import Memory, Source, State
 from breakeven.domain import capacity, control_profile, cooldown
+from breakeven.domain.diagnosis import diagnosed
 from breakeven.domain.evidence import Judgement, sole
 from breakeven.domain.ladder import tuned_length
 from breakeven.domain.ledger import noted
@@ -22,10 +23,13 @@ WITHOUT_CONTROL = 2
 
 def leave(now: Situation, found: Judgement) -> Memory | None:
     """Switch speculation off when enough windows in a row show that it hurts."""
-    if now.memory.state != State.SPECULATING or not now.stable.speculates or found.span is None:
+    serving = now.memory.state in (State.SPECULATING, State.FROZEN) and now.stable.speculates
+    if not serving or found.span is None:
         return None
     if found.verdict != Verdict.HURTS:
         return None
+    if now.memory.streak_verdict == Verdict.HURTS and now.memory.streak >= now.evidence.leave_windows:
+        return _act(now, found)  # decided before and not possible then: the row is long enough, nothing to count
     changes = counted(now, Verdict.HURTS, found.span)
     if not changes:
         return None
@@ -44,10 +48,14 @@ def _act(now: Situation, found: Judgement) -> Memory:
     if not cooldown.may_switch(now.policy, now.memory, now.now):
         return _freeze(now, words)
     reason = "BelowAcceptanceFloor" if found.source == Source.FIXED else "BelowBreakEven"
+    cause = diagnosed(now.memory.reference, found.off, found.on)
+    words = f"{words}; {cause}" if cause else words
     return disable(now, reason, words, tuned_length=tuned_length(found.on_batches, found.off, found.on))
 
 
 def _freeze(now: Situation, words: str) -> Memory:
+    if now.memory.state == State.FROZEN:
+        return now.memory
     limit = now.policy.max_transitions_per_day
     message = f"{words}; {limit} changes in 24 h are used up (spec.policy.maxTransitionsPerDay), so it stays as it is"
     return noted(now, "Freeze", "TooManyTransitions", message, state=State.FROZEN, since=now.now, **CALM)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from breakeven.api.spec import HoldbackMode
-from breakeven.api.status import LastGood, Memory, State
+from breakeven.api.status import EvidenceStatus, LastGood, Memory, State
 from breakeven.api.variant import Variant
 from breakeven.domain import cooldown
 from breakeven.domain.figures import rounded, sums
@@ -44,7 +44,7 @@ def start_trial(now: Situation, canary: Variant, reason: str, message: str) -> M
     )
 
 
-def promote(now: Situation, reason: str, message: str) -> Memory:
+def promote(now: Situation, reason: str, message: str, report: EvidenceStatus | None = None) -> Memory:
     """What was on trial serves everywhere, and is where a rollback goes."""
     canary = now.memory.canary
     if canary is None:
@@ -61,6 +61,7 @@ def promote(now: Situation, reason: str, message: str) -> Memory:
         canary=None,
         holdback=canary.speculates and wants_control(now),
         last_good=LastGood(variant=canary, verified_at=now.now, reason=message[:LONGEST]),
+        reference=report if canary.speculates else None,
         tried=[],
         answers=now.wished.name,
         transitions=_counted(now) if changed else cooldown.recent(now.memory, now.now),

@@ -76,7 +76,7 @@ def end_trial(now: Situation, found: Judgement) -> Memory | None:
             return fail_trial(now, found.objection.reason, f"{_figures(found)}; {found.objection.message}")
         if not cooldown.may_switch(now.policy, memory, now.now):
             return None
-        return promote(now, "Pays", _figures(found))
+        return promote(now, "Pays", _figures(found), found.report)
     began = max(moment for moment in (memory.since, memory.evidence_after) if moment is not None)
     if now.now - began >= now.evidence.trial_timeout:
         return _out_of_time(now, found)
