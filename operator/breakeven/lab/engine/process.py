@@ -64,7 +64,7 @@ class Process:
         self._stop = asyncio.Event()
 
     async def run(self, address: str) -> None:
-        """Load, listen on `address`, serve, drain. Raises Refused when the simulation is told to fail while it starts."""
+        """Load, listen on `address`, serve, drain. Raises Refused when told to fail while it starts."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
