@@ -198,7 +198,7 @@ def test_one_replica_without_a_spare_gpu_is_reported_and_not_stopped(cluster: Cl
     cluster.wait(name, "speculation pinned on", lambda s: speculating(s) or s.get("readyReplicas") == 1)
     pod = cluster.pods(name)[0]["metadata"]["name"]
     cluster.traffic(name, "sampled")
-    cluster.apply(declare(name, replicas=1, thresholds=fixed))
+    cluster.apply(declare(name, replicas=1, thresholds=fixed, policy={"mode": "Auto"}))
 
     blocked = cluster.lab.wait_for(
         "CapacityAvailable=False",
@@ -223,15 +223,16 @@ def test_what_the_engine_cannot_do_ends_in_a_condition_without_pods(cluster: Clu
     cluster.lab.kubectl("delete", "spd", name, "-n", NAMESPACE)
 
 
-def test_advise_touches_nothing_and_records_what_it_would_do(cluster: Cluster) -> None:
+def test_advise_serves_what_is_declared_and_only_records_what_it_would_do(cluster: Cluster) -> None:
     name = "advised"
     cluster.apply(declare(name, replicas=2, policy={"mode": "Advise"}))
     cluster.wait(name, "replicas serve", lambda s: s.get("readyReplicas", 0) == 2)
     pods = sorted(cluster.addresses(name))
-    cluster.traffic(name, "greedy")
-    time.sleep(25)
+    assert any("--speculative-config" in json.dumps(p["spec"]) for p in cluster.pods(name))
+    cluster.traffic(name, "sampled")
+    advised = cluster.wait(name, "what it would do", lambda s: "WouldDisable" in actions(s))
     assert sorted(cluster.addresses(name)) == pods
-    assert all("speculative-config" not in json.dumps(p["spec"]) for p in cluster.pods(name))
+    assert advised["state"] == "Speculating"
     cluster.quiet(name)
     cluster.lab.kubectl("delete", "spd", name, "-n", NAMESPACE)
 
