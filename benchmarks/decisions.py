@@ -6,8 +6,8 @@
 Columns: false transitions per 30 days; losses of more than 5 % that were never switched off; median and 95th percentile
 of the minutes until they were; Lorden's bound on that delay for any detector with as few false alarms, and the median
 over it (the bound counts as one minute at least, the length of a batch); share of replica-minutes in the better state;
-decoding capacity delivered over an oracle's, which is always and at once in the better state; restarts and decisions per
-day.
+decoding capacity delivered over an oracle's, which is always and at once in the better state; restarts and decisions
+per day.
 """
 
 import argparse

@@ -54,10 +54,13 @@ class Alarm:
 
 def raised(off: Sequence[Batch], on: Sequence[Batch], *, leave: float, min_requests: float) -> Alarm | None:
     """Whether the newest batches show a loss beyond the bound. None: they do not, or too little is known."""
+    bound = math.log(1 / leave)
+    newest = paired(off[-FEWEST:], on[-FEWEST:])
+    if not newest or newest[-1].log_ratio <= bound + SHIFT / 2:
+        return None  # only a batch that is itself slow raises the sum, so this saves the rest on nearly every pass
     points = paired(off, on)
     if len(points) < REFERENCE + FEWEST:
         return None
-    bound = math.log(1 / leave)
     first = run_start(points, bound)
     run = points[first:]
     before = points[:first]

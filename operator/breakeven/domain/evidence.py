@@ -1,5 +1,6 @@
 """From an observation to a judgement: which arms, which windows, which verdict, or why there is none."""
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -128,7 +129,7 @@ def _alarmed(
     now: Situation, compared: Comparison, cut: Grid, found: Judgement, off: Sequence[Batch], on: Sequence[Batch]
 ) -> Judgement:
     """The judgement, replaced when the newest batches alone show a loss that need not wait for the window's end."""
-    since = [batch for batch in on if batch.start >= cut.anchor]
+    since = on[bisect_left(on, cut.anchor, key=lambda batch: batch.start) :]
     alarm = raised(off, since, leave=compared.bounds.leave, min_requests=now.evidence.min_requests)
     if alarm is None:
         return found

@@ -1,7 +1,5 @@
 """Conditions that deciding finds: reported, not acted on."""
 
-from datetime import timedelta
-
 from breakeven.api.conditions import ConditionType, Reason
 from breakeven.api.spec import Mode
 from breakeven.domain import capacity
@@ -9,9 +7,6 @@ from breakeven.domain.decision import Finding
 from breakeven.domain.evidence import Judgement
 from breakeven.domain.situation import Situation
 from breakeven.domain.verdict import Verdict
-
-LONG_HOLD = timedelta(minutes=30)
-"""After so long without evidence a person should know."""
 
 
 def findings(now: Situation, found: Judgement) -> tuple[Finding, ...]:
