@@ -5,7 +5,8 @@ COPY requirements.lock pyproject.toml README.md LICENSE ./
 RUN python -m venv /opt/breakeven \
  && /opt/breakeven/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes -r requirements.lock
 COPY operator operator
-RUN /opt/breakeven/bin/pip install --no-cache-dir --disable-pip-version-check --no-build-isolation --no-deps .
+COPY tools tools
+RUN /opt/breakeven/bin/pip install --no-cache-dir --disable-pip-version-check --no-deps .
 
 FROM python:3.11-slim
 COPY --from=build /opt/breakeven /opt/breakeven

@@ -9,19 +9,19 @@ ENGINE ?= simulated
 KEEP ?=
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help install tools demo test test-vllm check lint types contracts crds golden bench clean
+.PHONY: help install tools demo test test-vllm check lint types contracts crds lock golden bench clean
 
 help: ## show this list
 	@echo "Breakeven: the two commands of a newcomer are 'make demo' and 'make test'."
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 install: $(VENV)/.installed ## create .venv from the lock file and install the breakeven command
-$(VENV)/.installed: requirements.lock pyproject.toml
+$(VENV)/.installed: requirements-dev.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "error: $(PYTHON) is older than 3.11; run make with PYTHON=/path/to/python3.11 or newer" >&2; exit 1; }
-	@echo "install: creating $(VENV) from requirements.lock (about a minute the first time)"
+	@echo "install: creating $(VENV) from requirements-dev.lock (about a minute the first time)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
 	@touch $@
 
@@ -53,6 +53,11 @@ test-vllm: tools ## the story on a real vLLM (CPU build, about 7 GB in the per-u
 
 crds: install ## regenerate crds/, the chart's copy and the field reference from the models
 	@$(BIN)/breakeven crd --write .
+
+LOCK = $(BIN)/uv pip compile pyproject.toml --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11
+lock: install ## pin every dependency anew, with hashes: what the image installs, and what development adds
+	@$(LOCK) -o requirements.lock
+	@$(LOCK) --extra dev -o requirements-dev.lock
 
 golden: install ## rewrite the golden files; read the diff before you commit it
 	@$(BIN)/pytest -q tests/unit tests/golden --update-golden
