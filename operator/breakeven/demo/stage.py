@@ -56,8 +56,17 @@ def real_stage(engine_folder: Path) -> Stage:
     resource["spec"]["draft"]["model"] = str(model_path(engine_folder, "draft"))
     serve = ImageCommand(
         pattern=r"(?:.*/)?vllm-cpu(?::.*)?",
-        # The rendered command starts with `vllm`; it is found on PATH. The last --host wins.
-        command=("{args}", "--host", "{ip}"),
+        # The rendered command starts with `vllm`, found on PATH; the last --host wins. The rendered variables name
+        # folders of a container, so `env` points them at the cache.
+        command=(
+            "/usr/bin/env",
+            f"HOME={engine_folder}/home",
+            f"HF_HOME={engine_folder}/home/huggingface",
+            f"VLLM_CACHE_ROOT={engine_folder}/home/vllm",
+            "{args}",
+            "--host",
+            "{ip}",
+        ),
         env={
             "PATH": f"{engine_command(engine_folder).parent}:/usr/local/bin:/usr/bin:/bin",
             "VLLM_CPU_KVCACHE_SPACE": "1",
