@@ -47,6 +47,7 @@ class Reason(StrEnum):
     APPLY_REFUSED = "ApplyRefused"
     INVALID_CONFIGURATION = "InvalidConfiguration"
     UNSUPPORTED_BY_ENGINE = "UnsupportedByEngine"
+    STATUS_UNREADABLE = "StatusUnreadable"
     # SpeculationActive
     PAYS = "Pays"
     PINNED_ON = "PinnedOn"
@@ -124,7 +125,8 @@ CONDITIONS: Mapping[ConditionType, ConditionDoc] = {
             Reason.INVALID_CONFIGURATION: "The spec cannot be rendered; the message names the field.",
             Reason.UNSUPPORTED_BY_ENGINE: "The engine version cannot do this; the message names one that can.",
             Reason.UNSCHEDULABLE: "The scheduler finds no place for a replica.",
-            Reason.APPLY_REFUSED: "The API server refuses an object; the message says why.",
+            Reason.APPLY_REFUSED: "An object cannot be written; the message says why.",
+            Reason.STATUS_UNREADABLE: "The status was written by another release; nothing is done until it can be read.",
         },
     ),
     ConditionType.RECONCILING: ConditionDoc(
@@ -144,7 +146,8 @@ CONDITIONS: Mapping[ConditionType, ConditionDoc] = {
             Reason.SMOKE_TEST_FAILED: "A ready engine did not answer a real completion.",
             Reason.INVALID_CONFIGURATION: "The spec cannot be rendered; the message names the field.",
             Reason.UNSUPPORTED_BY_ENGINE: "The engine version cannot do this; the message names one that can.",
-            Reason.APPLY_REFUSED: "The API server refuses an object; the message says why.",
+            Reason.APPLY_REFUSED: "An object cannot be written; the message says why.",
+            Reason.STATUS_UNREADABLE: "The status was written by another release; nothing is done until it can be read.",
             Reason.UNSCHEDULABLE: "No node can take a replica; the message is the scheduler's.",
         },
         only_while_true=True,

@@ -4,9 +4,9 @@ import copy
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
 
-from breakeven.control.cache import Cache
+from breakeven.control.cache import Cache, key_of
 from breakeven.control.drift import drifted, fingerprint
-from breakeven.control.errors import Conflict
+from breakeven.control.errors import Conflict, Gone, Refused, Retry
 from breakeven.control.fleet import variant_of
 from breakeven.control.moves import Move, Step
 from breakeven.control.ports import Key, Manifest, Outside
@@ -73,6 +73,7 @@ class Applier:
         key = Key(about["metadata"]["namespace"], about["metadata"]["name"])
         # What stops comes before what starts: a replica must find its GPU free.
         for manifest in sorted(writes.apply, key=lambda m: _grows(self._cache, m)):
+            await self._is_ours(about, manifest)
             await self.fence()
             live = await cluster.apply(manifest)
             recorder.wrote(manifest["kind"], verb="apply")
@@ -92,6 +93,37 @@ class Applier:
         """Raises Conflict when somebody else may be writing."""
         if not self._outside.leadership.may_write():
             raise Conflict("the lease is not held any more; nothing is written", 5.0)
+
+    async def _is_ours(self, about: Manifest, manifest: Manifest) -> None:
+        """Look before a first apply: an apply would take an object over that somebody else made.
+
+        Raises
+        ------
+        Refused
+            If the object was made by somebody else.
+        Retry
+            If it belonged to a deleted resource of the same name and is not collected yet.
+        """
+        kind, meta = manifest["kind"], manifest["metadata"]
+        live = self._cache.find(kind, meta["namespace"], meta["name"])
+        if live is None:
+            try:
+                cluster = self._outside.cluster
+                live = await cluster.get(manifest["apiVersion"], kind, meta["namespace"], meta["name"])
+            except Gone:
+                return
+        owner = next((r for r in live["metadata"].get("ownerReferences") or [] if r.get("controller")), None)
+        if owner is not None and owner["uid"] == about["metadata"]["uid"]:
+            return
+        if owner is not None and (owner["kind"], owner["name"]) == (about["kind"], about["metadata"]["name"]):
+            raise Retry(f"{kind} {meta['name']} of a deleted resource of this name is not collected yet", 1.0)
+        if owner is None and key_of(live) == key_of(about):
+            return  # orphaned by `kubectl delete --cascade=orphan`: taken in again
+        whose = f"{owner['kind']} {owner['name']}" if owner else "somebody else"
+        raise Refused(
+            f"{kind} {meta['name']} is there already and belongs to {whose}: "
+            "delete it or give the resource another name; it is left as it is"
+        )
 
     def forget(self, key: Key) -> None:
         """The resource is gone."""

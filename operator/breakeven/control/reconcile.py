@@ -53,6 +53,9 @@ class _Parsed:
     status: Status
     error: str = ""
     """Why the spec could not be read, with the field named."""
+    unreadable: str = ""
+    """Why the status could not be read: then nothing is done, for starting over would forget what runs and what was
+    proven."""
     fitness: Fitness = field(default_factory=Fitness)
 
 
@@ -85,6 +88,8 @@ class Reconciler:
         self._parsed: dict[Key, _Parsed] = {}
         self._disturbed: dict[Key, dict[str, datetime]] = {}
         self._met: set[Key] = set()
+        self._refusals: dict[Key, str] = {}
+        """Why an object could not be written, until it can."""
 
     def pod_monitors(self, served: bool) -> None:
         """Say whether the cluster has PodMonitors."""
@@ -92,6 +97,7 @@ class Reconciler:
 
     async def reconcile(self, key: Key) -> Outcome:
         """Run one pass. Raises errors of `control.errors`; the caller decides when to come back."""
+        await self._readable(key)
         if self._unread(key):
             return Outcome(again_s=_SOON.total_seconds())
         plan = self._plan(key)
@@ -104,9 +110,25 @@ class Reconciler:
             self._forget(key)
             return Outcome()
         if not plan.idle:
-            await self._write(key, plan)
+            await self._write_or_say(key, plan)
         self._outside.recorder.reports(key, plan.status, plan.decision)
         return Outcome(again_s=self._again(plan).total_seconds())
+
+    async def _readable(self, key: Key) -> None:
+        """Raises Refused when the status was written by a release that knows more; its conditions then say so."""
+        body = self._cache.resource(key)
+        if body is None or body["metadata"].get("deletionTimestamp"):
+            return
+        why = self._read(key, body).unreadable
+        if not why:
+            return
+        old, now = body.get("status") or {}, self._outside.clock.now()
+        generation = int(body["metadata"]["generation"])
+        new = report.unreadable(old, message=why, generation=generation, now=now)
+        if new != old and self._outside.leadership.may_write():
+            self._cache.put(await self._outside.cluster.apply_status(_status_manifest(body, new)))
+            self._outside.recorder.wrote(KIND, verb="status")
+        raise Refused(why)
 
     def _unread(self, key: Key) -> bool:
         """Whether a new process has not read the metrics of a resource yet that an older one served.
@@ -145,7 +167,7 @@ class Reconciler:
         generation = int(body["metadata"]["generation"])
         memory = _memory(parsed.status)
         observation = self._observe(key, spec, memory, now)
-        declared = Declared(spec=spec, generation=generation, **_command(body, generation))
+        declared = Declared(spec=spec, generation=generation, **_command(body))
         decision = self._core.decide(declared, memory, observation, now)
         targets = [Target(variant=p.variant.name, replicas=p.replicas) for p in decision.placements]
         move = next_move(targets, observation.fleet, _limits(spec, now))
@@ -177,6 +199,7 @@ class Reconciler:
             observation=observation,
             decision=decision,
             move=move,
+            refused="" if writes.empty else self._refusals.get(key, ""),
         )
         status = report.status_of(seen, parsed.status, now)
         return _Plan(body=body, old=parsed.status, status=status, decision=decision, move=move, writes=writes)
@@ -243,14 +266,27 @@ class Reconciler:
             mark = cache.changes
             cache.replace(kind, await cluster.list(api_version, kind, key.namespace, labels), mark, of=key)
 
-    async def _write(self, key: Key, plan: _Plan) -> None:
-        """Status, then Events, then objects: see the module's docstring."""
+    async def _write_or_say(self, key: Key, plan: _Plan) -> None:
+        """Write; what the API server refuses stands in the conditions as long as it does."""
+        try:
+            await self._report(key, plan)
+            await self._applier.carry_out(plan.body, plan.writes, plan.move)
+        except Refused as error:
+            self._refusals[key] = str(error)
+            again = self._plan(key)
+            if again is not None:
+                await self._report(key, again)
+            raise
+        self._refusals.pop(key, None)
+
+    async def _report(self, key: Key, plan: _Plan) -> None:
+        """The status, then Events. Objects come after both: see the module's docstring."""
         if report.says_more(plan.status, plan.old):
             await self._applier.fence()
-            self._cache.put(await self._outside.cluster.apply_status(_status_manifest(plan)))
+            status = plan.status.model_dump(mode="json", exclude_none=True)
+            self._cache.put(await self._outside.cluster.apply_status(_status_manifest(plan.body, status)))
             self._outside.recorder.wrote(KIND, verb="status")
             await self._tell(key, plan)
-        await self._applier.carry_out(plan.body, plan.writes, plan.move)
 
     async def _tell(self, key: Key, plan: _Plan) -> None:
         for news in plan.decision.news if plan.decision else ():
@@ -298,6 +334,7 @@ class Reconciler:
         self._parsed.pop(key, None)
         self._disturbed.pop(key, None)
         self._met.discard(key)
+        self._refusals.pop(key, None)
         self._smoke.forget(key)
         self._applier.forget(key)
         self._outside.metrics.forget(key)
@@ -308,8 +345,11 @@ def _parse(body: Manifest, version: str, generation: str, core: Core, fits: Fitn
     try:
         status = Status.model_validate(body.get("status") or {})
     except ValidationError as error:
-        # Written by somebody else. Starting over would forget which variant was proven, and what is running.
-        raise Refused(f"status cannot be read, so nothing is done: {_words(error, 'status')}") from error
+        words = (
+            "the status was written by another release of the operator or by hand, so nothing is done: "
+            f"{_words(error, 'status')}"
+        )
+        return _Parsed(version=version, generation=generation, spec=None, status=Status(), unreadable=words)
     try:
         spec = SpeculativeDeploymentSpec.model_validate(body.get("spec") or {})
     except ValidationError as error:
@@ -331,17 +371,16 @@ def _memory(status: Status) -> Memory:
     return Memory(**{name: getattr(status, name) for name in Memory.model_fields})
 
 
-def _command(body: Manifest, generation: int) -> dict[str, str]:
-    """The one-shot command and its identity.
+def _command(body: Manifest) -> dict[str, str]:
+    """The one-shot command and its identity, which is the text itself: a change of the spec does not repeat it.
 
-    `abort` is taken once per generation; `abort/anything` once for that word, whatever the generation. The annotation
-    stays: the operator has no right to write the resource itself.
+    The annotation stays, since the operator has no right to write the resource. The same command again is another text
+    (`abort/again`), or the annotation removed and set once more.
     """
     text = str((body["metadata"].get("annotations") or {}).get(COMMAND, "")).strip()[:64]
     if not text:
         return {}
-    word, _, nonce = text.partition("/")
-    return {"command": word, "command_id": text if nonce else f"{word}@{generation}"}
+    return {"command": text.partition("/")[0], "command_id": text}
 
 
 def _limits(spec: SpeculativeDeploymentSpec, now: datetime) -> Limits:
@@ -364,8 +403,8 @@ def _count(name: str, move: Move, fleet: Any) -> int:
     return int(fleet[name].wanted) if name in fleet else 0
 
 
-def _status_manifest(plan: _Plan) -> Manifest:
-    meta = plan.body["metadata"]
+def _status_manifest(body: Manifest, status: dict[str, Any]) -> Manifest:
+    meta = body["metadata"]
     return {
         "apiVersion": API_VERSION,
         "kind": KIND,
@@ -376,5 +415,5 @@ def _status_manifest(plan: _Plan) -> Manifest:
             "uid": meta["uid"],
             "resourceVersion": meta["resourceVersion"],
         },
-        "status": plan.status.model_dump(mode="json", exclude_none=True),
+        "status": status,
     }

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from pydantic import ValidationError
+
 from breakeven.api.conditions import ConditionType, Reason, find_condition, set_condition
 from breakeven.api.spec import DraftSpec, Mode, SpeculativeDeploymentSpec
 from breakeven.api.status import Condition, Memory, Role, State, Status, VariantStatus
@@ -15,6 +17,7 @@ from breakeven.domain.decision import Decision, Finding
 from breakeven.domain.observation import Fleet, Observation
 from breakeven.render.names import Owner, selector
 
+_LONGEST = 2000
 _LEAVING = "leaving"
 """What a variant drafts with when that is no longer known."""
 
@@ -30,6 +33,8 @@ class Seen:
     observation: Observation
     decision: Decision
     move: Move
+    refused: str = ""
+    """Why the API server, or we for its sake, did not take an object of the last pass."""
 
 
 def status_of(seen: Seen, old: Status, now: datetime) -> Status:
@@ -63,6 +68,25 @@ def refused_status(old: Status, *, reason: Reason, message: str, generation: int
         )
     kept = [c for c in conditions if c.type != ConditionType.RECONCILING]
     return old.model_copy(update={"conditions": kept, "observed_generation": generation})
+
+
+def unreadable(raw: Mapping[str, Any], *, message: str, generation: int, now: datetime) -> dict[str, Any]:
+    """A status that cannot be read, with nothing changed but the conditions that say so."""
+    try:
+        conditions = [Condition.model_validate(c) for c in raw.get("conditions") or []]
+    except ValidationError:
+        conditions = []
+    for kind, value in ((ConditionType.STALLED, True), (ConditionType.READY, False)):
+        conditions = set_condition(
+            conditions,
+            type=kind,
+            status=value,
+            reason=Reason.STATUS_UNREADABLE,
+            message=message[:_LONGEST],
+            generation=generation,
+            now=now,
+        )
+    return {**raw, "conditions": [c.model_dump(mode="json", exclude_none=True) for c in conditions]}
 
 
 def says_more(new: Status, old: Status) -> bool:
@@ -174,6 +198,8 @@ def _service(seen: Seen) -> list[Finding]:
         why = failing
         if blocked and blocked.reason == Reason.UNSCHEDULABLE:
             reason, why = Reason.UNSCHEDULABLE, blocked.message
+        if seen.refused:
+            reason, why = Reason.APPLY_REFUSED, seen.refused
         message = f"{ready} of {declared} replicas serve" + (f": {why}" if why else "")
         state = Finding(type=ConditionType.READY, status=False, reason=reason, message=message)
     return [state, _reconciling(seen, ready, declared, bool(stalled)), stalled or _absent(ConditionType.STALLED)]
@@ -194,7 +220,9 @@ def _reconciling(seen: Seen, ready: int, declared: int, stalled: bool) -> Findin
 
 
 def _stalled(seen: Seen) -> Finding | None:
-    """What only a person can change: an engine of the serving variant that keeps failing."""
+    """What only a person can change: an object is refused, or an engine of the serving variant keeps failing."""
+    if seen.refused:
+        return Finding(type=ConditionType.STALLED, status=True, reason=Reason.APPLY_REFUSED, message=seen.refused)
     stable = next((p.variant.name for p in seen.decision.placements if p.role is Role.STABLE), "")
     f = seen.observation.fleet.get(stable)
     if f is None or not f.failing:

@@ -33,8 +33,10 @@ class SmokeDesk:
     def look(self, key: Key, pods: Iterable[Manifest], *, variant: str, model: str) -> Mapping[str, tuple[Smoke, str]]:
         """Outcome for one variant; starts the test for its ready pods that have none yet."""
         known = self._results.setdefault(key, {})
-        mine = [p for p in pods if variant_of(p) == variant and alive(p) and ready_since(p)]
+        mine = [p for p in pods if variant_of(p) == variant and alive(p)]
         for pod in mine:
+            if not ready_since(pod):
+                continue  # an engine that died of the test is not ready any more, and its outcome counts
             uid, address = pod["metadata"]["uid"], pod.get("status", {}).get("podIP", "")
             if uid not in known and address:
                 known[uid] = _Result(Smoke.PENDING, "")

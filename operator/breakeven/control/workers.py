@@ -5,7 +5,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable
 
-from breakeven.control.errors import ControlError, Refused, Retry
+from breakeven.control.errors import ControlError, Gone, Refused, Retry
 from breakeven.control.outcome import Outcome
 from breakeven.control.ports import Key, Recorder
 from breakeven.control.queue import KeyQueue
@@ -22,7 +22,7 @@ class Workers:
         reconcile: Callable[[Key], Awaitable[Outcome]],
         recorder: Recorder,
         *,
-        refused_s: float = 300.0,
+        refused_s: float = 60.0,
     ) -> None:
         self._queue = queue
         self._reconcile = reconcile
@@ -52,6 +52,10 @@ class Workers:
             error = type(exc).__name__.lower()
             delay = await self._queue.retry(key, exc.after_s or 0.0)
             log.warning("again in %.1f s: %s", delay, exc, extra={"key": str(key)})
+        except Gone as exc:
+            error = "gone"  # deleted while the pass ran: the next one finds that out
+            log.debug("%s", exc, extra={"key": str(key)})
+            await self._queue.retry(key)
         except ControlError as exc:
             error = type(exc).__name__.lower()
             log.warning("%s", exc, extra={"key": str(key)})
