@@ -17,7 +17,7 @@ class Declared:
     command: str = ""
     """One-shot annotation `breakeven.dev/command`: promote, abort, retry or restart; empty when there is none."""
     command_id: str = ""
-    """Identity of that command (its value and the generation), recorded when consumed."""
+    """Identity of that command (the whole text of the annotation), recorded when consumed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

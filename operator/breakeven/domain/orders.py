@@ -87,6 +87,8 @@ def obey_mode(now: Situation) -> Memory | None:
 def obey_command(now: Situation) -> Memory | None:
     """A one-shot annotation, taken once."""
     command, identity = now.declared.command, now.declared.command_id
+    if not identity and now.memory.command:
+        return now.memory.model_copy(update={"command": ""})  # taken away: the same may be given again
     if not command or not identity or identity[:64] == now.memory.command:
         return None
     return _carried_out(now, command).model_copy(update={"command": identity[:64]})
