@@ -36,8 +36,9 @@ class Owner:
                 "kind": KIND,
                 "name": self.name,
                 "uid": self.uid,
+                # Without blockOwnerDeletion: where OwnerReferencesPermissionEnforcement is on, that takes a right to
+                # update finalizers of the resource, which the operator does not have and does not need.
                 "controller": True,
-                "blockOwnerDeletion": True,
             }
         ]
 
