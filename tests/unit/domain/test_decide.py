@@ -255,6 +255,20 @@ def test_commands_are_taken_once(world: Make) -> None:
     assert w.memory.state == State.TRIAL
 
 
+def test_command_counts_again_when_it_was_taken_away_in_between(world: Make) -> None:
+    w = world()
+    w.step()
+    for _ in range(2):
+        w.command, w.command_id = "retry", "retry"
+        w.step()
+        w.generation += 1
+        w.step()
+        w.command, w.command_id = "", ""
+        w.step()
+        assert w.memory.command == ""
+    assert [n for n in w.news if n[0] == "Retry"] == [("Retry", "Commanded")] * 2
+
+
 def test_the_day_allows_no_more_changes_than_declared(world: Make) -> None:
     w = world(policy={"maxTransitionsPerDay": 2, "cooldown": "5m"})
     for hour in range(20):
