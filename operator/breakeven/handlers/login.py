@@ -30,7 +30,7 @@ def register(registry: kopf.OperatorRegistry, kubeconfig: Path | None) -> None:
             raise kopf.LoginError("no service account token, and no kubeconfig was given")
         return dataclasses.replace(found, expiration=datetime.now(UTC) + _LIFETIME)
 
-    kopf.on.login(registry=registry, id="breakeven", errors=kopf.ErrorsMode.PERMANENT)(login)
+    kopf.on.login(registry=registry, id="login", errors=kopf.ErrorsMode.PERMANENT)(login)
 
 
 def from_file(path: Path) -> kopf.ConnectionInfo:

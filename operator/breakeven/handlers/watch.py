@@ -24,7 +24,7 @@ def register(registry: kopf.OperatorRegistry, cache: Cache, queue: KeyQueue) -> 
         await take(event, cache, queue)
 
     for where in ((GROUP, VERSION, PLURAL), ("apps", "v1", "deployments"), ("", "v1", "pods"), ("", "v1", "services")):
-        kopf.on.event(*where, registry=registry, id="breakeven")(seen)
+        kopf.on.event(*where, registry=registry, id="watch")(seen)
 
 
 async def take(event: kopf.RawEvent, cache: Cache, queue: KeyQueue) -> None:
