@@ -192,7 +192,8 @@ def _speculating(status: Status) -> bool:
 
 
 def _off(status: Status) -> bool:
-    return all(v["speculation"] == "off" or v["ready"] == 0 for v in status.get("variants") or [])
+    variants = status.get("variants") or []
+    return all(v["wanted"] == v["ready"] if v["speculation"] == "off" else v["ready"] == 0 for v in variants)
 
 
 def run(stage: Stage, *, keep: bool) -> int:
