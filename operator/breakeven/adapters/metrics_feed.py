@@ -273,14 +273,14 @@ class MetricsFeed:
         untils = {p.name: h.until for p in ready if (h := endpoint.histories.get((p.namespace, p.name)))}
         final = min((untils[p.name] for p in fresh), default=floor(now / length))
         numbers = range(floor((now - query.history.total_seconds()) / length) - 1, final)
-        batches, by_replica = held.batches(
+        batches = held.batches(
             [_replica(p, endpoint) for p in pods],
             length=length,
             warmup=warmup,
             numbers=numbers,
             firm=min(untils.values(), default=final),
         )
-        return Arm(variant=variant, batches=batches, ready=len(ready), scraped=len(fresh), by_replica=by_replica)
+        return Arm(variant=variant, batches=batches, ready=len(ready), scraped=len(fresh))
 
 
 def _replica(pod: Pod, endpoint: EndpointFeed) -> Replica:

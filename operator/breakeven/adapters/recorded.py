@@ -113,12 +113,10 @@ class RecordedArm:
         ]
         final = min((self.replicas[n].history.until for n in present), default=number(now, self.length))
         numbers = range(number(now - self.keep, self.length), min(final, number(now, self.length)))
-        batches, by_replica = self._made.batches(
-            seen, length=self.length, warmup=self.warmup, numbers=numbers, firm=numbers.stop
-        )
+        batches = self._made.batches(seen, length=self.length, warmup=self.warmup, numbers=numbers, firm=numbers.stop)
         for replica in self.replicas.values():
             replica.history.prune(now - self.keep - 2 * self.length)
-        return Arm(variant=variant, batches=batches, ready=len(present), scraped=len(present), by_replica=by_replica)
+        return Arm(variant=variant, batches=batches, ready=len(present), scraped=len(present))
 
     def _fresh(self, replica: _Replica, now: float) -> bool:
         newest, interval = replica.history.newest, replica.history.interval or DEFAULT_INTERVAL_S

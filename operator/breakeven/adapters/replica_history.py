@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from itertools import count
 from statistics import median
 
+from breakeven.adapters.packed_pieces import PackedPieces
 from breakeven.adapters.promql import Target
-from breakeven.domain.batches import Piece, cut, number
+from breakeven.domain.batches import cut, number
 from breakeven.domain.observation import Scrape
 
 _SERIALS = count()
@@ -22,7 +23,7 @@ class ReplicaHistory:
         """Up to when Prometheus was asked about it, in Unix seconds."""
         self.target: Target | None = None
         """The scrape target that speaks for it."""
-        self.pieces: dict[int, Piece] = {}
+        self.pieces = PackedPieces()
         self.restarts: list[float] = []
         self.newest: float | None = None
         """Time of the newest scrape."""
@@ -58,7 +59,8 @@ class ReplicaHistory:
     def _settle(self) -> None:
         done = cut(self._recent, length=self.length, interval=self.interval or self.length, since=self._next)
         fresh = [r for r in done.restarts if r not in self.restarts]
-        self.pieces.update(done.pieces)
+        for n, piece in sorted(done.pieces.items()):
+            self.pieces.put(n, piece)
         self.restarts.extend(fresh)
         self._next = done.until
         boundary = bisect_right([s.at for s in self._recent], self._next * self.length) - 1
@@ -69,6 +71,5 @@ class ReplicaHistory:
         """Forget what lies before this time."""
         first = number(oldest, self.length)
         self._next = max(self._next, first)
-        for n in [n for n in self.pieces if n < first]:
-            del self.pieces[n]
+        self.pieces.prune(first)
         self.restarts = [r for r in self.restarts if r >= oldest]

@@ -124,16 +124,23 @@ def contributes(replica: Replica, *, start: float, end: float, warmup: float) ->
     return not any(start - warmup < r <= end for r in replica.restarts)
 
 
-def batch_of(replicas: Sequence[Replica], n: int, *, length: float, warmup: float) -> Batch | None:
-    """Batch `n` of one arm; None when too few replicas contribute. Replicas come in order of their names."""
+def contributors(replicas: Sequence[Replica], n: int, *, length: float, warmup: float) -> Sequence[Replica] | None:
+    """Replicas that batch `n` of their arm consists of; None when they are too few for a batch."""
     start, end = n * length, (n + 1) * length
     expected = [r for r in replicas if r.ready_since is not None and r.ready_since < end]
-    parts = [r.pieces[n] for r in expected if n in r.pieces and contributes(r, start=start, end=end, warmup=warmup)]
-    if not parts or len(parts) < COVERAGE * len(expected):
+    found = [r for r in expected if n in r.pieces and contributes(r, start=start, end=end, warmup=warmup)]
+    return found if found and len(found) >= COVERAGE * len(expected) else None
+
+
+def batch_of(replicas: Sequence[Replica], n: int, *, length: float, warmup: float) -> Batch | None:
+    """Batch `n` of one arm; None when too few replicas contribute. Replicas come in order of their names."""
+    found = contributors(replicas, n, length=length, warmup=warmup)
+    if found is None:
         return None
+    parts = [r.pieces[n] for r in found]
     return Batch(
-        start=start,
-        end=end,
+        start=n * length,
+        end=(n + 1) * length,
         totals=total(p.totals for p in parts),
         gauges=level([p.gauges for p in parts]),
         replicas=len(parts),
@@ -145,17 +152,3 @@ def combine(replicas: Sequence[Replica], *, length: float, warmup: float, number
     ordered = sorted(replicas, key=lambda r: r.name)
     found = (batch_of(ordered, n, length=length, warmup=warmup) for n in numbers)
     return tuple(b for b in found if b is not None)
-
-
-def shares(replicas: Sequence[Replica], *, length: float, warmup: float, numbers: range) -> dict[str, Totals]:
-    """What each replica contributed to these batches, by name."""
-    found = {}
-    for replica in sorted(replicas, key=lambda r: r.name):
-        parts = [
-            replica.pieces[n].totals
-            for n in numbers
-            if n in replica.pieces and contributes(replica, start=n * length, end=(n + 1) * length, warmup=warmup)
-        ]
-        if parts:
-            found[replica.name] = total(parts)
-    return found

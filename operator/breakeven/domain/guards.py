@@ -100,7 +100,7 @@ def guard_stable(now: Situation) -> Memory | None:
     return disable(now, "EngineFailing", f"replicas with speculation do not come up: {fleet.failing}")
 
 
-def recent(now: Situation, variant: Variant) -> tuple[Batch, ...]:
+def recent(now: Situation, variant: Variant) -> Sequence[Batch]:
     """The newest batches of an arm that cover the grace, all of them within it or nothing."""
     arm = now.arm(variant)
     if arm is None:

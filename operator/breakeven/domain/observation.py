@@ -3,7 +3,7 @@
 Names follow vLLM's counters; what one increment means is in docs/metrics.md. `None` is "absent, unknown", never zero.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -83,15 +83,13 @@ class Arm:
 
     variant: str
     """`Variant.name`."""
-    batches: tuple[Batch, ...]
+    batches: Sequence[Batch]
     """Complete batches, oldest first. One in which more than a fifth of the replicas was missing, warming up or
     changing is left out, so ends need not be adjacent."""
     ready: int
     """Replicas that serve, from the API server."""
     scraped: int
     """Replicas of those with fresh samples."""
-    by_replica: Mapping[str, Totals] = field(default_factory=dict)
-    """Increase over the last ten batches, by pod name: for spread between pods."""
 
 
 class Smoke(StrEnum):

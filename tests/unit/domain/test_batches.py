@@ -5,7 +5,7 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from breakeven.domain.batches import Piece, Replica, combine, cut, interval_of, level, shares
+from breakeven.domain.batches import Piece, Replica, combine, cut, interval_of, level
 from breakeven.domain.observation import Gauges, Scrape, Totals
 
 
@@ -98,7 +98,6 @@ def test_replicas_that_are_not_ready_neither_count_nor_are_missed() -> None:
     both = [ready("a"), ready("b", since=None)]
     batches = combine(both, length=60, warmup=0, numbers=range(2))
     assert [b.replicas for b in batches] == [1, 1]
-    assert shares(both, length=60, warmup=0, numbers=range(2)) == {"a": Totals(generation_tokens=2.0)}
 
 
 def test_nobody_gives_nothing() -> None:
