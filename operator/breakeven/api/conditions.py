@@ -58,6 +58,7 @@ class Reason(StrEnum):
     BELOW_BREAK_EVEN = "BelowBreakEven"
     BELOW_ACCEPTANCE_FLOOR = "BelowAcceptanceFloor"
     LATENCY_REGRESSION = "LatencyRegression"
+    TRIAL_FAILED = "TrialFailed"
     COOLING_DOWN = "CoolingDown"
     TOO_MANY_TRANSITIONS = "TooManyTransitions"
     ADVISED_OFF = "AdvisedOff"
@@ -166,6 +167,7 @@ CONDITIONS: Mapping[ConditionType, ConditionDoc] = {
             Reason.LATENCY_REGRESSION: "False: a tail latency rose more than spec.thresholds.latency allows.",
             Reason.SMOKE_TEST_FAILED: "False: the speculating engine did not answer a real completion.",
             Reason.ENGINE_FAILING: "False: the speculating engine did not come up.",
+            Reason.TRIAL_FAILED: "True: what serves goes on; a trial of something else failed, with its figures.",
             Reason.COOLING_DOWN: "False: the next trial waits for spec.policy.cooldown.",
             Reason.TOO_MANY_TRANSITIONS: "Frozen: spec.policy.maxTransitionsPerDay is used up.",
             Reason.ADVISED_OFF: "Mode Advise: it would be switched off.",

@@ -30,6 +30,7 @@ from breakeven.control.moves import Limits, Move, Step, Target, Wait, next_move
 from breakeven.control.outcome import Outcome
 from breakeven.control.ports import STARTING, Key, Manifest, MetricsQuery, Outside
 from breakeven.control.smoke import SmokeDesk
+from breakeven.control.spoken import known_as, spoken
 from breakeven.control.windows import window_open
 from breakeven.domain.decision import Decision, Declared
 from breakeven.domain.observation import Observation, Smoke
@@ -170,7 +171,10 @@ class Reconciler:
         declared = Declared(spec=spec, generation=generation, **_command(body))
         decision = self._core.decide(declared, memory, observation, now)
         targets = [Target(variant=p.variant.name, replicas=p.replicas) for p in decision.placements]
-        move = next_move(targets, observation.fleet, _limits(spec, now))
+        move = spoken(
+            next_move(targets, observation.fleet, _limits(spec, now)),
+            known_as(decision.placements, parsed.status.variants),
+        )
         wanted = [
             Wanted(
                 variant=p.variant,

@@ -17,6 +17,8 @@ from breakeven.domain.decision import Decision, Finding
 from breakeven.domain.observation import Fleet, Observation
 from breakeven.render.names import Owner, selector
 
+_FAILED = ("RollBack", "EndTrial")
+"""Decisions about a canary that leave what serves as it was."""
 _LONGEST = 2000
 _LEAVING = "leaving"
 """What a variant drafts with when that is no longer known."""
@@ -235,7 +237,12 @@ def _speculation(seen: Seen) -> Finding:
     memory = seen.decision.memory
     on = bool(memory.stable and memory.stable.speculates)
     last = memory.decisions[0] if memory.decisions else None
-    if last:
+    if last and on and last.action in _FAILED:
+        # The figures of what failed would read as those of what serves.
+        reason = Reason.TRIAL_FAILED
+        message = f"{describe(memory.stable.draft if memory.stable else None)} serves on; the trial beside it failed"
+        message += f" ({last.action}, {last.reason}): {last.message}"
+    elif last:
         reason, message = last.reason, last.message
     elif seen.spec.draft is None:
         reason, message = Reason.NO_DRAFT, "spec.draft is absent"

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
+from breakeven.api.scalars import format_duration
 from breakeven.api.spec import HoldbackMode, LadderStep
 from breakeven.api.status import Memory, Source, State
 from breakeven.domain import capacity, control_profile, cooldown
@@ -123,7 +124,8 @@ def return_control(now: Situation) -> Memory | None:
     if grew is None or now.now - grew < quiet:
         return None
     bands = len(memory.profile)
-    message = f"{bands} bands of load are measured and none was new for {quiet}; its replicas speculate again"
+    message = f"{bands} bands of load are measured and none was new for {format_duration(quiet)}"
+    message += "; its replicas speculate again"
     return noted(now, "ReturnControl", "NothingNew", message, holdback=False, **CALM)
 
 

@@ -1,5 +1,8 @@
 """The rules of a trial: when it begins, and how it ends."""
 
+from pydantic.alias_generators import to_camel
+
+from breakeven.api.scalars import format_duration
 from breakeven.api.status import Memory, State
 from breakeven.api.variant import Variant
 from breakeven.domain import capacity, cooldown
@@ -53,10 +56,25 @@ def begin_trial(now: Situation) -> Memory | None:
         return None
     message = f"try {describe(wanted)} against {describe(now.stable)}"
     if wanted.baseline != now.stable.baseline:
-        message += ": the engine or its target changed"
+        message += f": {changes(now.stable, wanted)}"
     if capacity.one_after_the_other(now):
         message += "; one replica, so one after the other, with wider bounds"
     return start_trial(now, wanted, _why(now), message)
+
+
+def changes(old: Variant, new: Variant) -> str:
+    """Which fields differ besides the draft, in words; plain values with both."""
+    parts = []
+    for part in ("engine", "target", "hardware"):
+        before, after = getattr(old, part), getattr(new, part)
+        for name, value in after:
+            if getattr(before, name) == value:
+                continue
+            said = f" is {value} instead of {getattr(before, name)}" if isinstance(value, str) else " changed"
+            parts.append(f"spec.{part}.{to_camel(name)}{said}")
+    if old.pod_template != new.pod_template:
+        parts.append("spec.podTemplate changed")
+    return ", ".join(parts)[:400]
 
 
 def end_trial(now: Situation, found: Judgement) -> Memory | None:
@@ -86,7 +104,9 @@ def end_trial(now: Situation, found: Judgement) -> Memory | None:
 def _out_of_time(now: Situation, found: Judgement) -> Memory:
     limit = now.evidence.trial_timeout
     figures = _figures(found) or (found.hold.message if found.hold else "nothing could be measured")
-    return fail_trial(now, "Undecided", f"no verdict within {limit} (spec.evidence.trialTimeout): {figures}")
+    return fail_trial(
+        now, "Undecided", f"no verdict within {format_duration(limit)} (spec.evidence.trialTimeout): {figures}"
+    )
 
 
 def _load_fell(now: Situation) -> bool:
