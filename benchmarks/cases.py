@@ -40,13 +40,20 @@ def fitted_host(case: Case) -> str | None:
 
 
 def with_host(case: Case, constants: Sequence[float]) -> Generation:
-    """The row's generation with other host costs of speculation: per step, per sequence, per position."""
+    """The row's generation with other host costs of speculation: per step, sequence, position, and whole vocabulary."""
     generation = generation_of(case.engine, case.method)
-    host = replace(generation.speculating, extra=constants[0], extra_sequence=constants[1], extra_position=constants[2])
+    step, sequence, position, vocabulary = constants
+    host = replace(
+        generation.speculating,
+        extra=step,
+        extra_sequence=sequence,
+        extra_position=position,
+        whole_vocabulary=vocabulary,
+    )
     return replace(generation, speculating=host)
 
 
-def refit(cases: Sequence[Case]) -> tuple[float, float, float]:
+def refit(cases: Sequence[Case]) -> tuple[float, float, float, float]:
     """Host costs that fit these rows best; zero when there are none, which is the model without them."""
 
     def residuals(constants: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -58,11 +65,11 @@ def refit(cases: Sequence[Case]) -> tuple[float, float, float]:
         return np.array(errors)
 
     if not cases:
-        return 0.0, 0.0, 0.0
+        return 0.0, 0.0, 0.0, 0.0
     found = least_squares(
-        residuals, [3.0, 0.05, 0.05], bounds=([0.0] * 3, [20.0, 3.0, 3.0]), loss="soft_l1", f_scale=0.15
+        residuals, [3.0, 0.05, 0.05, 0.05], bounds=([0.0] * 4, [20.0, 3.0, 3.0, 3.0]), loss="soft_l1", f_scale=0.15
     ).x
-    return float(found[0]), float(found[1]), float(found[2])
+    return float(found[0]), float(found[1]), float(found[2]), float(found[3])
 
 
 def usable(case: Case) -> bool:
@@ -75,7 +82,7 @@ def usable(case: Case) -> bool:
 
 def cross_validated(cases: Sequence[Case]) -> Score:
     """Every row predicted with constants fitted without its source."""
-    constants: dict[tuple[str, str], tuple[float, float, float]] = {}
+    constants: dict[tuple[str, str], tuple[float, float, float, float]] = {}
 
     def predictor(case: Case) -> Guess | None:
         name = fitted_host(case)

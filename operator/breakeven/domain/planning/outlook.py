@@ -58,6 +58,8 @@ class Situation:
     host: Host
     block_draft: bool = False
     """Whether one pass drafts the whole block."""
+    whole_vocabulary: bool = False
+    """Whether each draft pass scores the whole vocabulary, as EAGLE and MTP heads do."""
     fit: Constants = H200_FIT
 
     def plain(self, batch: float) -> float:
@@ -85,6 +87,7 @@ class Situation:
             host=self.host,
             draft=self.draft,
             passes=1 if self.block_draft else k,
+            whole_vocabulary=self.whole_vocabulary,
         )
         return slow / self.plain(batch)
 

@@ -279,6 +279,7 @@ class _Planner:
             plain_host=plain,
             host=host,
             block_draft=spec.method in _BLOCK_DRAFTERS,
+            whole_vocabulary=spec.method in (DraftMethod.EAGLE, DraftMethod.MTP),
         )
 
     def _profile(self) -> Profile | None:

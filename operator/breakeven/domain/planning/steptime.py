@@ -75,6 +75,8 @@ class Host:
     """Further time per speculating step and sequence."""
     extra_position: float = 0.0
     """Further time per speculating step and verified position."""
+    whole_vocabulary: float = 0.0
+    """Further time per sequence and draft pass of a head that scores the whole vocabulary, not a share of it."""
     expands: bool = False
     """Verification reads the KV cache once for each position, not once per sequence (batch expansion)."""
     source: str = ""
@@ -167,19 +169,22 @@ def speculating_step(
     draft: Load | None = None,
     passes: int | None = None,
     drafted_share: float = 1.0,
+    whole_vocabulary: bool = False,
 ) -> float:
     """Milliseconds of a decode step that drafts and verifies k tokens.
 
     `passes` is the number of draft passes: k for a drafter that runs once per token, 1 for one that drafts a block
     at once. `drafted_share` is the share of sequences that drafted at all (n-gram drafts only on a match).
+    `whole_vocabulary` says that each pass scores all of the target's tokens, as EAGLE and MTP heads do.
     """
     positions = batch * (1.0 + k * drafted_share)
     reads = positions if host.expands else batch
     gpu = forward(target, tokens=positions, sequences=reads, context=context, chip=chip, gpus=gpus, fit=fit)
     time = gpu + host.plain + host.plain_sequence * batch
     time += host.extra + host.extra_sequence * batch + host.extra_position * positions
+    drafting = k if passes is None else passes
+    if whole_vocabulary:
+        time += host.whole_vocabulary * drafting * batch
     if draft is not None:
-        time += draft_time(
-            draft, passes=k if passes is None else passes, batch=batch, context=context, chip=chip, gpus=gpus, fit=fit
-        )
+        time += draft_time(draft, passes=drafting, batch=batch, context=context, chip=chip, gpus=gpus, fit=fit)
     return time

@@ -43,7 +43,7 @@ def test_rows_that_constants_were_fitted_on_are_left_out_and_counted() -> None:
 
 
 def test_ties_count_but_decide_nothing() -> None:
-    total = score([case(measured_speedup=value) for value in ("1.02", "0.98", "1.5", "0.5")]).groups[0]
+    total = score([case(measured_speedup=value) for value in ("1.03", "0.97", "1.5", "0.5")]).groups[0]
     assert (total.rows, total.ties, total.faster, total.slower) == (4, 2, 1, 1)
     assert total.always.slower_right == 0 and total.missed == ("x1",)
 
@@ -65,6 +65,9 @@ def test_a_target_of_unknown_size_is_not_predicted() -> None:
         ({"load_value": "256", "mean_accept_len": "1.2"}, True),
         ({"k": "32", "mean_accept_len": "2.18", "method": "eagle", "hardware": "A100-40GB"}, True),
         ({"method": "eagle3-tree", "k": "21", "load_value": "128", "engine": "SGLang 0.5.9"}, True),
+        ({"method": "eagle", "k": "2", "load_value": "40", "mean_accept_len": "2.1", "engine": "vLLM V0"}, True),
+        ({"method": "eagle3", "k": "2", "load_value": "40", "mean_accept_len": "2.36", "engine": "vLLM V0"}, False),
+        ({"method": "eagle", "load_value": "40", "mean_accept_len": "2.29", "engine": "SGLang 0.4.4"}, True),
         (
             {
                 "method": "draft_model",

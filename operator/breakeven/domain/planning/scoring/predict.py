@@ -61,6 +61,7 @@ def predict(case: Case, *, hosts: Generation | None = None) -> Guess | None:
         draft=draft,
         passes=passes_of(case.method, k),
         drafted_share=_MATCHED if family(case.method) == "ngram" else 1.0,
+        whole_vocabulary=family(case.method) in ("eagle", "mtp"),
     )
     tokens = min(tokens_of(case, copy=copy, old_engine=generation.name == "vLLM V0"), k + 1.0)
     inflation = slow / plain(batch)

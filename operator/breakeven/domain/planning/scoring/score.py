@@ -11,6 +11,8 @@ from breakeven.domain.planning.scoring.row import Case
 
 TIE = 0.03
 """A measured speed-up within this of 1 decides nothing: counted, not scored for its sign."""
+_ROUNDING = 1e-9
+"""1.03 - 1 is a little above 0.03 in binary."""
 FIXED_RULE = 0.5
 
 
@@ -25,7 +27,7 @@ class Scored:
     @property
     def tie(self) -> bool:
         """Whether the measurement decides nothing."""
-        return abs(self.measured - 1.0) <= TIE
+        return abs(self.measured - 1.0) <= TIE + _ROUNDING
 
     @property
     def faster(self) -> bool:
