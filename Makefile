@@ -46,7 +46,7 @@ contracts: install
 check: lint types contracts ## lint, types and import contracts
 
 test: check tools ## everything CI runs: checks, unit, golden, component and end-to-end tests
-	@$(BIN)/pytest -m "not vllm" $(PYTEST_ARGS)
+	@$(BIN)/pytest -n 2 --dist loadfile -m "not vllm" $(PYTEST_ARGS)
 
 test-vllm: tools ## the story on a real vLLM (CPU build, about 7 GB in the per-user cache the first time)
 	@$(BIN)/pytest -m vllm -s $(PYTEST_ARGS)
