@@ -30,8 +30,9 @@ def read_resources(file: Path, *, engine_version: str | None = None) -> list[Res
     """Read every SpeculativeDeployment of a YAML or JSON file; `-` is standard input. Other kinds are passed over.
 
     Says what is wrong on stderr and ends the command: exit code 2 for a file that cannot be read, 1 for a resource that
-    is refused. `engine_version` stands in for `spec.engine.version`.
+    is refused. `engine_version` stands in for `spec.engine.version`; what a tag may say, `v0.33.0-cu130`, is read too.
     """
+    version = None if engine_version is None else _version(engine_version)
     try:
         text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
         documents = list(_flat(yaml.safe_load_all(text)))
@@ -40,13 +41,26 @@ def read_resources(file: Path, *, engine_version: str | None = None) -> list[Res
     bodies = [d for d in documents if d.get("kind") == KIND]
     if not bodies:
         raise fail(f"-f {file}: no {KIND} in it", USAGE)
-    return [_resource(body, engine_version) for body in bodies]
+    return [_resource(body, version) for body in bodies]
 
 
 def fail(message: str, code: int) -> typer.Exit:
     """Say why on stderr; the caller raises what comes back."""
     typer.echo(message, err=True)
     return typer.Exit(code)
+
+
+def _version(text: str) -> str:
+    from breakeven.engines import load
+    from breakeven.engines.versions import Version
+
+    version = Version.parse(text)
+    if version is None:
+        known = [r for r in load().releases if text and r.startswith(f"{text.removeprefix('v')}.")]
+        raise fail(
+            f"--engine-version: {text!r} is no release; write {' or '.join(known or load().releases[-1:])}", USAGE
+        )
+    return str(version)
 
 
 def _flat(documents: Any) -> Iterator[dict[str, Any]]:
@@ -63,7 +77,7 @@ def _resource(body: dict[str, Any], engine_version: str | None) -> Resource:
     name = str(metadata.get("name", ""))
     spec = body.get("spec")
     if engine_version is not None and isinstance(spec, dict) and isinstance(spec.get("engine"), dict):
-        spec = spec | {"engine": spec["engine"] | {"version": engine_version.removeprefix("v")}}
+        spec = spec | {"engine": spec["engine"] | {"version": engine_version}}
     try:
         parsed = SpeculativeDeploymentSpec.model_validate(spec)
     except ValidationError as error:

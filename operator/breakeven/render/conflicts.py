@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from breakeven.api.spec import DraftMethod
 from breakeven.engines import Caution, Finding, Reason, Refusal
 from breakeven.render.request import Request
+from breakeven.render.schedule import DEFAULT_MAX_NUM_SEQS
 
 _FIELD = "engine.extraArgs"
 _UNSUPPORTED_MODES = ("--enable-dbo", "--ubatch-size", "--enable-prompt-embeds")
@@ -54,8 +55,8 @@ def _scheduling(request: Request) -> Iterator[Finding]:
     if extra.has("--async-scheduling"):
         yield from _async_scheduling(request)
     if request.method is DraftMethod.DRAFT_MODEL and engine.applies("BatchedTokensTooFew"):
-        tokens, seqs = extra.number("--max-num-batched-tokens"), extra.number("--max-num-seqs")
-        if tokens is not None and tokens <= (seqs or 0):
+        tokens, seqs = extra.number("--max-num-batched-tokens"), extra.number("--max-num-seqs") or DEFAULT_MAX_NUM_SEQS
+        if tokens is not None and tokens <= seqs:
             yield _refuse(
                 "BatchedTokensTooFew",
                 f"--max-num-batched-tokens={tokens} must be above --max-num-seqs={seqs}: a draft model takes a "

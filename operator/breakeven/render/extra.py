@@ -14,9 +14,13 @@ ALIASES: Mapping[str, str] = MappingProxyType(
         "-sc": "--speculative-config",
         "-spec-draft-tp": "--speculative-draft-tensor-parallel-size",
         "-asc": "--api-server-count",
+        "-h": "--help",
+        "-v": "--version",
     }
 )
 """Short spellings of flags that matter here."""
+_LETTER = "-q"
+"""The one-letter alias, to which argparse lets a value be attached: `-qfp8`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +93,9 @@ def _argument(item: str, following: str | None, known: frozenset[str]) -> Argume
 
 def _spell(given: str) -> str:
     if not given.startswith("--"):
-        return ALIASES.get(given, given)
+        short = given.partition(".")[0]
+        attached = _LETTER if re.match(rf"{_LETTER}[^-]", short) else short
+        return ALIASES.get(short) or ALIASES.get(attached, short)
     return "--" + given[2:].partition(".")[0].replace("_", "-")
 
 

@@ -23,6 +23,8 @@ MANAGED: Mapping[str, str] = MappingProxyType(
         "--disable-log-stats": "it removes the metrics that speculation is judged by: remove it",
         "--config": "a file could set managed flags: write its lines as extraArgs",
         "--grpc": "probes and metrics need HTTP: remove it",
+        "--help": "the engine would print it and end: remove it",
+        "--version": "the engine would print it and end: remove it",
         "--headless": "probes and metrics need the API server: remove it",
         "--uds": "probes and metrics need a TCP port: remove it",
         "--ssl-keyfile": "probes and metrics use plain HTTP inside the cluster: remove it",
@@ -70,3 +72,6 @@ WATCHED = (
     "--ubatch-size",
 )
 """Flags of the user's that rendering or checking reads."""
+
+RUNNER_VARIABLES = frozenset({"VLLM_USE_V1", "VLLM_USE_V2_MODEL_RUNNER"})
+"""Variables that decide what may be rendered: they must be where rendering reads them."""

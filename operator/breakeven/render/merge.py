@@ -11,6 +11,7 @@ from typing import Any
 
 from breakeven.api.names import APP_INSTANCE, APP_NAME, MANAGED_BY, RESOURCE, VARIANT
 from breakeven.engines import Reason, Refusal
+from breakeven.render.managed import RUNNER_VARIABLES
 from breakeven.render.names import CONTAINER, Manifest
 
 _KEYS: Mapping[str, str] = MappingProxyType(
@@ -36,8 +37,6 @@ _OF_CONTAINER: Mapping[str, str] = MappingProxyType(
         "ports": "the port is managed: remove it",
     }
 )
-_RUNNER_VARIABLES = frozenset({"VLLM_USE_V1", "VLLM_USE_V2_MODEL_RUNNER"})
-"""Variables that decide what may be rendered: they must be where rendering reads them."""
 _GPU = "nvidia.com/gpu"
 
 
@@ -139,7 +138,7 @@ def _check_engine(container: Mapping[str, Any]) -> Iterator[Refusal]:
         if key in container:
             yield _refuse(f"{path}.{key}", advice)
     for variable in container.get("env") or []:
-        if variable["name"] in _RUNNER_VARIABLES:
+        if variable["name"] in RUNNER_VARIABLES:
             yield _refuse(f"{path}.env[{variable['name']}]", "set it in spec.engine.env")
     if "resources" not in container:
         return

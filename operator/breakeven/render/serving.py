@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from decimal import Decimal
 
-from breakeven.engines import Finding, Reason, Refusal
+from breakeven.engines import Caution, Finding, Reason, Refusal
+from breakeven.render.managed import RUNNER_VARIABLES
 from breakeven.render.request import Request
 
 
@@ -31,3 +32,23 @@ def check_serving(request: Request) -> Iterator[Finding]:
             reason=Reason.INVALID_CONFIGURATION,
             message=f'{share} is no share of memory; write a number above 0 and up to 1, for example "0.9"',
         )
+
+
+def check_environment(request: Request) -> Iterator[Finding]:
+    """Find variables that the API server would refuse, or whose value rendering has to know and cannot read."""
+    for variable in request.variant.engine.env:
+        name, value = str(variable.get("name")), variable.get("value")
+        if value is not None and not isinstance(value, str):
+            yield _environment(f"write the value of {name} in quotes: the API server takes strings only")
+        if "=" in name:
+            yield _environment(f"{name!r} is no name of a variable; write name and value apart")
+        if name in RUNNER_VARIABLES and "valueFrom" in variable:
+            yield _environment(f"{name} decides what may be rendered; write its value here instead of valueFrom")
+        if name == "VLLM_API_KEY":
+            yield Caution(
+                field="engine.env", message=f"{name}: smoke tests send no key, so a trial would never be promoted"
+            )
+
+
+def _environment(message: str) -> Refusal:
+    return Refusal(field="engine.env", reason=Reason.INVALID_CONFIGURATION, message=message)

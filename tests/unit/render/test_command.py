@@ -61,6 +61,29 @@ def test_the_engine_version_can_be_any_known_release(release: str) -> None:
     assert "--speculative" not in out
 
 
+@pytest.mark.parametrize("tag", ["v0.19.0", "0.19.0-cu128", "0.19.0+cu130"])
+def test_the_engine_version_is_read_as_a_tag_is(tag: str) -> None:
+    assert run("-f", "-", "--engine-version", tag, "-o", "args") == run(
+        "-f", "-", "--engine-version", "0.19.0", "-o", "args"
+    )
+
+
+@pytest.mark.parametrize(
+    ("version", "says"),
+    [
+        ("0.19", "write 0.19.0 or 0.19.1"),
+        ("v0.8.5.x", "write 0.33.0"),
+        ("latest", "write 0.33.0"),
+        ("", "write 0.33.0"),
+    ],
+)
+def test_an_engine_version_that_is_no_release_is_a_usage_error(version: str, says: str) -> None:
+    code, out, err = run("-f", "-", "--engine-version", version)
+
+    assert (code, out) == (2, "")
+    assert err.startswith("--engine-version:") and says in err
+
+
 def test_a_refusal_names_the_field_and_the_versions_on_stderr() -> None:
     code, out, err = run("-f", "-", "--engine-version", "v0.12.0")
 

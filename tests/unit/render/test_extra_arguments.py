@@ -26,7 +26,10 @@ DRAFT = {"draft": {"method": "DraftModel", "model": "/models/draft"}}
         ("--tensor_parallel_size=4", "--tensor-parallel-size", "hardware.gpusPerReplica"),
         ("--tensor-par=4", "--tensor-parallel-size", "hardware.gpusPerReplica"),
         ("-q", "--quantization", "target.quantization"),
+        ("-qawq", "--quantization", "target.quantization"),
         ("-sc={}", "--speculative-config", "spec.draft"),
+        ("-sc.method=ngram", "--speculative-config", "spec.draft"),
+        ("-h", "--help", "remove it"),
         ("--speculative-config.method=ngram", "--speculative-config", "spec.draft"),
         ("--spec-method=ngram", "--spec-method", "spec.draft"),
         ("--num-speculative-tokens=3", "--num-speculative-tokens", "draft.numSpeculativeTokens"),
@@ -100,6 +103,7 @@ def test_a_flag_the_release_lacks_is_refused_with_the_releases_that_have_it(
         ("0.30.0", ("--async-scheduling",), NGRAM, "AsyncSchedulingNGram"),
         ("0.15.1", ("--async-scheduling",), DRAFT, "AsyncSchedulingDraftModel"),
         ("0.20.0", ("--max-num-batched-tokens=256", "--max-num-seqs=256"), DRAFT, "BatchedTokensTooFew"),
+        ("0.20.0", ("--max-num-batched-tokens=1024",), DRAFT, "BatchedTokensTooFew"),
         ("0.33.0", ("--per-request-spec-decode-metrics=summary",), {}, "PerRequestMetrics"),
     ],
 )

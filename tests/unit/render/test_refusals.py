@@ -107,6 +107,27 @@ def test_forcing_an_engine_that_lacks_the_method_is_refused() -> None:
     assert refusals(variant("0.9.2", {"method": "NGram"}, engine=forced)) == ()
 
 
+@pytest.mark.parametrize(
+    "variable",
+    [
+        {"name": "HF_HUB_OFFLINE", "value": 1},
+        {"name": "A=B", "value": "1"},
+        {"name": "VLLM_USE_V1", "valueFrom": {"configMapKeyRef": {"name": "a", "key": "b"}}},
+    ],
+)
+def test_a_variable_that_pods_cannot_have_or_rendering_cannot_read_is_refused(variable: dict[str, Any]) -> None:
+    (refusal,) = refusals(variant("0.9.2", engine={"env": [variable]}))
+
+    assert refusal.field == "engine.env"
+    assert variable["name"] in refusal.message
+
+
+def test_a_key_that_smoke_tests_do_not_send_is_said() -> None:
+    secret = {"name": "VLLM_API_KEY", "valueFrom": {"secretKeyRef": {"name": "a", "key": "b"}}}
+
+    assert [f.field for f in check(variant("0.33.0", engine={"env": [secret]}))] == ["engine.env"]
+
+
 def test_an_unreadable_version_is_the_only_refusal() -> None:
     made = Variant.model_validate({"engine": {"image": "vllm/vllm-openai:latest"}, "target": {"model": "m"}})
 
