@@ -23,6 +23,7 @@ class ConditionType(StrEnum):
     SPECULATION_ACTIVE = "SpeculationActive"
     METRICS_AVAILABLE = "MetricsAvailable"
     ACCEPTANCE_HEALTHY = "AcceptanceHealthy"
+    DIAGNOSIS = "Diagnosis"
     MEMORY_BUDGET = "MemoryBudget"
     CAPACITY_AVAILABLE = "CapacityAvailable"
     ENGINE_VERSION_KNOWN = "EngineVersionKnown"
@@ -78,6 +79,16 @@ class Reason(StrEnum):
     BELOW_FLOOR = "BelowFloor"
     QUANTIZATION_PENALTY = "QuantizationPenalty"
     NOT_SPECULATING = "NotSpeculating"
+    # Diagnosis
+    LOAD = "Load"
+    MIXED_TRAFFIC = "MixedTraffic"
+    TEMPERATURE_SHIFT = "TemperatureShift"
+    DRAFT_MISMATCH = "DraftMismatch"
+    DEGRADED_UNTIL_RESTART = "DegradedUntilRestart"
+    STEP_TIME_ROSE = "StepTimeRose"
+    IDLE = "Idle"
+    ENGINE_FAULT = "EngineFault"
+    NOTHING_FOUND = "NothingFound"
     # MemoryBudget
     FITS = "Fits"
     TIGHT = "Tight"
@@ -199,6 +210,22 @@ CONDITIONS: Mapping[ConditionType, ConditionDoc] = {
             Reason.QUANTIZATION_PENALTY: "Lower than the recorded unquantized pair by more than spec.thresholds.baselineDropPoints.",
             Reason.NOT_SPECULATING: "Unknown: nothing is drafted.",
             Reason.NO_DATA: "Unknown: no figures.",
+        },
+    ),
+    ConditionType.DIAGNOSIS: ConditionDoc(
+        meaning="A cause was found why speculation does worse than it did. It says nothing about what is done.",
+        reasons={
+            Reason.LOAD: "Load rose: step times with it, or the control queues as well.",
+            Reason.MIXED_TRAFFIC: "The median of the time per output token is better and its P99 worse, both beyond chance.",
+            Reason.TEMPERATURE_SHIFT: "Acceptance fell and step times did not: a higher temperature, or other traffic.",
+            Reason.DRAFT_MISMATCH: "Next to nothing of what is drafted is accepted: the draft does not fit the target.",
+            Reason.QUANTIZATION_PENALTY: "Acceptance is below that of the recorded unquantized pair by more than spec.thresholds.baselineDropPoints.",
+            Reason.DEGRADED_UNTIL_RESTART: "Acceptance decays with the uptime of the replicas while the control is stable: restart them.",
+            Reason.STEP_TIME_ROSE: "Steps with speculation take longer at the same load: the engine or its node.",
+            Reason.IDLE: "No traffic, or nothing was drafted: there is nothing to judge.",
+            Reason.ENGINE_FAULT: "Replicas do not come up; the message has their last words.",
+            Reason.NOTHING_FOUND: "False: nothing stands out in the judged windows.",
+            Reason.NO_DATA: "Unknown: nothing was judged yet.",
         },
     ),
     ConditionType.MEMORY_BUDGET: ConditionDoc(

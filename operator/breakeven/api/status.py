@@ -86,6 +86,21 @@ class LoadBand(StatusModel):
     """When."""
     variant: Annotated[str, Field(max_length=16)]
     """The speculating variant it was measured with."""
+    speedup: DecimalString | None = None
+    """S of that variant at this load. Absent: measured before any speculation."""
+    running: DecimalString | None = None
+    """Mean running requests per replica with that variant. Absent: not known."""
+
+
+class Remedy(StatusModel):
+    """Something that was tried while speculation served."""
+
+    action: Annotated[str, Field(max_length=16)]
+    """What: Schedule, Longer or Restart."""
+    variant: Annotated[str, Field(max_length=16)]
+    """The variant that served."""
+    at: Time
+    """When."""
 
 
 class EvidenceStatus(StatusModel):
@@ -137,6 +152,28 @@ class EvidenceStatus(StatusModel):
     """In words."""
 
 
+class DiagnosisStatus(StatusModel):
+    """Why speculation does worse than it did, told apart from what is done about it."""
+
+    reason: Annotated[str, Field(max_length=64)]
+    """The cause in one word: a reason of the condition Diagnosis."""
+    message: Text
+    """The figures that it was found on."""
+    since: Time
+    """When it was found."""
+
+
+class PlainPair(StatusModel):
+    """Acceptance of the last verified pair of which neither model was quantized."""
+
+    pair: Annotated[str, Field(max_length=16)]
+    """Hash of target, draft, method and draft length."""
+    acceptance: DecimalString
+    """Accepted / drafted tokens in the windows it was verified on."""
+    measured_at: Time
+    """When."""
+
+
 class Memory(StatusModel):
     """All that `decide` keeps from one pass to the next."""
 
@@ -174,6 +211,8 @@ class Memory(StatusModel):
     """Variants that failed their trial since the last reset."""
     profile: Annotated[list[LoadBand], Field(max_length=32)] = []
     """Measured controls by load band."""
+    remedies: Annotated[list[Remedy], Field(max_length=16)] = []
+    """What was tried while speculation served, oldest first, so that what did not help is not repeated."""
     decisions: Annotated[list[DecisionRecord], Field(max_length=20)] = []
     """The last decisions, newest first."""
     evidence: EvidenceStatus | None = None
@@ -181,6 +220,10 @@ class Memory(StatusModel):
     5 % or left the reported bounds, and once an hour at most otherwise, so that a steady state writes nothing."""
     reference: EvidenceStatus | None = None
     """The figures of the last promotion: what a diagnosis compares with."""
+    diagnosis: DiagnosisStatus | None = None
+    """What was last found to be the cause of a loss. Absent: nothing stands out."""
+    unquantized: PlainPair | None = None
+    """What a quantization penalty is measured against. Absent: no unquantized pair was verified."""
     command: Annotated[str, Field(max_length=64)] = ""
     """Identity of the last one-shot command that was consumed."""
     mode: Annotated[str, Field(max_length=16)] = ""

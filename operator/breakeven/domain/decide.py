@@ -12,6 +12,7 @@ from breakeven.api.status import LastGood, Memory, State
 from breakeven.domain import capacity, guards, keeping, orders, reporting, trial
 from breakeven.domain.clauses import weighed
 from breakeven.domain.decision import Decision, Declared
+from breakeven.domain.diagnosis import examined
 from breakeven.domain.evidence import Judgement, judge
 from breakeven.domain.findings import findings
 from breakeven.domain.ledger import written_since
@@ -53,6 +54,7 @@ def decide(declared: Declared, memory: Memory, observation: Observation, now: da
             here = here.with_memory(changed)
     here = here.with_memory(_verified(here))
     found = weighed(here, judge(here))
+    here = here.with_memory(examined(here, found))
     acting = declared.spec.policy.mode in (Mode.AUTO, Mode.ADVISE) and not declared.spec.policy.paused
     if acting and declared.spec.replicas > 0:
         after = _measured(here, found)

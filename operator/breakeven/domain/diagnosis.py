@@ -1,46 +1,99 @@
-"""Why speculation stopped paying, told apart from what is done about it.
+"""Why speculation does worse than it did: told apart from what is done about it, and remembered with its figures.
 
-The figures of the promotion are the reference. Break-even is E against R: a fall of E is the traffic or the draft, a
-rise of R is load, the engine or its neighbours.
+Nothing here changes what runs. A cause is written down when it is found and when another one or none takes its
+place, so a steady state writes nothing.
 """
 
-from breakeven.api.status import EvidenceStatus
-from breakeven.domain.figures import Sums
+from collections.abc import Callable
 
-POINTS = 0.05
-"""Acceptance that within-day differences between workloads explain; a larger fall is named."""
-STEP = 1.10
-"""Step-time inflation that differs by less is the same."""
-LOAD = 1.5
-"""Load that differs by less is the same."""
-COLLAPSE = 0.5
-"""Acceptance below this share of what it was: the draft does not fit the target any more."""
+from breakeven.api.conditions import Reason
+from breakeven.api.status import DiagnosisStatus, EvidenceStatus, Memory, PlainPair
+from breakeven.domain import causes
+from breakeven.domain.causes import Cause
+from breakeven.domain.evidence import Judgement
+from breakeven.domain.situation import Situation
+
+IN_ORDER: tuple[tuple[Reason, Callable[..., Cause | None]], ...] = (
+    (Reason.DRAFT_MISMATCH, causes.draft_mismatch),
+    (Reason.QUANTIZATION_PENALTY, causes.quantization_penalty),
+    (Reason.DEGRADED_UNTIL_RESTART, causes.degraded),
+    (Reason.LOAD, causes.load),
+    (Reason.MIXED_TRAFFIC, causes.mixed_traffic),
+    (Reason.TEMPERATURE_SHIFT, causes.temperature_shift),
+    (Reason.STEP_TIME_ROSE, causes.step_time),
+)
+"""The most specific first: each later one also holds where an earlier one does."""
 
 
-def diagnosed(reference: EvidenceStatus | None, off: Sums | None, on: Sums | None) -> str:
-    """One clause that names the cause with its figures; empty when nothing stands out or too little is known."""
-    if reference is None or on is None:
+def examined(now: Situation, found: Judgement) -> Memory:
+    """The memory with the cause that this pass shows; unchanged when it shows none or the same."""
+    memory, before = now.memory, now.memory.diagnosis
+    if not now.wished.speculates and not now.stable.speculates:
+        return memory if before is None else memory.model_copy(update={"diagnosis": None})
+    shown = _shown(now, found)
+    if shown is not None:
+        return _remembered(now, shown)
+    if before is None or not _refuted(now, found, before.reason):
+        return memory
+    return memory.model_copy(update={"diagnosis": None})
+
+
+def cause_in_words(now: Situation) -> str:
+    """The message of the present cause; empty when nothing was found."""
+    return now.memory.diagnosis.message if now.memory.diagnosis is not None else ""
+
+
+def unquantized(now: Situation, report: EvidenceStatus | None) -> PlainPair | None:
+    """What a promotion says about the pair without quantization; what was known before when it says nothing."""
+    canary = now.memory.canary
+    known = now.memory.unquantized
+    if canary is None or not canary.speculates or causes.quantized(canary):
+        return known
+    if report is None or report.acceptance is None:
+        return known
+    return PlainPair(pair=causes.pair_of(canary), acceptance=report.acceptance, measured_at=now.now)
+
+
+def penalty_unknown(now: Situation) -> str:
+    """Why no quantization penalty can be told, in words; empty when it can, or nothing is quantized."""
+    on = causes.speculating(now)
+    if on is None or not causes.quantized(on):
         return ""
-    inflation = on.step_seconds / off.step_seconds if off and off.step_seconds and on.step_seconds else None
-    was, was_inflation = reference.acceptance, reference.inflation
-    fell = was is not None and on.acceptance is not None and float(was) - on.acceptance > POINTS
-    rose = was_inflation is not None and inflation is not None and inflation > STEP * float(was_inflation)
-    parts = []
-    if fell and was is not None and on.acceptance is not None:
-        cause = (
-            "the draft does not fit the target any more"
-            if on.acceptance < COLLAPSE * float(was)
-            else ("other traffic or a higher temperature")
-        )
-        parts.append(f"acceptance fell from {was} to {on.acceptance:.3f} since the promotion: {cause}")
-    if rose and inflation is not None:
-        busier = _busier(reference, on)
-        cause = busier or "the engine or its node, since the load is the same"
-        parts.append(f"R rose from {was_inflation} to {inflation:.3f} since the promotion: {cause}")
-    return "; ".join(parts)
-
-
-def _busier(reference: EvidenceStatus, on: Sums) -> str:
-    if reference.load is None or on.load is None or on.load < LOAD * float(reference.load):
+    known = now.memory.unquantized
+    if known is not None and known.pair == causes.pair_of(on):
         return ""
-    return f"load went from {reference.load} to {on.load:.3g} output tokens per second and replica"
+    return "a quantization penalty is unknown: this pair was never verified without quantization"
+
+
+def _shown(now: Situation, found: Judgement) -> Cause | None:
+    fault = causes.engine_fault(now)
+    if fault is not None:
+        return fault
+    before = now.memory.diagnosis.reason if now.memory.diagnosis is not None else ""
+    idle = causes.idle(now, found, held=before == Reason.IDLE)
+    if idle is not None or not found.on_batches or causes.speculating(now) is None:
+        return idle
+    for reason, look in IN_ORDER:
+        cause = look(now, found, held=before == reason)
+        if cause is not None:
+            return cause
+    return None
+
+
+def _remembered(now: Situation, cause: Cause) -> Memory:
+    before = now.memory.diagnosis
+    if before is not None and before.reason == cause.reason:
+        return now.memory
+    fresh = DiagnosisStatus(reason=str(cause.reason), message=cause.message[:1024], since=now.now)
+    return now.memory.model_copy(update={"diagnosis": fresh})
+
+
+def _refuted(now: Situation, found: Judgement, reason: str) -> bool:
+    """Whether a cause is shown to be over: silence does not, and what stopped speculation stays until a trial."""
+    if reason == Reason.ENGINE_FAULT:
+        on = causes.speculating(now)
+        fleet = now.fleet(on) if on is not None else None
+        return fleet is not None and fleet.ready > 0 and fleet.settled_since is not None
+    if reason == Reason.IDLE:
+        return found.on is not None
+    return found.verdict is not None

@@ -4,6 +4,7 @@ from breakeven.api.conditions import ConditionType, Reason
 from breakeven.api.spec import Mode
 from breakeven.domain import capacity
 from breakeven.domain.decision import Finding
+from breakeven.domain.diagnosis import penalty_unknown
 from breakeven.domain.evidence import Judgement
 from breakeven.domain.situation import Situation
 from breakeven.domain.verdict import Verdict
@@ -11,7 +12,7 @@ from breakeven.domain.verdict import Verdict
 
 def findings(now: Situation, found: Judgement) -> tuple[Finding, ...]:
     """All of them, in a fixed order."""
-    each = (_capacity(now, found), _acceptance(now, found))
+    each = (_capacity(now, found), _acceptance(now, found), _diagnosis(now))
     return tuple(finding for finding in each if finding is not None)
 
 
@@ -47,3 +48,18 @@ def _acceptance(now: Situation, found: Judgement) -> Finding | None:
             return Finding(type=ConditionType.ACCEPTANCE_HEALTHY, status=False, reason=reason, message=message)
     message = f"accepted / drafted {value:.3f}"
     return Finding(type=ConditionType.ACCEPTANCE_HEALTHY, status=True, reason=Reason.HEALTHY, message=message)
+
+
+def _diagnosis(now: Situation) -> Finding | None:
+    """The cause that was found, or that none stands out."""
+    known = now.memory.diagnosis
+    if known is not None:
+        return Finding(type=ConditionType.DIAGNOSIS, status=True, reason=known.reason, message=known.message)
+    if not now.wished.speculates and not now.stable.speculates:
+        return None
+    unknown = penalty_unknown(now)
+    if now.memory.evidence is None:
+        message = "; ".join(part for part in ("nothing was judged yet", unknown) if part)
+        return Finding(type=ConditionType.DIAGNOSIS, status=None, reason=Reason.NO_DATA, message=message)
+    message = "; ".join(part for part in ("nothing stands out in the judged windows", unknown) if part)
+    return Finding(type=ConditionType.DIAGNOSIS, status=False, reason=Reason.NOTHING_FOUND, message=message)

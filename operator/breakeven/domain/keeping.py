@@ -7,10 +7,12 @@ from breakeven.api.scalars import format_duration
 from breakeven.api.spec import HoldbackMode, LadderStep
 from breakeven.api.status import Memory, Source, State
 from breakeven.domain import capacity, control_profile, cooldown
-from breakeven.domain.diagnosis import diagnosed
+from breakeven.domain.diagnosis import cause_in_words
 from breakeven.domain.evidence import Judgement, sole
 from breakeven.domain.ladder import tuned_length
 from breakeven.domain.ledger import noted
+from breakeven.domain.remedies import before_off
+from breakeven.domain.schedules import running
 from breakeven.domain.situation import Situation
 from breakeven.domain.streaks import broken, counted
 from breakeven.domain.transitions import CALM, disable
@@ -44,12 +46,15 @@ def _act(now: Situation, found: Judgement) -> Memory:
     words = found.report.message if found.report is not None else ""
     if found.source == Source.CALIBRATED and _may_buy(now) and not _decisive(now, found):
         return buy_control(now, "Contradiction", f"the stored control says {words}: measure it live")
+    remedy = before_off(now, found)
+    if remedy is not None:
+        return remedy
     if LadderStep.DISABLE not in now.policy.on_below_break_even or not capacity.can_switch(now):
         return now.memory
     if not cooldown.may_switch(now.policy, now.memory, now.now):
         return _freeze(now, words)
     reason = "BelowAcceptanceFloor" if found.source == Source.FIXED else "BelowBreakEven"
-    cause = diagnosed(now.memory.reference, found.off, found.on)
+    cause = cause_in_words(now)
     words = f"{words}; {cause}" if cause else words
     return disable(now, reason, words, tuned_length=tuned_length(found.on_batches, found.off, found.on))
 
@@ -139,7 +144,14 @@ def learn(now: Situation, found: Judgement) -> Memory | None:
     variant = now.memory.canary or now.stable
     before = now.memory.profile
     profile = control_profile.learned(
-        before, off=found.off, off_tpot=found.off_tpot, on=found.on, variant=variant.name, now=now.now
+        before,
+        off=found.off,
+        off_tpot=found.off_tpot,
+        on=found.on,
+        variant=variant.name,
+        now=now.now,
+        speedup=found.speedup,
+        running=running(found.on_batches),
     )
     return _stored(now, profile)
 

@@ -6,6 +6,7 @@ from breakeven.api.spec import HoldbackMode
 from breakeven.api.status import EvidenceStatus, LastGood, Memory, State
 from breakeven.api.variant import Variant
 from breakeven.domain import cooldown
+from breakeven.domain.diagnosis import unquantized
 from breakeven.domain.figures import rounded, sums
 from breakeven.domain.ledger import LONGEST, noted
 from breakeven.domain.situation import Situation
@@ -61,13 +62,23 @@ def promote(now: Situation, reason: str, message: str, report: EvidenceStatus | 
         canary=None,
         holdback=canary.speculates and wants_control(now),
         last_good=LastGood(variant=canary, verified_at=now.now, reason=message[:LONGEST]),
-        reference=report if canary.speculates else None,
+        reference=_reference(now, canary, report),
+        unquantized=unquantized(now, report),
         tried=[],
         answers=now.wished.name,
         transitions=_counted(now) if changed else cooldown.recent(now.memory, now.now),
         cooldown_until=None,
         **CALM,
     )
+
+
+def _reference(now: Situation, canary: Variant, report: EvidenceStatus | None) -> EvidenceStatus | None:
+    """What later figures are compared with: a trial against a speculating variant tells nothing about plain steps."""
+    if not canary.speculates or report is None:
+        return None
+    if not now.stable.speculates:
+        return report
+    return report.model_copy(update={"inflation": None, "break_even_acceptance": None, "tpot_off_ms": None})
 
 
 def fail_trial(now: Situation, reason: str, message: str, **learned: Any) -> Memory:
@@ -86,7 +97,7 @@ def fail_trial(now: Situation, reason: str, message: str, **learned: Any) -> Mem
         canary=None,
         holdback=speculates and wants_control(now),
         tried=list(dict.fromkeys(tried))[-64:],
-        **_waiting(now),
+        **({} if now.memory.state == State.TUNING else _waiting(now)),
         **learned,
         **CALM,
     )

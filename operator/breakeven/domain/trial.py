@@ -5,7 +5,8 @@ from pydantic.alias_generators import to_camel
 from breakeven.api.scalars import format_duration
 from breakeven.api.status import Memory, State
 from breakeven.api.variant import Variant
-from breakeven.domain import capacity, cooldown
+from breakeven.domain import capacity, cooldown, remedies
+from breakeven.domain.diagnosis import cause_in_words
 from breakeven.domain.evidence import Judgement
 from breakeven.domain.ladder import next_candidate, tuned_length
 from breakeven.domain.situation import Situation
@@ -88,13 +89,18 @@ def end_trial(now: Situation, found: Judgement) -> Memory | None:
         now.evidence.leave_windows, now.evidence.promote_windows
     ):
         length = tuned_length(found.on_batches, found.off, found.on)
-        return fail_trial(now, "BelowBreakEven", _figures(found), tuned_length=length)
+        words = "; ".join(part for part in (_figures(found), cause_in_words(now)) if part)
+        if now.memory.state == State.TUNING:
+            return remedies.end_rescue(now, found, "NotBetter", words)
+        return fail_trial(now, "BelowBreakEven", words, tuned_length=length)
     if found.verdict == Verdict.PAYS and found.windows >= now.evidence.promote_windows:
         if found.objection:
             return fail_trial(now, found.objection.reason, f"{_figures(found)}; {found.objection.message}")
         if not cooldown.may_switch(now.policy, memory, now.now):
             return None
         return promote(now, "Pays", _figures(found), found.report)
+    if remedies.out_of_patience(now, found):
+        return remedies.end_rescue(now, found, "NotBetter", f"not shown to be better: {_figures(found)}")
     began = max(moment for moment in (memory.since, memory.evidence_after) if moment is not None)
     if now.now - began >= now.evidence.trial_timeout:
         return _out_of_time(now, found)

@@ -1,46 +1,203 @@
-"""The cause is named apart from the action."""
+"""The cause is named apart from the action, kept without flapping, and written only when it changes."""
 
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
-from breakeven.api.status import EvidenceStatus
-from breakeven.domain.diagnosis import diagnosed
-from breakeven.domain.figures import Sums
+from breakeven.api.conditions import Reason
+from breakeven.api.spec import SpeculativeDeploymentSpec
+from breakeven.api.status import DiagnosisStatus, EvidenceStatus, Memory, PlainPair, State
+from breakeven.api.variant import declared_variant
+from breakeven.domain.causes import pair_of
+from breakeven.domain.decision import Declared
+from breakeven.domain.diagnosis import examined
+from breakeven.domain.evidence import Hold, Judgement
+from breakeven.domain.figures import sums
+from breakeven.domain.findings import findings
+from breakeven.domain.observation import Arm, Batch, Fleet, Gauges, Observation, Totals
+from breakeven.domain.situation import Situation, situation
+from breakeven.domain.verdict import Verdict
 
-REFERENCE = EvidenceStatus(acceptance=Decimal("0.45"), inflation=Decimal("1.5"), load=Decimal("100"))
+from .conftest import START, spec_of
+
+Make = Callable[..., Any]
+REFERENCE = EvidenceStatus(acceptance=Decimal("0.45"), inflation=Decimal("1.5"), load=Decimal("50"))
+BOUNDS = [0.002 * 1.18**i for i in range(28)] + [float("inf")]
 
 
-def arm(*, step: float, acceptance: float, load: float = 100.0) -> Sums:
-    return Sums(
-        tokens=load * 600,
-        steps=1000.0,
-        seconds=1000 * step,
-        drafts=1000.0,
-        drafted=3000.0,
-        accepted=3000 * acceptance,
-        finished=100.0,
-        failed=0.0,
-        length=600.0,
-        replicas=1.0,
+def batches(
+    *, step: float = 0.03, acceptance: float = 0.45, load: float = 50.0, waiting: float = 0.0, count: int = 10
+) -> tuple[Batch, ...]:
+    found = []
+    for i in range(count):
+        steps = load * 60 / (1 + 3 * acceptance) * (1 + 0.01 * (i % 3 - 1))
+        totals = Totals(
+            generation_tokens=steps * (1 + 3 * acceptance) + 20,
+            first_tokens=20.0,
+            steps=steps,
+            step_seconds=steps * step,
+            finished=20.0,
+            failed=0.0,
+            drafts=steps,
+            drafted=3 * steps,
+            accepted=3 * steps * acceptance,
+        )
+        start = START.timestamp() + 60 * i
+        gauges = Gauges(running=4.0, waiting=waiting)
+        found.append(Batch(start=start, end=start + 60, totals=totals, gauges=gauges, replicas=1))
+    return tuple(found)
+
+
+def with_requests(arm: tuple[Batch, ...], seconds: dict[float, int]) -> tuple[Batch, ...]:
+    """The same arm with so many requests per batch at each time per output token."""
+    buckets = tuple((bound, float(sum(n for t, n in seconds.items() if t <= bound))) for bound in BOUNDS)
+    return tuple(replace(batch, totals=replace(batch.totals, tpot_buckets=buckets)) for batch in arm)
+
+
+PLAIN = batches(step=0.02, acceptance=0.0)
+
+
+def judged(on: tuple[Batch, ...], off: tuple[Batch, ...] = PLAIN) -> Judgement:
+    return Judgement(
+        verdict=Verdict.PAYS, off=sums(off), on=sums(on), off_batches=off, on_batches=on, live_control=True
     )
 
 
+def moment(spec: SpeculativeDeploymentSpec | None = None, **memory: Any) -> Situation:
+    spec = spec or spec_of()
+    known = {"state": State.SPECULATING, "stable": declared_variant(spec), "reference": REFERENCE} | memory
+    return situation(Declared(spec=spec, generation=1), Memory.model_validate(known), Observation(), START)
+
+
+def reason(now: Situation, found: Judgement) -> str:
+    diagnosis = examined(now, found).diagnosis
+    return "" if diagnosis is None else diagnosis.reason
+
+
 @pytest.mark.parametrize(
-    ("on", "words"),
+    ("on", "expected"),
     [
-        (arm(step=0.030, acceptance=0.45), ""),
-        (arm(step=0.030, acceptance=0.35), "higher temperature"),
-        (arm(step=0.030, acceptance=0.10), "does not fit"),
-        (arm(step=0.040, acceptance=0.45, load=300), "load went"),
-        (arm(step=0.040, acceptance=0.45), "load is the same"),
+        (batches(), ""),
+        (batches(acceptance=0.41), ""),
+        (batches(acceptance=0.35), "TemperatureShift"),
+        (batches(acceptance=0.05), "DraftMismatch"),
+        (batches(step=0.04, load=150), "Load"),
+        (batches(step=0.04), "StepTimeRose"),
     ],
 )
-def test_the_cause_is_what_changed(on: Sums, words: str) -> None:
-    off = arm(step=0.020, acceptance=0.0)
-    found = diagnosed(REFERENCE, off, on)
-    assert (words in found) if words else found == ""
+def test_the_cause_is_what_changed(on: tuple[Batch, ...], expected: str) -> None:
+    assert reason(moment(), judged(on)) == expected
 
 
-def test_without_a_reference_nothing_is_claimed() -> None:
-    assert diagnosed(None, None, arm(step=0.03, acceptance=0.1)) == ""
+def test_queues_in_both_arms_are_load_and_in_one_are_not() -> None:
+    both = judged(batches(waiting=20), batches(step=0.02, acceptance=0, waiting=20))
+    assert reason(moment(), both) == "Load"
+    assert reason(moment(), judged(batches(waiting=20))) == ""
+
+
+def test_a_better_median_and_a_worse_tail_are_mixed_traffic() -> None:
+    on = with_requests(batches(), {0.012: 150, 0.040: 20})
+    off = with_requests(PLAIN, {0.022: 168, 0.030: 2})
+    assert reason(moment(), judged(on, off)) == "MixedTraffic"
+    assert reason(moment(), judged(with_requests(batches(), {0.012: 168, 0.020: 2}), off)) == ""
+
+
+def test_a_quantized_pair_is_compared_with_the_recorded_one_only() -> None:
+    spec = spec_of(target={"model": "meta-llama/Llama-3.1-70B-Instruct", "quantization": "FP8"})
+    pair = pair_of(declared_variant(spec_of()))
+    known = PlainPair(pair=pair, acceptance=Decimal("0.6"), measured_at=START)
+    reference = REFERENCE.model_copy(update={"acceptance": Decimal("0.46")})
+    low = judged(batches(acceptance=0.45))
+    assert reason(moment(spec, unquantized=known, reference=reference), low) == "QuantizationPenalty"
+    assert reason(moment(spec, reference=reference), low) == ""
+    other = known.model_copy(update={"pair": "other"})
+    assert reason(moment(spec, unquantized=other, reference=reference), low) == ""
+    said = findings(moment(spec, evidence=REFERENCE), low)[-1]
+    assert "unknown" in said.message
+
+
+def decaying(shape: list[float]) -> Judgement:
+    parts = [batches(acceptance=a, count=30) for a in shape]
+    flat = [batch for part in parts for batch in part]
+    ours = tuple(
+        replace(batch, start=START.timestamp() + 60 * i, end=START.timestamp() + 60 * i + 60)
+        for i, batch in enumerate(flat)
+    )
+    return judged(ours, batches(step=0.02, acceptance=0.0, count=len(ours)))
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected"),
+    [([0.45, 0.36, 0.27], "DegradedUntilRestart"), ([0.45, 0.27, 0.27], "TemperatureShift")],
+)
+def test_a_decay_with_uptime_is_told_from_a_step(shape: list[float], expected: str) -> None:
+    now, found = moment(), decaying(shape)
+    newest = judged(found.on_batches[-10:], found.off_batches[-10:])
+    on = declared_variant(now.spec)
+    seen = Observation(
+        arms={
+            on.name: Arm(variant=on.name, batches=found.on_batches, ready=1, scraped=1),
+            on.baseline.name: Arm(variant=on.baseline.name, batches=found.off_batches, ready=1, scraped=1),
+        },
+        fleet={on.name: Fleet(variant=on.name, wanted=1, existing=1, ready=1, settled_since=START)},
+    )
+    assert reason(replace(now, observation=seen), newest) == expected
+
+
+def test_without_traffic_it_is_idle_until_some_comes_back() -> None:
+    hold = Hold(reason="TooFewRequests", message="")
+    silent = replace(sums(batches()), finished=0.0, tokens=0.0)
+    idle = examined(moment(), Judgement(hold=hold, on=silent))
+    assert idle.diagnosis is not None and idle.diagnosis.reason == Reason.IDLE
+    now = moment().with_memory(idle)
+    trickle = Judgement(hold=hold, on=replace(silent, finished=2.0))
+    assert examined(now, trickle) is idle
+    assert examined(now, judged(batches())).diagnosis is None
+
+
+def test_a_drafter_that_proposes_nothing_is_idle() -> None:
+    silent = replace(sums(batches()), drafted=0.0)
+    found = Judgement(hold=Hold(reason="TooFewDrafts", message=""), on=silent)
+    assert reason(moment(), found) == "Idle"
+
+
+def test_replicas_that_do_not_come_up_are_an_engine_fault_until_they_do() -> None:
+    now = moment()
+    name = declared_variant(now.spec).name
+    down = Fleet(variant=name, wanted=1, existing=1, ready=0, failing="CrashLoopBackOff")
+    broken = examined(replace(now, observation=Observation(fleet={name: down})), Judgement())
+    assert broken.diagnosis is not None and broken.diagnosis.reason == "EngineFault"
+    assert examined(now.with_memory(broken), Judgement()) is broken
+    up = Fleet(variant=name, wanted=1, existing=1, ready=1, settled_since=START)
+    well = replace(now, observation=Observation(fleet={name: up})).with_memory(broken)
+    assert examined(well, Judgement()).diagnosis is None
+
+
+def test_near_its_bound_a_cause_neither_flaps_nor_is_written_again() -> None:
+    shift = DiagnosisStatus(reason="TemperatureShift", message="as found", since=START)
+    held = moment(diagnosis=shift)
+    nearer = judged(batches(acceptance=0.41))
+    assert examined(held, nearer) is held.memory
+    assert examined(moment(), nearer).diagnosis is None
+    assert examined(held, judged(batches(acceptance=0.44))).diagnosis is None
+
+
+def test_without_a_reference_no_change_is_claimed() -> None:
+    assert reason(moment(reference=None), judged(batches(acceptance=0.35))) == ""
+
+
+def test_the_cause_stands_in_the_decision_and_stays_while_speculation_is_off(world: Make) -> None:
+    w = world()
+    w.until(State.SPECULATING)
+    w.run(timedelta(hours=1))
+    assert w.memory.diagnosis is None
+    w.speedup = lambda variant: 0.8 if variant.speculates else 1.0
+    w.until(State.COOLDOWN)
+    assert w.memory.diagnosis.reason == "StepTimeRose"
+    assert "R rose" in w.memory.decisions[0].message
+    w.step()
+    assert w.memory.diagnosis.reason == "StepTimeRose"

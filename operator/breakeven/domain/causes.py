@@ -1,0 +1,258 @@
+"""What the counters of a judged window say about the cause of a loss, one cause a function.
+
+Break-even is E against R: a fall of E is the traffic or the draft, a rise of R is load, the engine or its neighbours.
+The figures of the promotion are the reference. Each cause is found beyond one bound and kept until it is back behind a
+nearer one, so that figures near a bound do not flap (docs/decisions.md, "Diagnosis").
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from breakeven.api.conditions import Reason
+from breakeven.api.spec import Quantization
+from breakeven.api.variant import Variant
+from breakeven.domain import latency
+from breakeven.domain.clauses import acceptance
+from breakeven.domain.evidence import Judgement
+from breakeven.domain.figures import sums
+from breakeven.domain.observation import Batch
+from breakeven.domain.situation import Situation
+from breakeven.domain.windows import BATCHES
+
+POINTS = 0.05
+"""Acceptance that within-day differences between workloads explain; a larger fall is named."""
+STEP = 1.10
+"""Step-time inflation that differs by less is the same."""
+LOAD = 1.5
+"""Load that differs by less is the same."""
+NEAR_ZERO = 0.10
+"""Acceptance below this is what an unrelated draft reaches."""
+COLLAPSE = 0.25
+"""Acceptance below this share of what it was is no change of traffic."""
+NEARER = 0.6
+"""Share of a bound's distance at which a cause that was found is kept."""
+QUEUE_AT_LEAST = 8.0
+QUEUE_SHARE = 0.25
+"""Waiting requests, as a share of the running ones, that make a queue: the bounds of the guards."""
+DECAY_BATCHES = 6 * BATCHES
+"""Batches since the replicas settled in which a decay can be told from a step."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cause:
+    """One cause, with the figures it was found on."""
+
+    reason: Reason
+    message: str
+
+
+def engine_fault(now: Situation) -> Cause | None:
+    """Replicas that speculate, or are on trial, and do not come up."""
+    for variant in (now.memory.canary, now.stable):
+        fleet = now.fleet(variant) if variant is not None else None
+        if variant is not None and fleet is not None and fleet.failing and (variant.speculates or now.on_trial):
+            return Cause(reason=Reason.ENGINE_FAULT, message=f"replicas do not come up: {fleet.failing}"[:1024])
+    return None
+
+
+def idle(now: Situation, found: Judgement, *, held: bool) -> Cause | None:
+    """A longest window without a request, or without a draft."""
+    if found.verdict is not None or found.on is None or found.hold is None:
+        return None
+    few = max(1.0, now.evidence.min_requests / 10) if held else 1.0
+    if found.on.finished is not None and found.on.finished < few:
+        return Cause(reason=Reason.IDLE, message="no request finished in the window: there is no traffic to judge")
+    if found.on.drafted == 0 and found.on.tokens:
+        message = f"nothing was drafted for {found.on.tokens:.0f} decoded tokens: the drafter found nothing to propose"
+        return Cause(reason=Reason.IDLE, message=message)
+    return None
+
+
+def draft_mismatch(now: Situation, found: Judgement, *, held: bool) -> Cause | None:
+    """Acceptance near zero."""
+    measured = acceptance(found.on_batches)
+    on = speculating(now)
+    if measured is None or on is None or on.draft is None:
+        return None
+    reference = now.memory.reference.acceptance if now.memory.reference is not None else None
+    limit = max(NEAR_ZERO, COLLAPSE * float(reference)) if reference is not None else NEAR_ZERO
+    value = measured.value / (2 - NEARER) if held else measured.upper()
+    if value >= limit:
+        return None
+    was = f", and it was {reference} at the promotion" if reference is not None else ""
+    who = f"the draft {on.draft.model}" if on.draft.model else f"what {on.draft.method} proposes"
+    message = f"acceptance {measured.value:.3f}{was}: {who} does not fit the target"
+    return Cause(reason=Reason.DRAFT_MISMATCH, message=message)
+
+
+def quantization_penalty(now: Situation, found: Judgement, *, held: bool) -> Cause | None:
+    """Acceptance below that of the same pair without quantization."""
+    measured, on, known = acceptance(found.on_batches), speculating(now), now.memory.unquantized
+    if measured is None or on is None or known is None or not quantized(on) or known.pair != pair_of(on):
+        return None
+    points = now.spec.thresholds.baseline_drop_points / 100
+    fall = float(known.acceptance) - (measured.value if held else measured.upper())
+    if fall <= (points * NEARER if held else points):
+        return None
+    message = (
+        f"acceptance {measured.value:.3f} against {known.acceptance} of the unquantized pair, more than the"
+        f" {now.spec.thresholds.baseline_drop_points} points of spec.thresholds.baselineDropPoints"
+    )
+    return Cause(reason=Reason.QUANTIZATION_PENALTY, message=message)
+
+
+def degraded(now: Situation, found: Judgement, *, held: bool) -> Cause | None:
+    """Acceptance that decays since the replicas started, bit by bit, while the control stays as it is.
+
+    A step is other traffic; a decay in every third of the uptime at an unchanged load is the engine. The bounds do not
+    depend on whether it was found before: the evidence only grows until the replicas restart.
+    """
+    on = speculating(now)
+    if not found.live_control or on is None or _fallen(now, found, held=held) is None:
+        return None
+    fleet, arm, control = now.fleet(on), now.arm(on), now.arm(on.baseline)
+    if fleet is None or fleet.settled_since is None or arm is None or control is None:
+        return None
+    since = fleet.settled_since.timestamp()
+    ours = [batch for batch in arm.batches if batch.start >= since]
+    theirs = [batch for batch in control.batches if batch.start >= since]
+    if min(len(ours), len(theirs)) < DECAY_BATCHES:
+        return None
+    parts = [acceptance(third) for third in _thirds(ours)]
+    first, middle, last = parts
+    if first is None or middle is None or last is None or first.lower() <= last.upper():
+        return None
+    fall = first.value - last.value
+    early, late = first.value - middle.value, middle.value - last.value
+    if fall <= POINTS or min(early, late) < 0.25 * fall or not _steady(theirs):
+        return None
+    message = (
+        f"acceptance decays with uptime: {first.value:.3f}, {middle.value:.3f}, {last.value:.3f} in the thirds since"
+        " the replicas settled, while the control is stable: restart them (annotation breakeven.dev/command: restart)"
+    )
+    return Cause(reason=Reason.DEGRADED_UNTIL_RESTART, message=message)
+
+
+def load(now: Situation, found: Judgement, *, held: bool) -> Cause | None:
+    """More load: R rose with it, or the control queues as well."""
+    ours, theirs = _queue(found.on_batches), _queue(found.off_batches)
+    if found.live_control and min(ours[0] - ours[1], theirs[0] - theirs[1]) > (-0.4 * QUEUE_AT_LEAST if held else 0):
+        message = f"{ours[0]:.0f} requests wait per replica, and {theirs[0]:.0f} in the control: load, not speculation"
+        return Cause(reason=Reason.LOAD, message=message)
+    rose, before = _inflated(now, found, held=held), now.memory.reference
+    if rose is None or before is None or before.load is None or found.on is None or found.on.load is None:
+        return None
+    if found.on.load < (1 + (LOAD - 1) * (NEARER if held else 1)) * float(before.load):
+        return None
+    words = f"load went from {before.load} to {found.on.load:.3g} output tokens per second and replica"
+    return Cause(reason=Reason.LOAD, message=f"{rose}: {words}")
+
+
+def mixed_traffic(_: Situation, found: Judgement, *, held: bool) -> Cause | None:
+    """The median better and the tail worse: some requests gain what others pay."""
+    if not found.live_control:
+        return None
+    tail = latency.tail_ratio(found.off_batches, found.on_batches, 0.99, latency.tpot_buckets)
+    if isinstance(tail, str) or tail.value <= 1 or (tail.lower <= 1 and not held):
+        return None
+    middle = latency.tail_ratio(found.off_batches, found.on_batches, 0.50, latency.tpot_buckets)
+    if isinstance(middle, str) or middle.value >= 1 or (middle.upper >= 1 and not held):
+        return None
+    message = (
+        f"P50 TPOT x{middle.value:.2f} [{middle.lower:.2f}, {middle.upper:.2f}], P99 TPOT x{tail.value:.2f}"
+        f" [{tail.lower:.2f}, {tail.upper:.2f}]: some requests gain and others lose, by kind of request or by load"
+    )
+    return Cause(reason=Reason.MIXED_TRAFFIC, message=message)
+
+
+def temperature_shift(now: Situation, found: Judgement, *, held: bool) -> Cause | None:
+    """Acceptance fell and step times did not."""
+    fell = _fallen(now, found, held=held)
+    if fell is None or _inflated(now, found, held=held) is not None:
+        return None
+    known = inflation(found) is not None
+    steps = "step times did not rise" if known else "step times are not known without a live control"
+    return Cause(reason=Reason.TEMPERATURE_SHIFT, message=f"{fell} and {steps}: a higher temperature, or other traffic")
+
+
+def step_time(now: Situation, found: Judgement, *, held: bool) -> Cause | None:
+    """R rose and the load did not."""
+    rose = _inflated(now, found, held=held)
+    if rose is None:
+        return None
+    return Cause(reason=Reason.STEP_TIME_ROSE, message=f"{rose} at the same load: the engine or its node")
+
+
+def speculating(now: Situation) -> Variant | None:
+    """The speculating variant that is judged."""
+    judged = now.memory.canary if now.on_trial else now.stable
+    return judged if judged is not None and judged.speculates else None
+
+
+def quantized(variant: Variant) -> bool:
+    """Whether either model of a pair is quantized."""
+    draft = variant.draft.quantization if variant.draft is not None else Quantization.NONE
+    return variant.target.quantization is not Quantization.NONE or draft is not Quantization.NONE
+
+
+def pair_of(variant: Variant) -> str:
+    """Names a pair whatever its quantization: the models, the method and the draft length."""
+    draft = variant.draft
+    parts = [variant.target.model]
+    if draft is not None:
+        parts += [str(draft.method), draft.model or "", str(draft.num_speculative_tokens), str(draft.acceptance.method)]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:10]
+
+
+def inflation(found: Judgement) -> float | None:
+    """R of the judged window; None when it cannot be told."""
+    off, on = found.off, found.on
+    if off is None or on is None or not off.step_seconds or not on.step_seconds:
+        return None
+    return on.step_seconds / off.step_seconds
+
+
+def _fallen(now: Situation, found: Judgement, *, held: bool) -> str | None:
+    """How far acceptance fell since the promotion, in words; None when it did not."""
+    before, measured = now.memory.reference, acceptance(found.on_batches)
+    if now.on_trial or before is None or before.acceptance is None or measured is None:
+        return None
+    fall = float(before.acceptance) - (measured.value if held else measured.upper())
+    if fall <= (POINTS * NEARER if held else POINTS):
+        return None
+    return f"acceptance fell from {before.acceptance} to {measured.value:.3f} since the promotion"
+
+
+def _inflated(now: Situation, found: Judgement, *, held: bool) -> str | None:
+    """How far R rose since the promotion, in words; None when it did not."""
+    before, present = now.memory.reference, inflation(found)
+    if now.on_trial or before is None or before.inflation is None or present is None:
+        return None
+    if present <= (1 + (STEP - 1) * (NEARER if held else 1)) * float(before.inflation):
+        return None
+    return f"R rose from {before.inflation} to {present:.3f} since the promotion"
+
+
+def _queue(batches: Sequence[Batch]) -> tuple[float, float]:
+    """Mean waiting requests per replica, and how many make a queue."""
+    if not batches:
+        return 0.0, QUEUE_AT_LEAST
+    waiting = sum(batch.gauges.waiting or 0.0 for batch in batches) / len(batches)
+    running = sum(batch.gauges.running or 0.0 for batch in batches) / len(batches)
+    return waiting, max(QUEUE_AT_LEAST, QUEUE_SHARE * running)
+
+
+def _thirds(batches: Sequence[Batch]) -> Sequence[Sequence[Batch]]:
+    size = len(batches) // 3
+    return batches[:size], batches[size : 2 * size], batches[2 * size :]
+
+
+def _steady(batches: Sequence[Batch]) -> bool:
+    """Whether step time and load of the control are the same in every third."""
+    thirds = [sums(third) for third in _thirds(batches)]
+    times = [third.step_seconds for third in thirds if third.step_seconds]
+    loads = [third.load for third in thirds if third.load]
+    if len(times) < len(thirds) or len(loads) < len(thirds):
+        return False
+    return max(times) <= STEP * min(times) and max(loads) <= LOAD * min(loads)
