@@ -9,11 +9,9 @@ on, a crash before it has done nothing.
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
-
-from pydantic import ValidationError
 
 from breakeven.api.base import API_VERSION, KIND
 from breakeven.api.conditions import Reason
@@ -23,11 +21,12 @@ from breakeven.api.status import Memory, State, Status
 from breakeven.control import report
 from breakeven.control.apply import Applier, Writes
 from breakeven.control.cache import Cache
-from breakeven.control.core import Core, Fitness, Wanted
+from breakeven.control.core import Core, Wanted
 from breakeven.control.errors import Gone, Refused
 from breakeven.control.fleet import fleets, loading_minutes, pods_by_variant
 from breakeven.control.moves import Limits, Move, Step, Target, Wait, next_move
 from breakeven.control.outcome import Outcome
+from breakeven.control.parsed import Parsed, read
 from breakeven.control.ports import STARTING, Key, Manifest, MetricsQuery, Outside
 from breakeven.control.smoke import SmokeDesk
 from breakeven.control.spoken import known_as, spoken
@@ -41,23 +40,6 @@ log = logging.getLogger(__name__)
 
 _STANDBY = timedelta(seconds=5)
 _SOON = timedelta(seconds=1)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Parsed:
-    """A resource, read once per version of it."""
-
-    version: str
-    generation: str
-    """The spec changes only with it: what was found about the spec is kept as long."""
-    spec: SpeculativeDeploymentSpec | None
-    status: Status
-    error: str = ""
-    """Why the spec could not be read, with the field named."""
-    unreadable: str = ""
-    """Why the status could not be read: then nothing is done, for starting over would forget what runs and what was
-    proven."""
-    fitness: Fitness = field(default_factory=Fitness)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +68,7 @@ class Reconciler:
         self._outside = outside
         self._smoke = smoke
         self._applier = Applier(cache, outside)
-        self._parsed: dict[Key, _Parsed] = {}
+        self._parsed: dict[Key, Parsed] = {}
         self._disturbed: dict[Key, dict[str, datetime]] = {}
         self._met: set[Key] = set()
         self._refusals: dict[Key, str] = {}
@@ -163,7 +145,7 @@ class Reconciler:
         return self._decide(key, body, parsed, parsed.spec, now)
 
     def _decide(
-        self, key: Key, body: Manifest, parsed: _Parsed, spec: SpeculativeDeploymentSpec, now: datetime
+        self, key: Key, body: Manifest, parsed: Parsed, spec: SpeculativeDeploymentSpec, now: datetime
     ) -> _Plan:
         generation = int(body["metadata"]["generation"])
         memory = _memory(parsed.status)
@@ -208,7 +190,7 @@ class Reconciler:
         status = report.status_of(seen, parsed.status, now)
         return _Plan(body=body, old=parsed.status, status=status, decision=decision, move=move, writes=writes)
 
-    def _refused(self, key: Key, body: Manifest, parsed: _Parsed, reason: Reason, message: str, now: datetime) -> _Plan:
+    def _refused(self, key: Key, body: Manifest, parsed: Parsed, reason: Reason, message: str, now: datetime) -> _Plan:
         """Nothing is touched, what runs keeps running, and the conditions say which field to change."""
         generation = int(body["metadata"]["generation"])
         old = parsed.status
@@ -306,16 +288,10 @@ class Reconciler:
             log.info("%s=%s: %s", condition.type, condition.status, condition.message, extra={"key": str(key)})
             await self._outside.events.post(plan.body, warning=True, reason=condition.reason, message=condition.message)
 
-    def _read(self, key: Key, body: Manifest) -> _Parsed:
-        version = f"{body['metadata'].get('uid')}/{body['metadata'].get('resourceVersion')}"
-        known = self._parsed.get(key)
-        if known and known.version == version:
-            return known
-        generation = f"{body['metadata'].get('uid')}/{body['metadata']['generation']}"
-        fits = known.fitness if known and known.generation == generation and known.spec else None
-        parsed = _parse(body, version, generation, self._core, fits)
-        self._parsed[key] = parsed
-        return parsed
+    def _read(self, key: Key, body: Manifest) -> Parsed:
+        found = read(body, self._core.check, self._parsed.get(key))
+        self._parsed[key] = found
+        return found
 
     def _counted(self, key: Key, old: Status) -> Status:
         """Replica counts of a resource that is not carried out; nothing of it is touched."""
@@ -343,28 +319,6 @@ class Reconciler:
         self._applier.forget(key)
         self._outside.metrics.forget(key)
         self._outside.recorder.forgot(key)
-
-
-def _parse(body: Manifest, version: str, generation: str, core: Core, fits: Fitness | None) -> _Parsed:
-    try:
-        status = Status.model_validate(body.get("status") or {})
-    except ValidationError as error:
-        words = (
-            "the status was written by another release of the operator or by hand, so nothing is done: "
-            f"{_words(error, 'status')}"
-        )
-        return _Parsed(version=version, generation=generation, spec=None, status=Status(), unreadable=words)
-    try:
-        spec = SpeculativeDeploymentSpec.model_validate(body.get("spec") or {})
-    except ValidationError as error:
-        said = _words(error, "spec")
-        return _Parsed(version=version, generation=generation, spec=None, status=status, error=said)
-    found = fits or core.check(body, spec)
-    return _Parsed(version=version, generation=generation, spec=spec, status=status, fitness=found)
-
-
-def _words(error: ValidationError, root: str) -> str:
-    return "; ".join(f"{'.'.join([root, *map(str, e['loc'])])}: {e['msg']}" for e in error.errors())
 
 
 def _said(refusals: Sequence[object]) -> str:

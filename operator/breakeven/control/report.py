@@ -237,6 +237,7 @@ def _speculation(seen: Seen) -> Finding:
     memory = seen.decision.memory
     on = bool(memory.stable and memory.stable.speculates)
     last = memory.decisions[0] if memory.decisions else None
+    reason: str
     if last and on and last.action in _FAILED:
         # The figures of what failed would read as those of what serves.
         reason = Reason.TRIAL_FAILED

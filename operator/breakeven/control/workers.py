@@ -22,7 +22,7 @@ class Workers:
         reconcile: Callable[[Key], Awaitable[Outcome]],
         recorder: Recorder,
         *,
-        refused_s: float = 60.0,
+        refused_s: float = 30.0,
     ) -> None:
         self._queue = queue
         self._reconcile = reconcile
