@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from breakeven.api.scalars import format_duration
 from breakeven.api.status import Memory, State
 from breakeven.api.variant import Variant
 from breakeven.domain import cooldown
@@ -61,7 +62,7 @@ def guard_canary(now: Situation) -> Memory | None:
     if fleet.restarts >= CRASHES:
         return fail_trial(now, "EngineFailing", f"containers of the canary restarted {fleet.restarts} times")
     if fleet.ready == 0 and age >= now.spec.engine.startup_timeout:
-        limit = now.spec.engine.startup_timeout
+        limit = format_duration(now.spec.engine.startup_timeout)
         return fail_trial(
             now, "StartupTimeout", f"the canary was not ready within {limit} (spec.engine.startupTimeout)"
         )
