@@ -5,85 +5,18 @@ The engines are simulated (and say so on their pages); everything between them a
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import Any
 
 import pytest
-import yaml
+from tests.support.loop import NAMESPACE, Cluster, Status, actions, declare, speculating
 from tests.support.pages import PageRecorder
 
 from breakeven.demo.operator import Operator, install
-from breakeven.demo.processes import Process
-from breakeven.demo.stage import simulated_stage
 from breakeven.lab.handle import RunningLab
 from breakeven.lab.settings import H200, LabSettings, NodeSettings
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]
-NAMESPACE = "inference"
-Status = Mapping[str, Any]
-
-
-class Cluster:
-    """A lab with a running operator, as these tests see it."""
-
-    def __init__(self, lab: RunningLab, operator: Operator) -> None:
-        self.lab = lab
-        self.operator = operator
-        self.loads: dict[str, Process] = {}
-
-    def apply(self, resource: Mapping[str, Any]) -> None:
-        self.lab.kubectl("apply", "-f", "-", input=yaml.safe_dump(dict(resource)))
-
-    def status(self, name: str) -> Status:
-        text = self.lab.kubectl("get", "spd", name, "-n", NAMESPACE, "-o", "json").stdout
-        status: Status = json.loads(text).get("status") or {}
-        return status
-
-    def condition(self, name: str, kind: str) -> Mapping[str, Any]:
-        found = [c for c in self.status(name).get("conditions", []) if c["type"] == kind]
-        return found[0] if found else {}
-
-    def wait(self, name: str, what: str, reached: Callable[[Status], Any], timeout: float = 180) -> Status:
-        def look() -> Status | None:
-            status = self.status(name)
-            return status if reached(status) else None
-
-        found: Status = self.lab.wait_for(f"{name}: {what}", look, timeout=timeout, every=0.5)
-        return found
-
-    def pods(self, name: str) -> list[dict[str, Any]]:
-        text = self.lab.kubectl(
-            "get", "pods", "-n", NAMESPACE, "-l", f"app.kubernetes.io/instance={name}", "-o", "json"
-        ).stdout
-        items: list[dict[str, Any]] = json.loads(text)["items"]
-        return items
-
-    def addresses(self, name: str) -> dict[str, str]:
-        return {p["metadata"]["name"]: p["status"]["podIP"] for p in self.pods(name) if p["status"].get("podIP")}
-
-    def traffic(self, name: str, profile: str) -> None:
-        self.quiet(name)
-        url = self.lab.service_url(NAMESPACE, name)
-        load = Process(
-            ["load", "--url", url, "--profile", profile, "--duration", "600"],
-            log=self.lab.directory / "logs" / f"load-{name}.log",
-        )
-        load.start()
-        self.loads[name] = load
-
-    def quiet(self, name: str) -> None:
-        load = self.loads.pop(name, None)
-        if load is not None:
-            load.stop()
-
-
-def declare(name: str, **changes: Any) -> dict[str, Any]:
-    """The demo's resource under another name, with some parts of its spec replaced."""
-    resource = simulated_stage().resource
-    resource["metadata"]["name"] = name
-    resource["spec"].update(changes)
-    return resource
 
 
 @pytest.fixture(scope="module")
@@ -97,15 +30,6 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
             yield world
             for name in list(world.loads):
                 world.quiet(name)
-
-
-def speculating(status: Status) -> bool:
-    variants = status.get("variants", [])
-    return status.get("state") == "Speculating" and all(v["wanted"] == v["ready"] for v in variants)
-
-
-def actions(status: Status) -> list[str]:
-    return [d["action"] for d in reversed(status.get("decisions", []))]
 
 
 def test_the_loop_survives_a_kill_and_an_outage_and_its_figures_are_those_of_the_pods(cluster: Cluster) -> None:
