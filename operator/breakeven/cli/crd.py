@@ -13,7 +13,7 @@ def crd(
             metavar="DIR",
             file_okay=False,
             exists=True,
-            help="Write crds/, the copies of the chart and of manifests/install, and docs/reference.md below this repository root instead of printing.",
+            help="Write crds/, its copies in the chart and manifests/install, and docs/reference.md below this root.",
         ),
     ] = None,
 ) -> None:
