@@ -61,13 +61,19 @@ def learned(
     on: Sums | None,
     variant: str,
     now: datetime,
+    speedup: LogRatio | None = None,
+    running: float | None = None,
 ) -> list[LoadBand] | None:
-    """The profile with a newly measured band; None when it says nothing new, so that nothing is written."""
+    """The profile with a newly measured band; None when it says nothing new, so that nothing is written.
+
+    `speedup` and `running` (requests per replica) are those of the variant at this load, where it speculated meanwhile.
+    """
     load = off.load
     if load is None or load <= 0 or off_tpot.error > 0.2:
         return None
     known = find(profile, load, now)
-    if known is not None and now - known.measured_at < REFRESHED and _agrees(known, off_tpot):
+    told = speedup is None or running is None or (known is not None and _tells(known, variant))
+    if known is not None and now - known.measured_at < REFRESHED and _agrees(known, off_tpot) and told:
         return None
     tpot = rounded(off_tpot.value * 1000)
     middle_load = rounded(middle(band_of(load)))
@@ -84,10 +90,17 @@ def learned(
         spread=spread,
         measured_at=now,
         variant=variant,
+        speedup=rounded(speedup.value) if speedup is not None else None,
+        running=rounded(running, 3),
     )
     others = [band for band in profile if band_of(float(band.load)) != band_of(load)]
     newest = sorted([fresh, *others], key=lambda band: band.measured_at, reverse=True)[:MOST_BANDS]
     return sorted(newest, key=lambda band: band.load)
+
+
+def _tells(known: LoadBand, variant: str) -> bool:
+    """Whether a stored band already says how this variant did in it."""
+    return known.variant == variant and known.speedup is not None and known.running is not None
 
 
 def _agrees(known: LoadBand, measured: LogRatio) -> bool:

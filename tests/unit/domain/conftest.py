@@ -22,6 +22,8 @@ class World:
 
     spec: SpeculativeDeploymentSpec
     speedup: Callable[[Variant], float] = lambda variant: 1.3 if variant.speculates else 1.0
+    running: float = 2.0
+    """Running requests per replica, whatever the variant."""
     requests_per_second: float = 4.0
     now: datetime = START
     memory: Memory = field(default_factory=Memory)
@@ -131,7 +133,7 @@ class World:
             start=begin.timestamp(),
             end=end.timestamp(),
             totals=totals,
-            gauges=Gauges(running=2, waiting=0),
+            gauges=Gauges(running=self.running, waiting=0),
             replicas=count,
         )
 

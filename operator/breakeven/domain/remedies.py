@@ -1,0 +1,149 @@
+"""What is done while speculation serves, before it is switched off: a limit by batch size, a longer draft, a restart.
+
+Each is one change, in the order of `onBelowBreakEven`, and is remembered, so that what did not help is not repeated.
+"""
+
+from datetime import timedelta
+from typing import Any
+
+from breakeven.api.spec import DraftSpec, LadderStep, Mode
+from breakeven.api.status import Memory, Remedy, Source, State
+from breakeven.api.variant import Variant
+from breakeven.domain import capacity, control_profile, cooldown, schedules
+from breakeven.domain.evidence import Judgement
+from breakeven.domain.ladder import tuned_length
+from breakeven.domain.situation import Situation
+from breakeven.domain.transitions import describe, disable, fail_trial, start_trial
+from breakeven.domain.verdict import Verdict
+
+SCHEDULE = "Schedule"
+SCHEDULE_AGAIN = timedelta(days=7)
+"""A limit by batch size that did not help is tried again when the stored control has been measured anew."""
+KEPT = 16
+WORST = 0.80
+"""Below this S requests suffer too much to wait for another trial: speculation is switched off at once."""
+
+
+def before_off(now: Situation, found: Judgement) -> Memory | None:
+    """What the user's list puts before `Disable` and the evidence supports; None: switch off."""
+    live = found.source == Source.MEASURED and found.off is not None and found.on is not None
+    if now.policy.mode != Mode.AUTO or now.memory.state != State.SPECULATING or not live:
+        return None
+    for step in now.policy.on_below_break_even:
+        if step == LadderStep.DISABLE:
+            return None
+        remedy = limit_batches(now, found) if step == LadderStep.TUNE else None
+        if remedy is not None:
+            return remedy
+    return None
+
+
+def limit_batches(now: Situation, found: Judgement) -> Memory | None:
+    """A canary of the same draft that stops drafting above the measured crossover.
+
+    Only where the loss is moderate, the engine obeys the limit, the user has not set one, and the stored profile shows
+    that the same variant pays at smaller batches.
+    """
+    stable = now.stable
+    draft = stable.draft
+    if draft is None or draft.disable_above_batch_size is not None or not schedules.obeys(stable):
+        return None
+    if now.wished.draft is not None and now.wished.draft.disable_above_batch_size is not None:
+        return None
+    present = _present(found)
+    if present is None or present.speedup < WORST:
+        return None
+    if not _may_try(now) or done(now, SCHEDULE, stable.name, SCHEDULE_AGAIN):
+        return None
+    limit = schedules.crossover(now.memory.profile, variant=stable.name, present=present, now=now.now)
+    if limit is None:
+        return None
+    words = found.report.message if found.report is not None else ""
+    message = (
+        f"{words}; it pays below {limit} running requests: try {describe(stable)} without drafting from {limit} on"
+    )
+    length = tuned_length(found.on_batches, found.off, found.on)
+    changes = {"disable_above_batch_size": limit}
+    return _tried(now, SCHEDULE, draft, changes, "LoadCrossesBreakEven", message, tuned_length=length)
+
+
+def _present(found: Judgement) -> schedules.Point | None:
+    """Batch size, S and R of the window that shows the loss."""
+    batch, on, off = schedules.running(found.on_batches), found.on, found.off
+    if batch is None or on is None or off is None or not on.step_seconds or not off.step_seconds:
+        return None
+    if not on.tpot or not off.tpot:
+        return None
+    # the alarm may come from too few batches for bounds; the plain quotient is enough to aim a trial
+    return schedules.Point(running=batch, speedup=off.tpot / on.tpot, inflation=on.step_seconds / off.step_seconds)
+
+
+def end_rescue(now: Situation, found: Judgement, reason: str, message: str) -> Memory:
+    """End a trial of the operator's own idea that did not help; what serves goes off if it is still at a loss.
+
+    The trial compared two variants that speculate, so the loss is read off the stored control at the present load.
+    """
+    off = found.off
+    stored = control_profile.find(now.memory.profile, off.load if off is not None else None, now.now)
+    loses = False
+    if now.stable.speculates and off is not None and off.tpot and stored is not None:
+        speedup = float(stored.off_tpot_ms) / 1000 / off.tpot
+        loses = speedup < float(now.spec.thresholds.speedup.disable)
+        message = f"{message}; what serves has S {speedup:.3f} against the stored control"
+    allowed = LadderStep.DISABLE in now.policy.on_below_break_even and cooldown.may_switch(
+        now.policy, now.memory, now.now
+    )
+    if loses and allowed and capacity.can_switch(now):
+        return disable(now, "BelowBreakEven", message)
+    return fail_trial(now, reason, message)
+
+
+def rescuing(now: Situation) -> bool:
+    """Whether the trial under way was begun while what serves was at a loss."""
+    tried = now.memory.remedies
+    newest = tried[-1] if tried else None
+    began = now.memory.since
+    return (
+        now.memory.state == State.TUNING
+        and newest is not None
+        and newest.action == SCHEDULE
+        and began is not None
+        and newest.at == began
+    )
+
+
+def out_of_patience(now: Situation, found: Judgement) -> bool:
+    """Whether such a trial had twice the windows of a verdict: what serves loses meanwhile."""
+    return rescuing(now) and found.windows >= 2 * now.evidence.promote_windows and found.verdict != Verdict.PAYS
+
+
+def done(now: Situation, action: str, variant: str, within: timedelta) -> bool:
+    """Whether this was tried with this variant so recently."""
+    return any(r.action == action and r.variant == variant and now.now - r.at < within for r in now.memory.remedies)
+
+
+def remembered(now: Situation, action: str) -> list[Remedy]:
+    """What was tried, with one more."""
+    return [*now.memory.remedies, Remedy(action=action, variant=now.stable.name, at=now.now)][-KEPT:]
+
+
+def _may_try(now: Situation) -> bool:
+    """Whether a canary can run beside what serves, with room in the day for its promotion and for switching off."""
+    beside = capacity.can_try(now) and not capacity.one_after_the_other(now)
+    return beside and now.memory.canary is None and cooldown.may_switch_on(now.policy, now.memory, now.now)
+
+
+def _tried(
+    now: Situation,
+    action: str,
+    draft: DraftSpec,
+    changes: dict[str, Any],
+    reason: str,
+    message: str,
+    **learned: Any,
+) -> Memory | None:
+    candidate: Variant = now.stable.with_draft(draft.model_copy(update=changes))
+    if candidate.name in now.memory.tried:
+        return None
+    begun = start_trial(now, candidate, reason, message[:1024])
+    return begun.model_copy(update={"remedies": remembered(now, action), **learned})
