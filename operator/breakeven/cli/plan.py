@@ -9,6 +9,7 @@ import typer
 if TYPE_CHECKING:
     from breakeven.api.spec import SpeculativeDeploymentSpec
     from breakeven.domain.planning.measured import Profile
+    from breakeven.domain.planning.plan import Plan
     from breakeven.domain.planning.question import Question
 
 
@@ -85,13 +86,38 @@ def plan(
     except UsageError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(2) from None
-    made = make_plan(declared_variant(spec), asked)
+    made = _with_engine(make_plan(declared_variant(spec), asked), spec)
     if output is PlanOutput.JSON:
         typer.echo(json.dumps(plan_document(made), indent=2, ensure_ascii=False))
     else:
         plan_table.print_plan(made)
     if plan_refuses(made):
         raise typer.Exit(1)
+
+
+def _with_engine(made: "Plan", spec: "SpeculativeDeploymentSpec") -> "Plan":
+    """The plan with what the engine version says about the declared draft and each alternative."""
+    from dataclasses import replace
+
+    from breakeven.api.variant import declared_variant
+    from breakeven.domain.planning import pairing
+    from breakeven.engines import Refusal
+    from breakeven.render import check
+
+    declared = declared_variant(spec)
+    found = [(f, f.field) for variant in (declared.baseline, declared) for f in check(variant)]
+    for place, draft in enumerate(spec.alternatives):
+        found += [
+            (f, f.field.replace("draft", f"alternatives[{place}]", 1))
+            for f in check(declared.with_draft(draft))
+            if f.field.startswith("draft")
+        ]
+    said = dict.fromkeys(
+        (pairing.refusal if isinstance(f, Refusal) else pairing.warning)(field, f.message) for f, field in found
+    )
+    refused = [remark for remark in said if remark.severity is pairing.Severity.REFUSAL]
+    rest = [remark for remark in said if remark not in refused]
+    return replace(made, remarks=(*refused, *made.remarks, *rest))
 
 
 def _text(path: Path, option: str) -> str:

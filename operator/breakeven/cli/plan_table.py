@@ -38,7 +38,7 @@ def _head(plan: "Plan") -> str:
         drafting = f"{plan.method.value} k={plan.k}" + (f" ({plan.draft.name})" if plan.draft is not None else "")
     lines = [
         f"{plan.target.name} · {drafting} · vLLM {plan.engine} · {plan.gpus} GPU(s) a replica · "
-        f"starts: {plan.starts.value}"
+        f"starts: {plan.outcome.value}"
     ]
     if plan.acceptance is not None:
         lines.append(f"acceptance per position {plan.acceptance.alpha:.2f}: {plan.acceptance.source}")

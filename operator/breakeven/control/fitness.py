@@ -21,7 +21,7 @@ def fitness(resource: Manifest, spec: SpeculativeDeploymentSpec) -> Fitness:
     del resource
     variant = declared_variant(spec)
     others = [variant.with_draft(draft) for draft in spec.alternatives]
-    found = dict.fromkeys(f for v in (variant, *others) for f in check(v))
+    found = dict.fromkeys(f for v in (variant, variant.baseline, *others) for f in check(v))
     refusals = [f for f in found if isinstance(f, Refusal)]
     engine = load().engine_of(variant.engine)
     if isinstance(engine, Refusal) or refusals:

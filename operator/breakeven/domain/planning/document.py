@@ -16,7 +16,7 @@ def plan_document(plan: Plan) -> dict[str, Any]:
         "engine": plan.engine,
         "gpusPerReplica": plan.gpus,
         "replicas": plan.replicas,
-        "starts": plan.starts.value,
+        "starts": plan.outcome.value,
         "target": _model(plan.target),
         "draft": _model(plan.draft) if plan.draft is not None else None,
         "method": plan.method.value if plan.method is not None else None,

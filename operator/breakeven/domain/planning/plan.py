@@ -15,7 +15,7 @@ from breakeven.domain.planning.loads import head_load, target_load
 from breakeven.domain.planning.measured import Profile, built_in
 from breakeven.domain.planning.memory import Capacity, ModelMemory, cache_of, capacity, lost_share, overhead_gib
 from breakeven.domain.planning.outlook import Outlook, Situation, anchored, outlook
-from breakeven.domain.planning.pairing import Remark, length_remarks, pair_remarks, split_remarks
+from breakeven.domain.planning.pairing import Remark, Severity, length_remarks, pair_remarks, split_remarks
 from breakeven.domain.planning.placement import Placement, Start, room_remarks
 from breakeven.domain.planning.question import Question
 from breakeven.domain.planning.steptime import Chip, Load
@@ -59,9 +59,14 @@ class Plan:
 
     @property
     def starts(self) -> Start:
-        """The worst over GPU models that a replica may land on."""
+        """Whether memory lets it start: the worst over GPU models that a replica may land on."""
         every = {placement.starts for placement in self.placements}
         return next(s for s in (Start.NO, Start.UNKNOWN, Start.TIGHT, Start.YES) if s in every)
+
+    @property
+    def outcome(self) -> Start:
+        """The same with everything that is refused for other reasons than memory: then it does not start."""
+        return Start.NO if any(remark.severity is Severity.REFUSAL for remark in self.remarks) else self.starts
 
 
 def plan(variant: Variant, question: Question | None = None) -> Plan:
