@@ -203,14 +203,14 @@ class MetricsFeed:
     def _refused(self, query: MetricsQuery) -> Outage:
         if not query.url:
             return Outage(
-                reason="AddressNotAllowed",
-                message="the operator has no Prometheus of its own; set spec.metrics.prometheusURL "
-                "to an address of its allow-list, or give the operator one",
+                reason="NoPrometheus",
+                message="the operator has no Prometheus of its own; give it one (BREAKEVEN_PROMETHEUS_URL), or set "
+                "spec.metrics.prometheusURL to an address of its allow-list (BREAKEVEN_PROMETHEUS_ALLOWED)",
             )
         return Outage(
-            reason="AddressNotAllowed",
+            reason="PrometheusNotAllowed",
             message=f"spec.metrics.prometheusURL {_bare(query.url)} is not in the operator's allow-list; "
-            "add it there, or leave the field empty to use the operator's own Prometheus",
+            "add it there (BREAKEVEN_PROMETHEUS_ALLOWED), or leave the field empty for the operator's own Prometheus",
         )
 
     def _stale_after(self, endpoint: EndpointFeed, pod: PodName) -> float:

@@ -60,6 +60,7 @@ class Reason(StrEnum):
     BELOW_ACCEPTANCE_FLOOR = "BelowAcceptanceFloor"
     LATENCY_REGRESSION = "LatencyRegression"
     TRIAL_FAILED = "TrialFailed"
+    SWITCH_BLOCKED = "SwitchBlocked"
     COOLING_DOWN = "CoolingDown"
     TOO_MANY_TRANSITIONS = "TooManyTransitions"
     ADVISED_OFF = "AdvisedOff"
@@ -69,7 +70,9 @@ class Reason(StrEnum):
     PROMETHEUS_UNREACHABLE = "PrometheusUnreachable"
     PROMETHEUS_NOT_ALLOWED = "PrometheusNotAllowed"
     NO_PROMETHEUS = "NoPrometheus"
+    QUERY_FAILED = "QueryFailed"
     NO_DATA = "NoData"
+    PODS_UNSCRAPED = "PodsUnscraped"
     STALE = "Stale"
     PARTIAL_DATA = "PartialData"
     NAMES_UNKNOWN = "NamesUnknown"
@@ -179,6 +182,7 @@ CONDITIONS: Mapping[ConditionType, ConditionDoc] = {
             Reason.SMOKE_TEST_FAILED: "False: the speculating engine did not answer a real completion.",
             Reason.ENGINE_FAILING: "False: the speculating engine did not come up.",
             Reason.TRIAL_FAILED: "True: what serves goes on; a trial of something else failed, with its figures.",
+            Reason.SWITCH_BLOCKED: "The decision cannot be carried out; what serves is told, and CapacityAvailable says why.",
             Reason.COOLING_DOWN: "False: the next trial waits for spec.policy.cooldown.",
             Reason.TOO_MANY_TRANSITIONS: "Frozen: spec.policy.maxTransitionsPerDay is used up.",
             Reason.ADVISED_OFF: "Mode Advise: it would be switched off.",
@@ -194,7 +198,9 @@ CONDITIONS: Mapping[ConditionType, ConditionDoc] = {
             Reason.PROMETHEUS_NOT_ALLOWED: "spec.metrics.prometheusURL is not on the operator's allow-list.",
             Reason.NO_DATA: "Prometheus has no engine series of these pods.",
             Reason.STALE: "The newest samples are too old.",
-            Reason.PARTIAL_DATA: "Some serving replicas have no samples.",
+            Reason.QUERY_FAILED: "Prometheus answers with an error, a login page, or too much.",
+            Reason.PODS_UNSCRAPED: "Fewer than 80 % of the serving replicas have fresh samples.",
+            Reason.PARTIAL_DATA: "Prometheus, Thanos or Mimir calls its own answer incomplete.",
             Reason.NAMES_UNKNOWN: "Metric prefix or labels could not be detected; set spec.metrics.names.",
             Reason.SCALED_TO_ZERO: "Unknown: nothing runs that could be measured.",
             Reason.REPLICAS_UNREADY: "Unknown: no replica serves yet.",

@@ -15,6 +15,7 @@ from breakeven.control.core import Fitness
 from breakeven.control.moves import Arrived, Blocked, Move, Step
 from breakeven.domain.decision import Decision, Finding
 from breakeven.domain.observation import Fleet, Observation
+from breakeven.domain.value import worth_writing
 from breakeven.render.names import Owner, selector
 
 _FAILED = ("RollBack", "EndTrial")
@@ -94,10 +95,13 @@ def unreadable(raw: Mapping[str, Any], *, message: str, generation: int, now: da
 def says_more(new: Status, old: Status) -> bool:
     """Whether the new status is worth a write.
 
-    What `decide` remembers counts to the letter; digits inside the texts of conditions and of `hold` do not, or a
+    What `decide` remembers counts to the letter, but for the sums of value, which grow with every batch; digits inside the texts of conditions and of `hold` do not, or a
     steady resource would write on every pass. They are renewed with the next write.
     """
-    return bool(_essence(new) != _essence(old))
+    if all(a is b or a == b for a, b in ((getattr(new, f), getattr(old, f)) for f in _LETTERS)):
+        return _in_words(new) != _in_words(old)
+    # Equal values can look different here and the same when written, such as times with microseconds.
+    return bool(_essence(new) != _essence(old)) or worth_writing(new.value, old.value)
 
 
 def describe(draft: DraftSpec | None) -> str:
@@ -268,7 +272,8 @@ def _as_it_runs(finding: Finding, seen: Seen, old: Status) -> Finding:
     if not running:
         return finding
     on = any(words not in ("off", _LEAVING) for words in running)
-    return replace(finding, status=on, message=f"decided but not carried out: {finding.message}")
+    message = f"decided but not carried out ({finding.reason}): {finding.message}"
+    return replace(finding, status=on, reason=Reason.SWITCH_BLOCKED, message=message)
 
 
 def _metrics(seen: Seen) -> Finding:
@@ -311,12 +316,21 @@ def _absent(kind: ConditionType) -> Finding:
 _DIGITS = re.compile(r"[0-9]+(\.[0-9]+)?")
 
 
+_TEXTS = ("conditions", "hold")
+_LETTERS = tuple(f for f in Status.model_fields if f not in _TEXTS)
+"""Fields that count to the letter."""
+
+
 def _essence(status: Status) -> Any:
-    data = status.model_dump(mode="json", exclude_none=True, exclude={"conditions", "hold"})
-    data["hold"] = _DIGITS.sub("#", status.hold)
-    data["conditions"] = [(c.type, c.status, c.reason, _DIGITS.sub("#", c.message)) for c in status.conditions]
-    data["generations"] = sorted({c.observed_generation for c in status.conditions})
-    return data
+    return status.model_dump(mode="json", exclude_none=True, exclude=set(_TEXTS)), _in_words(status)
+
+
+def _in_words(status: Status) -> Any:
+    return (
+        _DIGITS.sub("#", status.hold),
+        [(c.type, c.status, c.reason, _DIGITS.sub("#", c.message)) for c in status.conditions],
+        {c.observed_generation for c in status.conditions},
+    )
 
 
 def transitions(new: Status, old: Status) -> Sequence[Condition]:

@@ -339,7 +339,7 @@ async def test_addresses_outside_the_allow_list_are_not_asked(prometheus: FakePr
         await feed.cycle(START)
         outage = feed.read(KEY, moment(START)).outage
         assert outage is not None
-        assert outage.reason == "AddressNotAllowed", url
+        assert outage.reason == ("PrometheusNotAllowed" if url else "NoPrometheus"), url
     assert prometheus.asked == []
     feed.watch(KEY, query({"on": [pod("a")]}, url="https://thanos.example/team-a"))
     await feed.cycle(START)
