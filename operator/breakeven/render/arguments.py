@@ -37,12 +37,20 @@ def serve_arguments(request: Request) -> list[str]:
         arguments.append(f"--shutdown-timeout={math.ceil(variant.engine.shutdown_timeout.total_seconds())}")
     if engine.custom_buckets:
         arguments.append(f"--custom-histogram-buckets={CUSTOM_HISTOGRAM_BUCKETS}")
-    return [*arguments, *speculation_arguments(request), *variant.engine.extra_args]
+    return [*map(_literal, [*arguments, *speculation_arguments(request)]), *variant.engine.extra_args]
 
 
 def engine_env(request: Request) -> dict[str, str]:
     """Environment that the arguments need to mean what they say."""
     return schedule_env(request)
+
+
+def _literal(argument: str) -> str:
+    """As the container is to see it: Kubernetes replaces `$(NAME)` in arguments, and reads `$$` as one dollar sign.
+
+    Only extra arguments are left to refer to variables.
+    """
+    return argument.replace("$", "$$")
 
 
 def _plain(number: Decimal) -> str:

@@ -12,11 +12,12 @@ from breakeven.render.merge import check_overrides
 from breakeven.render.quantization import check_quantization
 from breakeven.render.request import Request, read
 from breakeven.render.schedule import check_schedule
-from breakeven.render.serving import check_environment, check_serving
+from breakeven.render.serving import check_environment, check_serving, check_text
 
 _CHECKS = (
     check_serving,
     check_environment,
+    check_text,
     check_drafting,
     check_acceptance,
     check_schedule,

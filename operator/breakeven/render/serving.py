@@ -34,6 +34,27 @@ def check_serving(request: Request) -> Iterator[Finding]:
         )
 
 
+def check_text(request: Request) -> Iterator[Finding]:
+    """Find text that no process can be given: a null character ends an argument."""
+    variant = request.variant
+    texts = {
+        "target.model": (variant.target.model,),
+        "target.revision": (variant.target.revision,),
+        "target.servedName": (variant.target.served_name,),
+        "draft.model": (variant.draft.model if variant.draft else None,),
+        "draft.revision": (variant.draft.revision if variant.draft else None,),
+        "engine.extraArgs": variant.engine.extra_args,
+        "engine.env": [str(part) for v in variant.engine.env for part in (v.get("name"), v.get("value"))],
+    }
+    for field, values in texts.items():
+        if any("\0" in value for value in values if value is not None):
+            yield Refusal(
+                field=field,
+                reason=Reason.INVALID_CONFIGURATION,
+                message="remove the null character: no process takes it",
+            )
+
+
 def check_environment(request: Request) -> Iterator[Finding]:
     """Find variables that the API server would refuse, or whose value rendering has to know and cannot read."""
     for variable in request.variant.engine.env:

@@ -6,7 +6,7 @@ import pytest
 
 from breakeven.api.variant import Variant
 from breakeven.engines import Caution, Reason, Refusal
-from breakeven.render.arguments import engine_env
+from breakeven.render.arguments import engine_env, serve_arguments
 from breakeven.render.check import check, refusals
 from breakeven.render.request import read
 
@@ -120,6 +120,30 @@ def test_a_variable_that_pods_cannot_have_or_rendering_cannot_read_is_refused(va
 
     assert refusal.field == "engine.env"
     assert variable["name"] in refusal.message
+
+
+@pytest.mark.parametrize(
+    ("part", "field", "value"),
+    [
+        ("target", "servedName", "a\0b"),
+        ("target", "revision", "a\0b"),
+        ("engine", "extraArgs", ["--seed=1\0"]),
+        ("engine", "env", [{"name": "A", "value": "\0"}]),
+    ],
+)
+def test_text_with_a_null_character_is_refused(part: str, field: str, value: object) -> None:
+    body: dict[str, Any] = {part: {field: value}}
+
+    assert [r.field for r in refusals(variant("0.33.0", **body))] == [f"{part}.{field}"]
+
+
+def test_dollar_signs_reach_the_engine_as_written_except_in_extra_arguments() -> None:
+    engine = {"extraArgs": ["--api-key=$(KEY)"]}
+    request = read(variant("0.33.0", engine=engine, target={"servedName": "a$(b)$c"}))
+
+    assert not isinstance(request, Refusal)
+    assert "--served-model-name=a$$(b)$$c" in serve_arguments(request)
+    assert "--api-key=$(KEY)" in serve_arguments(request)
 
 
 def test_a_key_that_smoke_tests_do_not_send_is_said() -> None:
