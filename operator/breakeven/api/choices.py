@@ -1,0 +1,105 @@
+"""The words that `spec` may choose from, and what some of them have in common."""
+
+from enum import StrEnum
+
+
+class DraftMethod(StrEnum):
+    """How tokens are drafted. Which engine version has which is in the capability table."""
+
+    DRAFT_MODEL = "DraftModel"
+    NGRAM = "NGram"
+    NGRAM_GPU = "NGramGPU"
+    EAGLE = "Eagle"
+    EAGLE3 = "Eagle3"
+    MTP = "MTP"
+    MEDUSA = "Medusa"
+    MLP_SPECULATOR = "MLPSpeculator"
+    SUFFIX = "Suffix"
+    DFLASH = "DFlash"
+    DSPARK = "DSpark"
+
+
+class AcceptanceMethod(StrEnum):
+    """How drafted tokens are accepted, independent of any engine's spelling."""
+
+    REJECTION = "Rejection"
+    PROBABILISTIC = "Probabilistic"
+    BLOCK = "Block"
+    TYPICAL = "Typical"
+    FLY = "Fly"
+
+
+class Quantization(StrEnum):
+    """Number format of weights."""
+
+    NONE = "None"
+    FP8 = "FP8"
+    INT8 = "INT8"
+    INT4 = "INT4"
+    AWQ = "AWQ"
+    GPTQ = "GPTQ"
+    BITSANDBYTES = "BitsAndBytes"
+    PREQUANTIZED = "Prequantized"
+
+
+class Accelerator(StrEnum):
+    """GPU models that pods may be placed on."""
+
+    H100 = "H100"
+    H200 = "H200"
+
+
+class Mode(StrEnum):
+    """Who decides about speculation."""
+
+    AUTO = "Auto"
+    ADVISE = "Advise"
+    ON = "On"
+    OFF = "Off"
+
+
+class HoldbackMode(StrEnum):
+    """When replicas without speculation are kept as a live control."""
+
+    AUTO = "Auto"
+    ALWAYS = "Always"
+    NEVER = "Never"
+
+
+class LadderStep(StrEnum):
+    """What may be tried when speculation falls under break-even."""
+
+    TUNE = "Tune"
+    CHANGE_ACCEPTANCE_METHOD = "ChangeAcceptanceMethod"
+    CHANGE_METHOD = "ChangeMethod"
+    RESTART = "Restart"
+    DISABLE = "Disable"
+
+
+class KVCacheDtype(StrEnum):
+    """Number format of the KV cache, in vLLM's words."""
+
+    AUTO = "auto"
+    FP8 = "fp8"
+    FP8_E4M3 = "fp8_e4m3"
+    FP8_E5M2 = "fp8_e5m2"
+    BFLOAT16 = "bfloat16"
+    FLOAT16 = "float16"
+
+
+class Weekday(StrEnum):
+    """Days of the week."""
+
+    MON = "Mon"
+    TUE = "Tue"
+    WED = "Wed"
+    THU = "Thu"
+    FRI = "Fri"
+    SAT = "Sat"
+    SUN = "Sun"
+
+
+WITHOUT_MODEL = (DraftMethod.NGRAM, DraftMethod.NGRAM_GPU, DraftMethod.SUFFIX)
+"""Methods that draft from the text itself."""
+LOSSY = (AcceptanceMethod.TYPICAL, AcceptanceMethod.FLY)
+"""Acceptance methods that change the output distribution."""
