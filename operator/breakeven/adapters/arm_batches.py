@@ -1,16 +1,24 @@
 """Batches of one arm: which of them there are is told once each, what is in them when somebody looks."""
 
 from collections.abc import Callable, Sequence
-from typing import overload
+from typing import ClassVar, overload
 
 from breakeven.domain.batches import Replica, batch_of, contributors
 from breakeven.domain.observation import Batch
 
+MADE = 256
+"""Batches that are kept as objects, of all arms together."""
+
 
 class LazyBatches(Sequence[Batch]):
-    """Batches that are made from their pieces when they are looked at: most passes look at the newest few."""
+    """Batches that are made from their pieces when they are looked at: most passes look at the newest few.
+
+    Those that were looked at last, in whatever arm, stay made: rules of one pass look at the same ones.
+    """
 
     __slots__ = ("_make", "_numbers")
+    _made: ClassVar[dict[tuple[object, int], Batch]] = {}
+    """Of all arms together; used from the event loop only."""
 
     def __init__(self, numbers: Sequence[int], make: Callable[[int], Batch]) -> None:
         self._numbers = tuple(numbers)
@@ -22,8 +30,16 @@ class LazyBatches(Sequence[Batch]):
     def __getitem__(self, index: slice) -> tuple[Batch, ...]: ...
     def __getitem__(self, index: int | slice) -> Batch | tuple[Batch, ...]:
         if isinstance(index, slice):
-            return tuple(map(self._make, self._numbers[index]))
-        return self._make(self._numbers[index])
+            return tuple(map(self._at, self._numbers[index]))
+        return self._at(self._numbers[index])
+
+    def _at(self, n: int) -> Batch:
+        found = self._made.get((self._make, n))
+        if found is None:
+            if len(self._made) >= MADE:
+                self._made.clear()
+            found = self._made[self._make, n] = self._make(n)
+        return found
 
     def __len__(self) -> int:
         return len(self._numbers)

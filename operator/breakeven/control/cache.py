@@ -10,6 +10,7 @@ from breakeven.api.base import KIND
 from breakeven.api.names import MANAGED_BY, RESOURCE
 from breakeven.control.ports import Key, Manifest
 
+_UNREAD = frozenset({"managedFields", "generateName"})
 OWNED_KINDS = ("Deployment", "Service", "Pod", "PodMonitor")
 
 
@@ -63,7 +64,7 @@ class Cache:
         old = kind.by_name.get(name)
         if old and old.obj["metadata"].get("uid") == meta.get("uid") and revision < old.revision:
             return key
-        kind.by_name[name] = _Entry(obj, revision, self._changes)
+        kind.by_name[name] = _Entry(_lean(obj), revision, self._changes)
         kind.by_key.setdefault(key, set()).add(name)
         return key
 
@@ -131,6 +132,12 @@ class Cache:
         names.discard(name)
         if not names:
             del table.by_key[key]
+
+
+def _lean(obj: Manifest) -> Manifest:
+    """A copy without what no pass looks at: the spec of a pod is that of its Deployment."""
+    meta = {k: v for k, v in obj["metadata"].items() if k not in _UNREAD}
+    return {k: v for k, v in obj.items() if k != "spec" or obj.get("kind") != "Pod"} | {"metadata": meta}
 
 
 def _revision(obj: Manifest) -> int:

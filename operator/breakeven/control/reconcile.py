@@ -17,10 +17,10 @@ from breakeven.api.base import API_VERSION, KIND
 from breakeven.api.conditions import Reason
 from breakeven.api.names import COMMAND
 from breakeven.api.spec import SpeculativeDeploymentSpec
-from breakeven.api.status import Memory, State, Status
+from breakeven.api.status import Memory, State, Status, ValueStatus
 from breakeven.control import report
 from breakeven.control.apply import Applier, Writes
-from breakeven.control.cache import Cache
+from breakeven.control.cache import OWNED_KINDS, Cache
 from breakeven.control.core import Core, Wanted
 from breakeven.control.errors import Gone, Refused
 from breakeven.control.fleet import fleets, loading_minutes, pods_by_variant
@@ -30,6 +30,7 @@ from breakeven.control.parsed import Parsed, read
 from breakeven.control.ports import STARTING, Key, Manifest, MetricsQuery, Outside
 from breakeven.control.smoke import SmokeDesk
 from breakeven.control.spoken import known_as, spoken
+from breakeven.control.unchanged import Unchanged
 from breakeven.control.windows import window_open
 from breakeven.domain.decision import Decision, Declared
 from breakeven.domain.observation import Observation, Smoke
@@ -71,8 +72,11 @@ class Reconciler:
         self._parsed: dict[Key, Parsed] = {}
         self._disturbed: dict[Key, dict[str, datetime]] = {}
         self._met: set[Key] = set()
+        self._unchanged = Unchanged()
         self._refusals: dict[Key, str] = {}
         """Why an object could not be written, until it can."""
+        self._sums: dict[Key, ValueStatus] = {}
+        """What speculation brought, further than the status has it: growing sums alone are not written."""
 
     def pod_monitors(self, served: bool) -> None:
         """Say whether the cluster has PodMonitors."""
@@ -148,10 +152,12 @@ class Reconciler:
         self, key: Key, body: Manifest, parsed: Parsed, spec: SpeculativeDeploymentSpec, now: datetime
     ) -> _Plan:
         generation = int(body["metadata"]["generation"])
-        memory = _memory(parsed.status)
+        memory = self._with_sums(key, _memory(parsed.status))
         observation = self._observe(key, spec, memory, now)
         declared = Declared(spec=spec, generation=generation, **_command(body))
         decision = self._core.decide(declared, memory, observation, now)
+        if decision.memory.value is not None:
+            self._sums[key] = decision.memory.value
         targets = [Target(variant=p.variant.name, replicas=p.replicas) for p in decision.placements]
         move = spoken(
             next_move(targets, observation.fleet, _limits(spec, now)),
@@ -167,16 +173,23 @@ class Reconciler:
         ]
         meta = body["metadata"]
         owner = Owner(name=meta["name"], namespace=meta["namespace"], uid=meta["uid"])
-        rendering = self._core.render(owner, wanted, with_pod_monitor=self._applier.pod_monitor)
-        if rendering.refusals:
-            why = Reason(rendering.refusals[0].reason)
-            return self._refused(key, body, parsed, why, _said(rendering.refusals), now)
         keep = {v.name for v in (decision.memory.stable, decision.memory.canary) if v}
         if decision.memory.last_good:
             keep.add(decision.memory.last_good.variant.name)
-        writes = self._applier.plan(
-            key, rendering, move=move, keep=keep, frozen=spec.policy.paused, fleet=observation.fleet
-        )
+        rests_on = (owner, wanted, keep, spec.policy.paused, self._applier.pod_monitor, isinstance(move, Step))
+        objects = [o for kind in OWNED_KINDS for o in self._cache.owned(kind, key)]
+        if self._unchanged.covers(key, rests_on, objects):
+            writes = Writes()
+        else:
+            rendering = self._core.render(owner, wanted, with_pod_monitor=self._applier.pod_monitor)
+            if rendering.refusals:
+                why = Reason(rendering.refusals[0].reason)
+                return self._refused(key, body, parsed, why, _said(rendering.refusals), now)
+            writes = self._applier.plan(
+                key, rendering, move=move, keep=keep, frozen=spec.policy.paused, fleet=observation.fleet
+            )
+            nothing = writes.empty and not isinstance(move, Step)
+            self._unchanged.found(key, rests_on, objects, nothing=nothing)
         seen = report.Seen(
             name=key.name,
             generation=generation,
@@ -198,6 +211,13 @@ class Reconciler:
             self._counted(key, old), reason=reason, message=message, generation=generation, now=now
         )
         return _Plan(body=body, old=old, status=status, decision=None, move=Wait(reason=message), writes=Writes())
+
+    def _with_sums(self, key: Key, memory: Memory) -> Memory:
+        """The memory with the sums of this process where they are ahead of the written ones."""
+        ahead, written = self._sums.get(key), memory.value
+        if ahead is None or (written is not None and written.counted_until >= ahead.counted_until):
+            return memory
+        return memory.model_copy(update={"value": ahead})
 
     def _observe(self, key: Key, spec: SpeculativeDeploymentSpec, memory: Memory, now: datetime) -> Observation:
         pods = self._cache.owned("Pod", key)
@@ -224,7 +244,6 @@ class Reconciler:
     @staticmethod
     def _query(spec: SpeculativeDeploymentSpec, memory: Memory, pods: Any) -> MetricsQuery:
         names = spec.metrics.names
-        judged = memory.canary is not None or memory.holdback or memory.state in (State.TRIAL, State.TUNING)
         return MetricsQuery(
             url=spec.metrics.prometheus_url,
             prefix=names.prefix,
@@ -234,7 +253,8 @@ class Reconciler:
             batch=batch_length(spec.evidence),
             history=history(spec.evidence),
             warmup=spec.evidence.warmup,
-            buckets=judged,
+            # Tails are looked at before a promotion only.
+            buckets=memory.canary is not None or memory.state in (State.TRIAL, State.TUNING),
         )
 
     async def _refresh(self, key: Key) -> None:
@@ -315,8 +335,10 @@ class Reconciler:
         self._disturbed.pop(key, None)
         self._met.discard(key)
         self._refusals.pop(key, None)
+        self._sums.pop(key, None)
         self._smoke.forget(key)
         self._applier.forget(key)
+        self._unchanged.forget(key)
         self._outside.metrics.forget(key)
         self._outside.recorder.forgot(key)
 

@@ -99,7 +99,7 @@ def says_more(new: Status, old: Status) -> bool:
     steady resource would write on every pass. They are renewed with the next write.
     """
     if all(a is b or a == b for a, b in ((getattr(new, f), getattr(old, f)) for f in _LETTERS)):
-        return _in_words(new) != _in_words(old)
+        return bool(_in_words(new) != _in_words(old))
     # Equal values can look different here and the same when written, such as times with microseconds.
     return bool(_essence(new) != _essence(old)) or worth_writing(new.value, old.value)
 
