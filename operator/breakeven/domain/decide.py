@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from breakeven.api.spec import Mode
 from breakeven.api.status import LastGood, Memory, State
-from breakeven.domain import capacity, guards, keeping, orders, reporting, trial
+from breakeven.domain import capacity, guards, keeping, orders, remedies, reporting, trial
 from breakeven.domain.clauses import weighed
 from breakeven.domain.decision import Decision, Declared
 from breakeven.domain.diagnosis import examined
@@ -39,6 +39,7 @@ MEASURED: tuple[Callable[[Situation, Judgement], Memory | None], ...] = (
     keeping.doubt,
     keeping.settle_streak,
     keeping.buy_control_when_blind,
+    remedies.lengthen,
 )
 SOONEST = timedelta(seconds=1)
 LATEST = timedelta(seconds=15)

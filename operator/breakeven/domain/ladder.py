@@ -4,6 +4,7 @@ After a failure the next trial is of the next rung that the engine version has a
 have, it begins again with what was declared. Lossy acceptance is tried only with consent.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 
 from breakeven.api.spec import AcceptanceMethod, DraftMethod, DraftSpec, LadderStep
@@ -18,6 +19,19 @@ WORTH_IT = 1.05
 """A predicted gain below this does not pay for a trial."""
 SAMPLED_DRAFTS = frozenset({DraftMethod.DRAFT_MODEL, DraftMethod.EAGLE, DraftMethod.EAGLE3, DraftMethod.MTP})
 """Methods whose drafter has a distribution to sample from."""
+OPEN_ENDED = frozenset(
+    {
+        DraftMethod.DRAFT_MODEL,
+        DraftMethod.EAGLE,
+        DraftMethod.EAGLE3,
+        DraftMethod.MTP,
+        DraftMethod.NGRAM,
+        DraftMethod.NGRAM_GPU,
+    }
+)
+"""Methods that draft as many tokens as they are told to."""
+LONGEST = 16
+"""Longest draft that is proposed: no published measurement gains from more."""
 
 
 def next_candidate(now: Situation) -> Variant:
@@ -70,17 +84,69 @@ def tuned_length(batches: Sequence[Batch], off: Sums | None, on: Sums | None) ->
     S(k) = (1 + m_1 + … + m_k) / R(k), where the measured R - 1 is shared equally between the drafted positions
     (docs/decisions.md, "Choosing k"). Survival per position means nothing when drafts differ in length.
     """
-    if off is None or on is None or not off.step_seconds or not on.step_seconds or not on.drafts:
+    survival, inflation = survival_of(batches, on), inflation_of(off, on)
+    if survival is None or inflation is None:
         return None
-    survival = [sum(position) for position in zip(*(b.totals.accepted_at for b in batches), strict=False)]
     length = len(survival)
-    if length < 2 or on.draft_length is None or abs(on.draft_length - length) > 0.05 * length:
+    if length < 2:
         return None
-    inflation = on.step_seconds / off.step_seconds
-    predicted = []
-    for k in range(1, length + 1):
-        tokens = 1 + sum(survival[:k]) / on.drafts
-        predicted.append(tokens / (1 + (inflation - 1) * k / length))
+    predicted = [(1 + math.fsum(survival[:k])) / (1 + (inflation - 1) * k / length) for k in range(1, length + 1)]
     best = max(range(length), key=lambda index: predicted[index])
     gains = predicted[best] >= WORTH_IT and predicted[best] >= WORTH_IT * predicted[-1]
     return best + 1 if gains and best + 1 < length else None
+
+
+def longer_length(draft: DraftSpec, batches: Sequence[Batch], off: Sums | None, on: Sums | None) -> int | None:
+    """A longer draft that is predicted to be at least 5 % faster; None when there is none or it cannot be told.
+
+    Positions beyond the last one are not seen, so the last conditional acceptance is carried on: measured conditional
+    acceptance is flat or rises with depth (docs/decisions.md, "Choosing k"). Each further position costs what the
+    measured ones cost on average.
+    """
+    longer = next_length(draft)
+    survival, inflation = survival_of(batches, on), inflation_of(off, on)
+    if longer is None or survival is None or inflation is None or len(survival) != draft.num_speculative_tokens:
+        return None
+    last, before = survival[-1], survival[-2] if len(survival) > 1 else 1.0
+    if before <= 0 or inflation <= 0:
+        return None
+    carried, length = min(1.0, last / before), len(survival)
+    beyond = [last * carried**step for step in range(1, longer - length + 1)]
+    tokens = 1 + math.fsum(survival)
+    here = tokens / inflation
+    there = (tokens + math.fsum(beyond)) / (inflation + (max(inflation, 1.0) - 1) * (longer - length) / length)
+    return longer if there >= WORTH_IT * here else None
+
+
+def next_length(draft: DraftSpec) -> int | None:
+    """Two tokens more; twice as many with MTP, whose lengths are multiples of a number that the checkpoint knows.
+
+    None where the checkpoint fixes the length (Medusa, MLP, DFlash, DSpark), the drafter chooses it (Suffix), or
+    drafts differ in length by batch size.
+    """
+    k = draft.num_speculative_tokens
+    if draft.method not in OPEN_ENDED or draft.disable_above_batch_size is not None:
+        return None
+    longer = 2 * k if draft.method is DraftMethod.MTP else k + 2
+    return longer if longer <= LONGEST else None
+
+
+def survival_of(batches: Sequence[Batch], on: Sums | None) -> list[float] | None:
+    """Share of drafts that accepted at least so many tokens, by position. None when it means nothing."""
+    if on is None or not on.drafts or on.draft_length is None or not batches:
+        return None
+    counted = [batch.totals.accepted_at for batch in batches]
+    length = len(counted[0])
+    if length < 1 or any(len(each) != length for each in counted):
+        return None
+    if abs(on.draft_length - length) > 0.05 * length:
+        return None
+    shares = [math.fsum(position) / on.drafts for position in zip(*counted, strict=True)]
+    return shares if all(math.isfinite(share) and 0 <= share <= 1.01 for share in shares) else None
+
+
+def inflation_of(off: Sums | None, on: Sums | None) -> float | None:
+    """R: step time with speculation over that without; None when either is unknown."""
+    if off is None or on is None or not off.step_seconds or not on.step_seconds:
+        return None
+    return on.step_seconds / off.step_seconds

@@ -11,7 +11,7 @@ from breakeven.api.status import Memory, Remedy, Source, State
 from breakeven.api.variant import Variant
 from breakeven.domain import capacity, control_profile, cooldown, schedules
 from breakeven.domain.evidence import Judgement
-from breakeven.domain.ladder import tuned_length
+from breakeven.domain.ladder import longer_length, tuned_length
 from breakeven.domain.situation import Situation
 from breakeven.domain.transitions import describe, disable, fail_trial, start_trial
 from breakeven.domain.verdict import Verdict
@@ -19,6 +19,10 @@ from breakeven.domain.verdict import Verdict
 SCHEDULE = "Schedule"
 SCHEDULE_AGAIN = timedelta(days=7)
 """A limit by batch size that did not help is tried again when the stored control has been measured anew."""
+LONGER = "Longer"
+LONGER_AGAIN = timedelta(days=1)
+SETTLED_WINDOWS = 6
+"""Complete windows with a control before a longer draft is thought of: an hour at the default window."""
 KEPT = 16
 WORST = 0.80
 """Below this S requests suffer too much to wait for another trial: speculation is switched off at once."""
@@ -76,6 +80,24 @@ def _present(found: Judgement) -> schedules.Point | None:
         return None
     # the alarm may come from too few batches for bounds; the plain quotient is enough to aim a trial
     return schedules.Point(running=batch, speedup=off.tpot / on.tpot, inflation=on.step_seconds / off.step_seconds)
+
+
+def lengthen(now: Situation, found: Judgement) -> Memory | None:
+    """A canary with a longer draft while speculation pays, where the last drafted position still survives well."""
+    memory, draft = now.memory, now.stable.draft
+    pays = memory.state == State.SPECULATING and found.verdict == Verdict.PAYS and found.live_control
+    if not pays or draft is None or now.policy.mode != Mode.AUTO or found.windows < SETTLED_WINDOWS:
+        return None
+    if LadderStep.TUNE not in now.policy.on_below_break_even or now.stable.baseline != now.wished.baseline:
+        return None
+    length = longer_length(draft, found.on_batches, found.off, found.on)
+    if length is None or not _may_try(now) or done(now, LONGER, now.stable.name, LONGER_AGAIN):
+        return None
+    if memory.cooldown_until is not None and now.now < memory.cooldown_until:
+        return None
+    words = found.report.message if found.report is not None else ""
+    message = f"{words}; the last of {draft.num_speculative_tokens} drafted tokens survives well: try {length}"
+    return _tried(now, LONGER, draft, {"num_speculative_tokens": length}, "LongerDraft", message)
 
 
 def end_rescue(now: Situation, found: Judgement, reason: str, message: str) -> Memory:

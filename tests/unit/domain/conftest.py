@@ -24,6 +24,8 @@ class World:
     speedup: Callable[[Variant], float] = lambda variant: 1.3 if variant.speculates else 1.0
     running: float = 2.0
     """Running requests per replica, whatever the variant."""
+    survival: tuple[float, ...] = ()
+    """Share of drafts that accepted position i + 1, of as many as are drafted. Empty: not reported."""
     requests_per_second: float = 4.0
     now: datetime = START
     memory: Memory = field(default_factory=Memory)
@@ -128,6 +130,7 @@ class World:
             drafts=drafts if k else None,
             drafted=drafts * k if k else None,
             accepted=drafts * (per_step - 1) if k else None,
+            accepted_at=tuple(drafts * share for share in self.survival[:k]),
         )
         return Batch(
             start=begin.timestamp(),

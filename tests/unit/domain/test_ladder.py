@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from breakeven.api.spec import DraftSpec
 from breakeven.api.status import State
 from breakeven.domain.figures import sums
-from breakeven.domain.ladder import rungs, tuned_length
+from breakeven.domain.ladder import longer_length, rungs, tuned_length
 from breakeven.domain.observation import Batch, Gauges, Totals
 from breakeven.domain.situation import situation
 
@@ -85,3 +86,39 @@ def test_a_shorter_draft_is_proposed_when_it_is_predicted_to_pay(
 ) -> None:
     on, off = arm(step=0.02 * inflation, accepted_at=survival), arm(step=0.02, accepted_at=())
     assert tuned_length(on, sums(off), sums(on)) == best
+
+
+@pytest.mark.parametrize(
+    ("survival", "inflation", "longer"),
+    [
+        ((850.0, 720.0, 610.0), 1.2, 5),
+        ((850.0, 720.0, 610.0), 2.5, None),
+        ((850.0, 300.0, 60.0), 1.2, None),
+        ((850.0, 720.0, 0.0), 1.2, None),
+        ((), 1.2, None),
+    ],
+    ids=["cheap and high", "dear", "falling", "never", "not reported"],
+)
+def test_a_longer_draft_is_proposed_when_the_last_position_survives(
+    survival: tuple[float, ...], inflation: float, longer: int | None
+) -> None:
+    on, off = arm(step=0.02 * inflation, accepted_at=survival), arm(step=0.02, accepted_at=())
+    draft = DraftSpec(model="a/draft", num_speculative_tokens=3)
+    assert longer_length(draft, on, sums(off), sums(on)) == longer
+
+
+@pytest.mark.parametrize(
+    ("method", "k", "longer"),
+    [("MTP", 3, 6), ("Eagle3", 3, 5), ("Medusa", 3, None), ("Suffix", 3, None), ("DFlash", 3, None)],
+)
+def test_how_long_a_draft_may_get_depends_on_the_method(method: str, k: int, longer: int | None) -> None:
+    model = None if method in ("MTP", "Suffix") else "a/draft"
+    draft = DraftSpec.model_validate({"method": method, "model": model, "numSpeculativeTokens": k})
+    on, off = arm(step=0.022, accepted_at=(900.0, 850.0, 810.0)), arm(step=0.02, accepted_at=())
+    assert longer_length(draft, on, sums(off), sums(on)) == longer
+
+
+def test_a_limit_by_batch_size_makes_survival_unreadable() -> None:
+    draft = DraftSpec(model="a/draft", num_speculative_tokens=3, disable_above_batch_size=32)
+    on, off = arm(step=0.022, accepted_at=(900.0, 850.0, 810.0)), arm(step=0.02, accepted_at=())
+    assert longer_length(draft, on, sums(off), sums(on)) is None

@@ -6,11 +6,11 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from tests.unit.domain.conftest import START, spec_of
 
 from breakeven.api.status import LoadBand, State
 from breakeven.api.variant import Variant, declared_variant
 from breakeven.domain.schedules import Point, crossover, obeys
-from tests.unit.domain.conftest import START, spec_of
 
 Make = Callable[..., Any]
 
@@ -150,3 +150,56 @@ def test_the_crossover_lies_between_what_pays_and_what_loses() -> None:
     assert crossover([band("16", "1.25", "1.6", hours=200)], variant="v", present=present, now=START) is None
     assert crossover([band("16", "1.25", "2.45")], variant="v", present=present, now=START) is None
     assert crossover([], variant="v", present=present, now=START) is None
+
+
+def drafting(world: Make, *, longer: float, **changes: object) -> Any:
+    """Three drafted tokens that survive well at S 1.3, and the S of a longer draft."""
+    w = world(draft={"model": "a/draft", "numSpeculativeTokens": 3}, **changes)
+    w.survival = (0.85, 0.75, 0.65)
+
+    def speedup(variant: Variant) -> float:
+        if variant.draft is None:
+            return 1.0
+        return 1.5 if variant.draft.num_speculative_tokens == 3 else longer
+
+    w.speedup = speedup
+    w.until(State.SPECULATING)
+    return w
+
+
+def test_a_longer_draft_is_tried_while_speculation_pays_and_kept_when_it_is_faster(world: Make) -> None:
+    w = drafting(world, longer=1.7)
+    w.until(State.TUNING)
+    assert w.memory.canary.draft.num_speculative_tokens == 5
+    w.until(State.SPECULATING)
+    assert w.memory.stable.draft.num_speculative_tokens == 5
+    assert w.memory.last_good.variant.draft.num_speculative_tokens == 5
+    w.run(timedelta(hours=3))
+    assert w.memory.state == State.SPECULATING
+
+
+def test_a_longer_draft_that_is_slower_is_taken_back_and_not_tried_again(world: Make) -> None:
+    w = drafting(world, longer=1.3)
+    w.until(State.TUNING)
+    w.until(State.SPECULATING)
+    assert w.memory.stable.draft.num_speculative_tokens == 3
+    assert w.news[-1] == ("EndTrial", "NotBetter")
+    assert w.memory.cooldown_until is None and w.memory.attempts == 0
+    w.run(timedelta(hours=30))
+    assert [reason for _, reason in w.news].count("LongerDraft") == 1
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"policy": {"onBelowBreakEven": ["Disable"]}},
+        {"policy": {"maxTransitionsPerDay": 2}},
+    ],
+    ids=["not allowed", "no room in the day"],
+)
+def test_no_longer_draft_is_tried_against_the_users_policy(world: Make, changes: dict[str, object]) -> None:
+    w = drafting(world, longer=1.7, **changes)
+    w.run(timedelta(hours=4))
+    assert w.memory.state == State.SPECULATING
+    assert w.memory.stable.draft.num_speculative_tokens == 3
+    assert not w.memory.remedies
