@@ -95,13 +95,14 @@ def unreadable(raw: Mapping[str, Any], *, message: str, generation: int, now: da
 def says_more(new: Status, old: Status) -> bool:
     """Whether the new status is worth a write.
 
-    What `decide` remembers counts to the letter, but for the sums of value, which grow with every batch; digits inside the texts of conditions and of `hold` do not, or a
-    steady resource would write on every pass. They are renewed with the next write.
+    What `decide` remembers counts to the letter, but for the sums of value, which grow with every batch. Digits inside
+    the texts of conditions and of `hold` do not count, or a steady resource would write on every pass. They are renewed
+    with the next write.
     """
     if all(a is b or a == b for a, b in ((getattr(new, f), getattr(old, f)) for f in _LETTERS)):
         return bool(_in_words(new) != _in_words(old))
     # Equal values can look different here and the same when written, such as times with microseconds.
-    return bool(_essence(new) != _essence(old)) or worth_writing(new.value, old.value)
+    return bool(_essence(new) != _essence(old) or worth_writing(new.value, old.value))
 
 
 def describe(draft: DraftSpec | None) -> str:
