@@ -334,4 +334,5 @@ async def test_speculation_that_cannot_be_switched_off_is_reported_as_running() 
     assert world.replicas == running
     found = world.condition("SpeculationActive")
     assert found["status"] == "True"
+    assert found["reason"] == "SwitchBlocked"
     assert found["message"].startswith("decided but not carried out")
