@@ -4,6 +4,7 @@
 is recomputed on every pass.
 """
 
+from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated
 
@@ -98,7 +99,7 @@ class Remedy(StatusModel):
     action: Annotated[str, Field(max_length=16)]
     """What: Schedule, Longer or Restart."""
     variant: Annotated[str, Field(max_length=16)]
-    """The variant that served."""
+    """The declared variant it was tried for; with Longer, the one that served."""
     at: Time
     """When."""
 
@@ -163,6 +164,46 @@ class DiagnosisStatus(StatusModel):
     """When it was found."""
 
 
+class ValueSums(StatusModel):
+    """What speculation brought and what knowing cost, over some time. Only judged windows are counted."""
+
+    tokens: int = 0
+    """Tokens that the same decoding time would not have given without speculation: tokens * (1 - 1 / S)."""
+    tokens_lower: int = 0
+    """The same with the lower bound of S in every window."""
+    replica_hours: DecimalString = Decimal(0)
+    """Hours of plain replicas that would have been needed on top: replica-hours that speculate * (S - 1)."""
+    replica_hours_lower: DecimalString = Decimal(0)
+    """The same with the lower bound of S."""
+    cost_tokens: int = 0
+    """Tokens that the live control would have decoded more if it had speculated: its tokens * (S - 1)."""
+    cost_replica_hours: DecimalString = Decimal(0)
+    """The same in hours of plain replicas."""
+
+
+class ValueHour(ValueSums):
+    """The sums of one hour."""
+
+    start: Time
+    """When it began."""
+
+
+class ValueStatus(StatusModel):
+    """Sums of what speculation brought. Written with other news, and once an hour at most when they moved; live sums are
+    in the operator's own metrics."""
+
+    counted_until: Time
+    """End of the last batch that is in the sums."""
+    since: Time
+    """When the last verdict that changed something was reached."""
+    since_verdict: ValueSums = ValueSums()
+    """Since then."""
+    day: ValueSums = ValueSums()
+    """Over the last 24 hours, by whole hours."""
+    hours: Annotated[list[ValueHour], Field(max_length=25)] = []
+    """The hours of that day, oldest first."""
+
+
 class PlainPair(StatusModel):
     """Acceptance of the last verified pair of which neither model was quantized."""
 
@@ -222,6 +263,8 @@ class Memory(StatusModel):
     """The figures of the last promotion: what a diagnosis compares with."""
     diagnosis: DiagnosisStatus | None = None
     """What was last found to be the cause of a loss. Absent: nothing stands out."""
+    value: ValueStatus | None = None
+    """What speculation brought and what knowing cost. Absent: nothing was judged yet."""
     unquantized: PlainPair | None = None
     """What a quantization penalty is measured against. Absent: no unquantized pair was verified."""
     command: Annotated[str, Field(max_length=64)] = ""

@@ -19,6 +19,7 @@ from breakeven.domain.ledger import written_since
 from breakeven.domain.observation import Observation
 from breakeven.domain.situation import Situation, situation
 from breakeven.domain.transitions import describe
+from breakeven.domain.value import counted
 from breakeven.domain.windows import batch_length
 
 ORDERS: tuple[Callable[[Situation], Memory | None], ...] = (
@@ -56,6 +57,7 @@ def decide(declared: Declared, memory: Memory, observation: Observation, now: da
     here = here.with_memory(_verified(here))
     found = weighed(here, judge(here))
     here = here.with_memory(examined(here, found))
+    here = here.with_memory(counted(here, found))
     acting = declared.spec.policy.mode in (Mode.AUTO, Mode.ADVISE) and not declared.spec.policy.paused
     if acting and declared.spec.replicas > 0:
         after = _measured(here, found)

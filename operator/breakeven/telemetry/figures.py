@@ -7,7 +7,7 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from breakeven.api.status import EvidenceStatus, State, Status
+from breakeven.api.status import EvidenceStatus, State, Status, ValueStatus
 from breakeven.control.ports import Key
 from breakeven.domain.decision import Decision
 
@@ -21,6 +21,15 @@ _FROM_EVIDENCE = {
     "acceptance": ("acceptance_ratio", "Accepted / drafted tokens."),
     "break_even_acceptance": ("break_even_acceptance_ratio", "Accepted / drafted at which S would be 1."),
 }
+_FROM_VALUE = {
+    "tokens": ("value_tokens", "Tokens that speculation brought."),
+    "tokens_lower": ("value_tokens_lower", "The same with the lower bound of S."),
+    "replica_hours": ("value_replica_hours", "Hours of plain replicas that speculation saved."),
+    "replica_hours_lower": ("value_replica_hours_lower", "The same with the lower bound of S."),
+    "cost_tokens": ("control_cost_tokens", "Tokens that the live control cost."),
+    "cost_replica_hours": ("control_cost_replica_hours", "Hours of plain replicas that the live control cost."),
+}
+"""Sums by the label `over`: "verdict" (since the last one that changed something) and "day"."""
 
 
 class Figures:
@@ -48,6 +57,7 @@ class Figures:
         self._replicas = gauge("replicas", "Replicas by role.", (*_WHO, "role"))
         self._ready = gauge("ready_replicas", "Replicas that serve, by role.", (*_WHO, "role"))
         self._evidence = {field: gauge(name, text) for field, (name, text) in _FROM_EVIDENCE.items()}
+        self._value = {field: gauge(name, text, (*_WHO, "over")) for field, (name, text) in _FROM_VALUE.items()}
         self._labels: dict[Key, set[tuple[Gauge, tuple[str, ...]]]] = {}
 
     def watch(self, name: str, text: str, read: Callable[[], float]) -> None:
@@ -83,6 +93,7 @@ class Figures:
         for gauge, labels in list(self._labels.get(key, ())):
             if gauge in (self._replicas, self._ready) and labels[2] not in present:
                 self._drop(key, gauge, labels)
+        self._report_value(key, status.value)
         self._report_evidence(key, (decision.evidence if decision else None) or status.evidence)
 
     def forgot(self, key: Key) -> None:
@@ -98,6 +109,13 @@ class Figures:
                 self._set(key, gauge, float(value))
             else:
                 self._drop(key, gauge, (key.namespace, key.name))
+
+    def _report_value(self, key: Key, value: ValueStatus | None) -> None:
+        if value is None:
+            return
+        for over, sums in (("verdict", value.since_verdict), ("day", value.day)):
+            for field, gauge in self._value.items():
+                self._set(key, gauge, float(getattr(sums, field)), over)
 
     def _set(self, key: Key, gauge: Gauge, value: float, *more: str) -> None:
         labels = (key.namespace, key.name, *more)
