@@ -11,6 +11,7 @@ from breakeven.adapters.promql import LABEL_PAIRS, Readings, Target, chosen, scr
 from breakeven.adapters.replica_history import ReplicaHistory
 from breakeven.domain import names
 from breakeven.domain.batches import STALE, Replica, interval_of, number
+from breakeven.domain.counters import restarted
 from breakeven.domain.observation import Arm, Scrape
 
 LONGEST_STEP_S = 6 * 3600.0
@@ -21,15 +22,20 @@ FIRST_STEP_S = 600.0
 class _Replica:
     history: ReplicaHistory
     ready_since: float
-    """Its first sample; an engine shows its page when it can serve."""
+    """Its first sample since it last started; an engine shows its page when it can serve."""
     ahead: deque[Scrape] = field(default_factory=deque)
     """Read already, but later than the moment that is looked at."""
+    last: Scrape | None = None
 
     def advance(self, now: float) -> None:
         """Let time pass up to now."""
         passed = []
         while self.ahead and self.ahead[0].at <= now:
-            passed.append(self.ahead.popleft())
+            scrape = self.ahead.popleft()
+            if self.last is not None and restarted(self.last.totals, scrape.totals):
+                self.ready_since = scrape.at
+            self.last = scrape
+            passed.append(scrape)
         if passed:
             self.history.add(passed)
 
@@ -98,8 +104,9 @@ class RecordedArm:
         present = frozenset(n for n, r in self.replicas.items() if self._fresh(r, now))
         if present != self._present:
             came = [self.replicas[n].ready_since for n in present - self._present]
-            gone = [now] if self._present - present else []
-            self._present, self.changed_at = present, max(came + gone)
+            gone = [self._ended(n, now) for n in self._present - present]
+            earlier = [self.changed_at] if self.changed_at is not None else []
+            self._present, self.changed_at = present, max(came + gone + earlier)
         seen = [
             Replica(
                 name=n,
@@ -117,6 +124,10 @@ class RecordedArm:
         for replica in self.replicas.values():
             replica.history.prune(now - self.keep - 2 * self.length)
         return Arm(variant=variant, batches=batches, ready=len(present), scraped=len(present))
+
+    def _ended(self, name: str, now: float) -> float:
+        held = self.replicas.get(name)
+        return (held.history.newest if held is not None else None) or now
 
     def _fresh(self, replica: _Replica, now: float) -> bool:
         newest, interval = replica.history.newest, replica.history.interval or DEFAULT_INTERVAL_S

@@ -1,9 +1,13 @@
 """`breakeven simulate`: days of simulated traffic through the operator's own decision code."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from breakeven.simulation.run import Run
+    from breakeven.simulation.scenario import Scenario
 
 
 def simulate(
@@ -16,6 +20,21 @@ def simulate(
         float | None, typer.Option(min=0.001, max=1000, help="Requests per second instead of the scenario's.")
     ] = None,
     compare: Annotated[bool, typer.Option(help="Also run the two simple rules on the same requests.")] = True,
+    exact: Annotated[
+        bool,
+        typer.Option(help="Scrape each replica every 15 s and cut batches with the operator's own code; slower."),
+    ] = False,
+    openmetrics: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write every simulated sample for `promtool tsdb create-blocks-from openmetrics`, and the resource to "
+            "FILE.yaml for `breakeven backtest`. Implies --exact, one seed and --no-compare.",
+        ),
+    ] = None,
+    days: Annotated[
+        float | None, typer.Option(min=0.01, max=400, help="Length in days instead of the scenario's.")
+    ] = None,
     show: Annotated[bool, typer.Option("--print", help="Print the scenario file instead of running it.")] = False,
     output: Annotated[str, typer.Option("--output", "-o", help="text or json.")] = "text",
 ) -> None:
@@ -27,6 +46,8 @@ def simulate(
         breakeven simulate -f temperature-shift
 
         breakeven simulate -f mine.yaml --seeds 10 -o json
+
+        breakeven simulate -f outage --days 1 --openmetrics outage.om
     """
     from breakeven.simulation.scenario import ScenarioError, load, load_shipped, shipped
 
@@ -47,27 +68,57 @@ def simulate(
     if show:
         typer.echo(_text(file), nl=False)
         return
-    if rate is not None:
-        scenario = scenario.model_copy(update={"requests_per_second": rate})
-    _run(scenario, seeds=seeds, compare=compare, as_json=output == "json")
+    changed = {"requests_per_second": rate, "days": days}
+    scenario = scenario.model_copy(update={name: value for name, value in changed.items() if value is not None})
+    if openmetrics is not None and seeds != 1:
+        typer.echo("--seeds: only one run can be written with --openmetrics", err=True)
+        raise typer.Exit(2)
+    try:
+        runs = [[_exported(scenario, openmetrics)]] if openmetrics else _runs(scenario, seeds, compare, exact=exact)
+    except OSError as error:
+        typer.echo(f"--openmetrics: {error.strerror}: {openmetrics}", err=True)
+        raise typer.Exit(1) from None
+    _show(scenario, runs, as_json=output == "json")
 
 
-def _run(scenario: object, *, seeds: int, compare: bool, as_json: bool) -> None:
-    import json
-
+def _runs(scenario: "Scenario", seeds: int, compare: bool, *, exact: bool) -> "list[list[Run]]":
     from breakeven.simulation.policies import Article, Breakeven, ThreeBadChecks
-    from breakeven.simulation.report import document, table
-    from breakeven.simulation.run import Run, run, world
-    from breakeven.simulation.scenario import Scenario
-    from breakeven.simulation.scores import score
+    from breakeven.simulation.run import run, scraping_of, world
 
-    assert isinstance(scenario, Scenario)
     kinds = [Breakeven, Article, ThreeBadChecks] if compare else [Breakeven]
     runs: list[list[Run]] = [[] for _ in kinds]
     for seed in range(1, seeds + 1):
-        made = world(scenario, seed)
+        made = world(scenario, seed, exact=exact)
         for found, kind in zip(runs, kinds, strict=True):
-            found.append(run(made, kind(made.spec)))
+            found.append(run(made, kind(made.spec), scraping=scraping_of(made) if exact else None))
+    return runs
+
+
+def _exported(scenario: "Scenario", to: Path) -> "Run":
+    """Run once, exactly, and write the samples. Raises OSError."""
+    import yaml
+
+    from breakeven.simulation.export import resource, selectors, write
+    from breakeven.simulation.run import run, scraping_of, world
+
+    made = world(scenario, 1, exact=True)
+    with to.open("w", encoding="utf-8") as file:
+        scraping = scraping_of(made, record=True)
+        found = run(made, scraping=scraping)
+        written = write(scraping.samples or {}, file)
+    manifest = to.with_name(f"{to.name}.yaml")
+    manifest.write_text(yaml.safe_dump(resource(made.spec), sort_keys=False), encoding="utf-8")
+    on, off = selectors(made.spec)
+    typer.echo(f"{written} simulated samples in {to}, the resource in {manifest}\non: {on}\noff: {off}", err=True)
+    return found
+
+
+def _show(scenario: "Scenario", runs: "list[list[Run]]", *, as_json: bool) -> None:
+    import json
+
+    from breakeven.simulation.report import document, table
+    from breakeven.simulation.scores import score
+
     scores = [score(found) for found in runs]
     if as_json:
         typer.echo(json.dumps(document(scenario, scores, [r for found in runs for r in found]), indent=2))

@@ -13,6 +13,7 @@ from breakeven.domain.observation import Arm, Batch, Fleet, Gauges, Observation,
 from breakeven.domain.windows import BATCHES, HISTORY
 from breakeven.simulation.physics import Physics
 from breakeven.simulation.scenario import Scenario
+from breakeven.simulation.scraping import Pod, Scraping, arriving
 from breakeven.simulation.traffic import MINUTE, Traffic
 
 EPOCH = datetime(2026, 1, 5, tzinfo=UTC)
@@ -29,6 +30,7 @@ class Replica:
     variant: str
     ready_at: int
     """Minute from which it serves."""
+    pod: str = ""
 
 
 @dataclass(slots=True)
@@ -41,6 +43,8 @@ class FleetState:
     physics: Physics
     noise: Sequence[Sequence[float]]
     """Factor on step times, by replica and minute."""
+    scraping: Scraping | None = None
+    """Shows and scrapes counters by replica. Absent: a batch is the sums of one minute, which is much faster."""
     replicas: list[Replica] = field(default_factory=list)
     variants: dict[str, Variant] = field(default_factory=dict)
     batches: dict[str, deque[Batch]] = field(default_factory=dict)
@@ -80,15 +84,28 @@ class FleetState:
             for replica in mine[wanted:]:
                 self.replicas.remove(replica)
                 changed = True
+            if self.scraping is not None:
+                self.scraping.keep_only([r.pod for r in self.replicas])
             taken = {r.number for r in self.replicas}
             for _ in range(wanted - len(mine)):
                 number = next(i for i in range(1000) if i not in taken)
                 taken.add(number)
                 ready = minute + max(1, round(self.scenario.loading / timedelta(minutes=1))) if minute else 0
-                self.replicas.append(Replica(number=number, variant=name, ready_at=ready))
+                self._begin(Replica(number=number, variant=name, ready_at=ready, pod=f"{name}-{number}-{minute}"))
                 self.restarts += 1
                 changed = True
         return changed
+
+    def _begin(self, replica: Replica) -> None:
+        self.replicas.append(replica)
+        self._show(replica)
+
+    def _show(self, replica: Replica) -> None:
+        if self.scraping is not None:
+            speculating = self.variants[replica.variant].speculates
+            self.scraping.start(Pod(replica.pod, replica.number), speculating=speculating)
+            if replica.ready_at == 0:
+                self.scraping.appear(Pod(replica.pod, replica.number), EPOCH.timestamp())
 
     def restart_one(self, number: int, minute: int) -> None:
         """A replica restarts where it is."""
@@ -96,6 +113,7 @@ class FleetState:
             if replica.number == number:
                 replica.ready_at = minute + round(self.scenario.loading / timedelta(minutes=1))
                 self.restarts += 1
+                self._show(replica)
 
     def fleet(self, minute: int) -> dict[str, Fleet]:
         """What the API server would say."""
@@ -126,6 +144,10 @@ class FleetState:
         best = max(1.0, float(self.physics.speedup[minute]))
         self.ideal += self.spec.replicas * float(self.traffic.rate[minute]) * best
         ready = [r for r in self.replicas if r.ready_at <= minute]
+        if self.scraping is not None and not held.outage:
+            for replica in self.replicas:
+                if replica.ready_at == minute + 1:
+                    self.scraping.appear(Pod(replica.pod, replica.number), EPOCH.timestamp() + (minute + 1) * MINUTE)
         for name in {r.variant for r in ready}:
             mine = [r for r in ready if r.variant == name]
             warm = [r for r in mine if r.ready_at + warmup <= minute]
@@ -136,10 +158,25 @@ class FleetState:
             self.work += len(mine) * float(self.traffic.rate[minute]) * speed
             self.served += len(mine)
             self.better += len(mine) * ((truth >= 1.0) == speculating or abs(truth - 1.0) < INDIFFERENT)
+            if self.scraping is not None:
+                self._scrape(self.scraping, mine, minute, speculating=speculating)
+                continue
             if held.outage or len(seen) < 0.8 * len(mine) or not seen:
                 continue
             queue = self.batches.setdefault(name, deque(maxlen=HISTORY * BATCHES))
             queue.append(self._batch(seen, minute, speculating=speculating, per_token=held.per_token))
+
+    def _scrape(self, scraping: Scraping, mine: Sequence[Replica], minute: int, *, speculating: bool) -> None:
+        held, start = self.traffic.conditions[minute], EPOCH.timestamp() + minute * MINUTE
+        base = float((self.physics.on_step if speculating else self.physics.off_step)[minute])
+        for replica in mine:
+            i = replica.number % len(self.traffic.drawn)
+            lengths, steps = self.traffic.drawn[i].of(minute)
+            step = base * self.noise[i][minute]
+            requests = arriving(lengths, steps, start=start, step=step, speculating=speculating, k=self.physics.k)
+            away = held.outage or replica.number < held.unscraped * len(self.replicas)
+            missing = 1.0 if away else held.missed_scrapes
+            scraping.serve(Pod(replica.pod, replica.number), requests, start, per_token=held.per_token, missing=missing)
 
     def _batch(self, seen: Sequence[Replica], minute: int, *, speculating: bool, per_token: bool) -> Batch:
         traffic, physics = self.traffic, self.physics
@@ -180,8 +217,18 @@ class FleetState:
             outage = Outage(reason="PrometheusUnreachable", message="simulated outage")
         arms = {}
         for name, found in fleet.items():
+            if self.scraping is not None:
+                arms[name] = self._arm(self.scraping, name, minute)
+                continue
             scraped = found.ready if not held.unscraped else round(found.ready * (1 - held.unscraped))
             arms[name] = Arm(
                 variant=name, batches=tuple(self.batches.get(name, ())), ready=found.ready, scraped=scraped
             )
         return Observation(arms=arms, fleet=fleet, outage=outage, scrape_interval=15.0)
+
+    def _arm(self, scraping: Scraping, name: str, minute: int) -> Arm:
+        now = EPOCH.timestamp() + minute * MINUTE
+        mine = [r for r in self.replicas if r.variant == name and r.ready_at <= minute]
+        ready = {r.pod: EPOCH.timestamp() + r.ready_at * MINUTE for r in mine}
+        scraped = sum(scraping.fresh(r.pod, now) for r in mine)
+        return Arm(variant=name, batches=scraping.batches(name, ready, now), ready=len(mine), scraped=scraped)

@@ -48,16 +48,18 @@ class Breakeven:
     last: Turn | None = None
     seen: tuple[object, ...] = ()
     quiet_until: datetime | None = None
+    every_pass: bool = False
+    """Decide in every pass, as the operator does; otherwise passes that cannot come out differently are left out."""
 
     def turn(self, observation: Observation, now: datetime) -> Turn:
         """Decide as the operator does.
 
-        Passes that cannot come out differently are left out: nothing changed in the fleet or in what is remembered, no
-        window ended and no timer ran out since the last one.
+        Passes that cannot come out differently are left out unless every one is wanted: nothing changed in the fleet or
+        in what is remembered, no window ended and no timer ran out since the last one.
         """
         seen = (observation.fleet, observation.outage)
         quiet = self.quiet_until is not None and now < self.quiet_until and seen == self.seen
-        if self.last is not None and quiet and not self._suspicious(observation):
+        if self.last is not None and quiet and not self.every_pass and not self._suspicious(observation):
             return self.last
         before = self.memory
         decision = decide(Declared(spec=self.spec, generation=1), self.memory, observation, now)

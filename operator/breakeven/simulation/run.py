@@ -6,10 +6,12 @@ from datetime import timedelta
 import numpy as np
 
 from breakeven.api.spec import SpeculativeDeploymentSpec
+from breakeven.domain.windows import batch_length, history
 from breakeven.simulation.fleet import EPOCH, FleetState
 from breakeven.simulation.physics import Physics
 from breakeven.simulation.policies import Breakeven, Policy
 from breakeven.simulation.scenario import Scenario
+from breakeven.simulation.scraping import Scraping
 from breakeven.simulation.traffic import MINUTE, Traffic, generate
 
 OFFS = frozenset({"Disable", "RollBack"})
@@ -65,13 +67,13 @@ class World:
     seed: int
 
 
-def world(scenario: Scenario, seed: int) -> World:
-    """Make the requests of one seed."""
+def world(scenario: Scenario, seed: int, *, exact: bool = False) -> World:
+    """Make the requests of one seed; single ones are kept for exact runs."""
     spec = scenario.resource
     minutes = round(scenario.days * 1440)
     k = spec.draft.num_speculative_tokens if spec.draft else 1
     slots = spec.replicas + spec.policy.switching.surge
-    traffic = generate(scenario, minutes=minutes, replicas=slots, k=k, seed=seed)
+    traffic = generate(scenario, minutes=minutes, replicas=slots, k=k, seed=seed, keep_requests=exact)
     rng = np.random.default_rng([seed, 1])
     noise = np.exp(rng.normal(0.0, scenario.noise, (slots, minutes)))
     return World(
@@ -85,11 +87,20 @@ def world(scenario: Scenario, seed: int) -> World:
     )
 
 
-def run(made: World, policy: Policy | None = None) -> Run:
-    """Run it. Without a policy, the operator decides."""
-    policy = policy or Breakeven(made.spec)
+def run(made: World, policy: Policy | None = None, *, scraping: Scraping | None = None) -> Run:
+    """Run it. Without a policy, the operator decides.
+
+    With `scraping`, the world must have been made `exact`: counters are shown by replica, scraped each 15 s and cut
+    into batches by the operator's own code, and every pass is decided. Without, a batch is one minute's sums.
+    """
+    policy = policy or Breakeven(made.spec, every_pass=scraping is not None)
     state = FleetState(
-        scenario=made.scenario, spec=made.spec, traffic=made.traffic, physics=made.physics, noise=made.noise
+        scenario=made.scenario,
+        spec=made.spec,
+        traffic=made.traffic,
+        physics=made.physics,
+        noise=made.noise,
+        scraping=scraping,
     )
     warmup = round(made.spec.evidence.warmup / timedelta(minutes=1))
     changes: list[Change] = []
@@ -123,6 +134,19 @@ def run(made: World, policy: Policy | None = None) -> Run:
         delivered=state.work / state.ideal if state.ideal else 0.0,
         in_better_state=state.better / state.served if state.served else 0.0,
         noise=_noise(made),
+    )
+
+
+def scraping_of(made: World, *, record: bool = False) -> Scraping:
+    """What scrapes a world; with `record` it keeps all samples for an export."""
+    evidence = made.spec.evidence
+    return Scraping(
+        length=batch_length(evidence).total_seconds(),
+        warmup=evidence.warmup.total_seconds(),
+        keep=history(evidence).total_seconds(),
+        k=made.physics.k,
+        missed=np.random.default_rng([made.seed, 2]).random,
+        samples={} if record else None,
     )
 
 

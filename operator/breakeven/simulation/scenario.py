@@ -50,6 +50,8 @@ class Event(SpecModel):
     """Prometheus is away."""
     unscraped: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Share of the replicas that are not scraped."""
+    missed_scrapes: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Share of the single scrapes that fail, at random. Only where replicas are scraped (`--exact`)."""
     rolling_restart: bool = False
     """Every replica restarts, one after another."""
     per_token: bool = False

@@ -30,9 +30,27 @@ class Conditions:
     load: float
     outage: bool
     unscraped: float
+    missed_scrapes: float
     per_token: bool
     runaways: float
     decay: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawn:
+    """The single requests of one replica, in order of arrival."""
+
+    lengths: Floats
+    """Output tokens after the first."""
+    steps: Floats
+    """Steps that the declared draft would need."""
+    edges: NDArray[np.int64]
+    """Requests before each minute."""
+
+    def of(self, minute: int) -> tuple[Floats, Floats]:
+        """Lengths and steps of the requests that arrive in a minute."""
+        begin, end = self.edges[minute], self.edges[minute + 1]
+        return self.lengths[begin:end], self.steps[begin:end]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +69,8 @@ class Traffic:
     """Expected output tokens of a request, by minute."""
     mean_per_step: Floats
     """Expected tokens per step (token-weighted), by minute."""
+    drawn: tuple[Drawn, ...] = ()
+    """The single requests by replica; only when they were asked to be kept."""
 
 
 def conditions_at(scenario: Scenario, minute: int) -> Conditions:
@@ -64,6 +84,7 @@ def conditions_at(scenario: Scenario, minute: int) -> Conditions:
         load=float(np.prod([e.load_factor for e in active])),
         outage=any(e.outage for e in active),
         unscraped=max((e.unscraped for e in active), default=0.0),
+        missed_scrapes=max((e.missed_scrapes for e in active), default=0.0),
         per_token=any(e.per_token for e in active),
         runaways=max((e.runaways for e in active), default=0.0),
         decay=max((e.decay_per_day for e in active), default=0.0),
@@ -76,8 +97,11 @@ def _active(event: Event, minute: int) -> bool:
     return begin <= minute < end
 
 
-def generate(scenario: Scenario, *, minutes: int, replicas: int, k: int, seed: int) -> Traffic:
-    """All requests of a scenario."""
+def generate(
+    scenario: Scenario, *, minutes: int, replicas: int, k: int, seed: int, keep_requests: bool = False
+) -> Traffic:
+    """All requests of a scenario; the single ones are kept only when asked for, they take much memory."""
+    single: list[list[tuple[Floats, Floats]]] = [[] for _ in range(replicas)]
     rng = np.random.default_rng(seed)
     conditions = _timeline(scenario, minutes)
     hours = np.arange(minutes) / 60.0
@@ -94,6 +118,8 @@ def generate(scenario: Scenario, *, minutes: int, replicas: int, k: int, seed: i
             counts = rng.poisson(rate[begin:end] * MINUTE)
             requests[replica, begin:end] = counts
             drawn = _draw(rng, held, weights, int(counts.sum()), k)
+            if keep_requests:
+                single[replica].append(drawn)
             edges = np.concatenate(([0], np.cumsum(counts)))
             for target, values in ((tokens, drawn[0]), (steps, drawn[1])):
                 total = np.concatenate(([0.0], np.cumsum(values)))
@@ -107,7 +133,14 @@ def generate(scenario: Scenario, *, minutes: int, replicas: int, k: int, seed: i
         conditions=conditions,
         mean_tokens=means,
         mean_per_step=efficiencies,
+        drawn=tuple(_joined(parts, requests[i]) for i, parts in enumerate(single)) if keep_requests else (),
     )
+
+
+def _joined(parts: list[tuple[Floats, Floats]], counts: Floats) -> Drawn:
+    edges = np.concatenate(([0], np.cumsum(counts))).astype(np.int64)
+    lengths, steps = (np.concatenate([part[i] for part in parts]) for i in (0, 1))
+    return Drawn(lengths=lengths, steps=steps, edges=edges)
 
 
 def tokens_per_step(acceptance: float, k: int) -> float:
@@ -119,9 +152,9 @@ def _timeline(scenario: Scenario, minutes: int) -> tuple[Conditions, ...]:
     edges = {0, minutes}
     for event in scenario.events:
         begin = int(event.at.total_seconds() // MINUTE)
-        edges.add(min(minutes, begin))
+        edges.add(max(0, min(minutes, begin)))
         if event.lasts is not None:
-            edges.add(min(minutes, begin + int(event.lasts.total_seconds() // MINUTE)))
+            edges.add(max(0, min(minutes, begin + int(event.lasts.total_seconds() // MINUTE))))
     ordered = sorted(edges)
     found: list[Conditions] = []
     for begin, end in pairwise(ordered):

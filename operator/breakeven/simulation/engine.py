@@ -1,0 +1,165 @@
+"""One simulated engine process: requests under way, and the counters that vLLM would show at a scrape.
+
+A request emits its first token `PREFILL_STEPS` steps after it arrives and then the rest at an even pace, across as many
+scrapes and batches as it lasts. Counters are named and incremented as docs/metrics.md says.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from breakeven.domain import names
+from breakeven.domain.names import Series
+from breakeven.lab.engine.buckets import INTER_TOKEN_LATENCY, TIME_TO_FIRST_TOKEN
+from breakeven.simulation.traffic import Floats
+
+PREFILL_STEPS = 8.0
+"""Time to first token, in steps: a prompt of some hundred tokens and no queue."""
+MOST_TOKENS_IN_CACHE = 400_000.0
+"""Tokens that the simulated KV cache holds."""
+PROMPT_TOKENS = 300.0
+ACCEPTED_GRID = np.linspace(0.0, 1.0, 1001)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Requests:
+    """Requests that are under way, one entry each."""
+
+    first: Floats
+    """When the first token comes, Unix seconds."""
+    waited: Floats
+    """Time to first token."""
+    duration: Floats
+    """Time from the first token to the last, seconds."""
+    tokens: Floats
+    """Tokens after the first."""
+    steps: Floats
+    """Steps that emit them."""
+    survival: Floats
+    """[position, request]: share of steps in which this position was accepted."""
+
+    def only(self, chosen: np.ndarray) -> "Requests":
+        """Those of them."""
+        return Requests(
+            first=self.first[chosen],
+            waited=self.waited[chosen],
+            duration=self.duration[chosen],
+            tokens=self.tokens[chosen],
+            steps=self.steps[chosen],
+            survival=self.survival[:, chosen],
+        )
+
+    def and_(self, other: "Requests") -> "Requests":
+        """Both."""
+        return Requests(
+            first=np.concatenate((self.first, other.first)),
+            waited=np.concatenate((self.waited, other.waited)),
+            duration=np.concatenate((self.duration, other.duration)),
+            tokens=np.concatenate((self.tokens, other.tokens)),
+            steps=np.concatenate((self.steps, other.steps)),
+            survival=np.concatenate((self.survival, other.survival), axis=1),
+        )
+
+
+def survival_of(acceptance: Floats, k: int) -> Floats:
+    """[position, request] for a mean accepted / drafted, each position as likely as the one before it (constant α).
+
+    The mean over positions of α^i is the acceptance; α is read from a table.
+    """
+    powers = np.array([ACCEPTED_GRID**position for position in range(1, k + 1)])
+    alpha = np.interp(acceptance, powers.mean(axis=0), ACCEPTED_GRID)
+    shape = np.array([alpha**position for position in range(1, k + 1)])
+    sums = np.maximum(shape.sum(axis=0), 1e-12)
+    return np.asarray(shape * (k * acceptance / sums))
+
+
+class SimulatedEngine:
+    """The process of one replica from its start to its end; all counters begin at zero."""
+
+    def __init__(self, *, speculating: bool, k: int) -> None:
+        self._speculating = speculating
+        self._k = k
+        nothing = np.zeros(0)
+        self._under_way = Requests(
+            first=nothing,
+            waited=nothing,
+            duration=nothing,
+            tokens=nothing,
+            steps=nothing,
+            survival=np.zeros((k, 0)),
+        )
+        self._first_tokens = self._ttft = self._finished = self._tpot = 0.0
+        self._tokens = self._steps = self._observed = self._seconds = 0.0
+        self._accepted = np.zeros(k)
+        self._ttft_at = np.zeros(len(TIME_TO_FIRST_TOKEN) + 1)
+        self._tpot_at = np.zeros(len(INTER_TOKEN_LATENCY) + 1)
+        self._until = float("-inf")
+
+    def admit(self, requests: Requests) -> None:
+        """Take requests that arrive after the last page."""
+        self._under_way = self._under_way.and_(requests)
+
+    def page(self, at: float, *, per_token: bool) -> dict[Series, float]:
+        """Let time pass up to a scrape and show the counters. Scrapes come in order of time."""
+        now = self._under_way
+        before, after = self._share(now, self._until), self._share(now, at)
+        gained = after - before
+        self._tokens += float((now.tokens * gained).sum())
+        self._steps += float((now.steps * gained).sum())
+        self._observed += float(((now.tokens if per_token else now.steps) * gained).sum())
+        self._seconds += float((now.duration * gained).sum())
+        self._accepted += (now.survival * (now.steps * gained)).sum(axis=1)
+        began = (now.first <= at) & (now.first > self._until)
+        self._first_tokens += float(began.sum())
+        self._ttft += float(now.waited[began].sum())
+        self._ttft_at += _histogram(now.waited[began], TIME_TO_FIRST_TOKEN)
+        over = after >= 1.0
+        pace = now.duration[over] / now.tokens[over]
+        self._finished += float(over.sum())
+        self._tpot += float(pace.sum())
+        self._tpot_at += _histogram(pace, INTER_TOKEN_LATENCY)
+        self._under_way = now.only(~over)
+        self._until = at
+        return self._values(held=float((self._under_way.tokens * after[~over]).sum()), at=at)
+
+    def _share(self, requests: Requests, at: float) -> Floats:
+        return np.clip((at - requests.first) / requests.duration, 0.0, 1.0)
+
+    def _values(self, *, held: float, at: float) -> dict[Series, float]:
+        arrived = float((self._under_way.first - self._under_way.waited <= at).sum())
+        in_cache = held + PROMPT_TOKENS * arrived
+        found = {
+            Series(names.ANCHOR): np.floor(self._tokens) + self._first_tokens,
+            Series("prompt_tokens"): PROMPT_TOKENS * self._first_tokens,
+            Series("num_preemptions"): 0.0,
+            Series(names.FINISHED, "stop"): self._finished,
+            Series(f"{names.FIRST_TOKEN}_count"): self._first_tokens,
+            Series(f"{names.FIRST_TOKEN}_sum"): self._ttft,
+            Series(f"{names.STEP[0]}_count"): np.floor(self._observed),
+            Series(f"{names.STEP[0]}_sum"): self._seconds,
+            Series(f"{names.REQUEST_TPOT}_count"): self._finished,
+            Series(f"{names.REQUEST_TPOT}_sum"): self._tpot,
+            Series("num_requests_running"): arrived,
+            Series("num_requests_waiting"): 0.0,
+            Series(names.KV_USAGE[0]): min(1.0, in_cache / MOST_TOKENS_IN_CACHE),
+        }
+        found |= _cumulative(names.FIRST_TOKEN, TIME_TO_FIRST_TOKEN, self._ttft_at)
+        found |= _cumulative(names.REQUEST_TPOT, INTER_TOKEN_LATENCY, self._tpot_at)
+        if self._speculating:
+            accepted = np.floor(self._accepted)
+            found |= {Series(names.PER_POSITION, str(i)): float(n) for i, n in enumerate(accepted)}
+            found[Series("spec_decode_num_drafts")] = np.floor(self._steps)
+            found[Series("spec_decode_num_draft_tokens")] = self._k * np.floor(self._steps)
+            found[Series("spec_decode_num_accepted_tokens")] = accepted.sum()
+        return {series: float(value) for series, value in found.items()}
+
+
+def _histogram(values: Floats, bounds: tuple[float, ...]) -> Floats:
+    """Observations by bucket; a bound belongs to the bucket it closes, as in Prometheus."""
+    return np.bincount(np.searchsorted(np.array(bounds), values, side="left"), minlength=len(bounds) + 1).astype(float)
+
+
+def _cumulative(family: str, bounds: tuple[float, ...], counts: Floats) -> dict[Series, float]:
+    labels = [*(repr(bound) for bound in bounds), "+Inf"]
+    cumulative = np.cumsum(counts)
+    return {Series(f"{family}_bucket", le): float(n) for le, n in zip(labels, cumulative, strict=True)}
