@@ -3,7 +3,8 @@
     .venv/bin/python benchmarks/steady.py [--sizes 10,100,1000] [--minutes 3] [-o json]
 
 Real etcd, kube-apiserver, scheduler, controller-manager and Prometheus; the pods are hollow (marked Ready without a
-process) and their series are simulated by one exporter. Every resource speculates with a live control, so every one is
+process), their series are simulated by one exporter, and the smoke test of a canary is answered by the one address that
+they share. Every resource speculates with a live control, so every one is
 judged all the time. API requests are counted from the API server's audit log, Prometheus queries from Prometheus's own
 counter, CPU and memory from /proc. The operator runs under its own service account with the rights it ships with.
 """
