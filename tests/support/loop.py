@@ -70,7 +70,7 @@ class Cluster:
         """One condition; empty when it is not there."""
         return condition(self.status(name), kind)
 
-    def wait(self, name: str, what: str, reached: Callable[[Status], Any], timeout: float = 180) -> Status:
+    def wait(self, name: str, what: str, reached: Callable[[Status], Any], timeout: float = 240) -> Status:
         """Look until the status is as wanted; the error shows what was there instead."""
         last: list[Status] = [{}]
 
