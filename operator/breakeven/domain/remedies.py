@@ -3,22 +3,28 @@
 Each is one change, in the order of `onBelowBreakEven`, and is remembered, so that what did not help is not repeated.
 """
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+from breakeven.api.conditions import Reason
 from breakeven.api.spec import DraftSpec, LadderStep, Mode
 from breakeven.api.status import Memory, Remedy, Source, State
 from breakeven.api.variant import Variant
 from breakeven.domain import capacity, control_profile, cooldown, schedules
 from breakeven.domain.evidence import Judgement
 from breakeven.domain.ladder import longer_length, tuned_length
+from breakeven.domain.ledger import noted
 from breakeven.domain.situation import Situation
-from breakeven.domain.transitions import describe, disable, fail_trial, start_trial
+from breakeven.domain.transitions import CALM, describe, disable, fail_trial, start_trial
 from breakeven.domain.verdict import Verdict
 
 SCHEDULE = "Schedule"
 SCHEDULE_AGAIN = timedelta(days=7)
 """A limit by batch size that did not help is tried again when the stored control has been measured anew."""
+RESTART = "Restart"
+RESTART_AGAIN = timedelta(days=1)
+"""Speculation that decays again within a day is switched off instead."""
 LONGER = "Longer"
 LONGER_AGAIN = timedelta(days=1)
 SETTLED_WINDOWS = 6
@@ -36,7 +42,8 @@ def before_off(now: Situation, found: Judgement) -> Memory | None:
     for step in now.policy.on_below_break_even:
         if step == LadderStep.DISABLE:
             return None
-        remedy = limit_batches(now, found) if step == LadderStep.TUNE else None
+        rule = RULES.get(step)
+        remedy = rule(now, found) if rule is not None else None
         if remedy is not None:
             return remedy
     return None
@@ -57,7 +64,7 @@ def limit_batches(now: Situation, found: Judgement) -> Memory | None:
     present = _present(found)
     if present is None or present.speedup < WORST:
         return None
-    if not _may_try(now) or done(now, SCHEDULE, stable.name, SCHEDULE_AGAIN):
+    if not _may_try(now) or done(now, SCHEDULE, now.wished.name, SCHEDULE_AGAIN):
         return None
     limit = schedules.crossover(now.memory.profile, variant=stable.name, present=present, now=now.now)
     if limit is None:
@@ -68,7 +75,37 @@ def limit_batches(now: Situation, found: Judgement) -> Memory | None:
     )
     length = tuned_length(found.on_batches, found.off, found.on)
     changes = {"disable_above_batch_size": limit}
-    return _tried(now, SCHEDULE, draft, changes, "LoadCrossesBreakEven", message, tuned_length=length)
+    return _tried(now, SCHEDULE, now.wished.name, draft, changes, "LoadCrossesBreakEven", message, tuned_length=length)
+
+
+def restart(now: Situation, found: Judgement) -> Memory | None:
+    """Replace the replicas that speculate, where acceptance decays with their uptime; they are then judged anew."""
+    cause = now.memory.diagnosis
+    if cause is None or cause.reason != Reason.DEGRADED_UNTIL_RESTART or not now.stable.speculates:
+        return None
+    if now.memory.canary is not None or not capacity.can_switch(now):
+        return None
+    if done(now, RESTART, now.wished.name, RESTART_AGAIN):
+        return None
+    fresh = now.stable.model_copy(update={"restarts": now.stable.restarts + 1})
+    words = f"{found.report.message}; {cause.message}" if found.report is not None else cause.message
+    return noted(
+        now,
+        "Restart",
+        "DegradedUntilRestart",
+        words,
+        stable=fresh,
+        since=now.now,
+        remedies=remembered(now, RESTART, now.wished.name),
+        **CALM,
+    )
+
+
+RULES: dict[LadderStep, Callable[[Situation, Judgement], Memory | None]] = {
+    LadderStep.TUNE: limit_batches,
+    LadderStep.RESTART: restart,
+}
+"""What each step of `onBelowBreakEven` does while speculation still serves."""
 
 
 def _present(found: Judgement) -> schedules.Point | None:
@@ -97,7 +134,7 @@ def lengthen(now: Situation, found: Judgement) -> Memory | None:
         return None
     words = found.report.message if found.report is not None else ""
     message = f"{words}; the last of {draft.num_speculative_tokens} drafted tokens survives well: try {length}"
-    return _tried(now, LONGER, draft, {"num_speculative_tokens": length}, "LongerDraft", message)
+    return _tried(now, LONGER, now.stable.name, draft, {"num_speculative_tokens": length}, "LongerDraft", message)
 
 
 def end_rescue(now: Situation, found: Judgement, reason: str, message: str) -> Memory:
@@ -135,8 +172,8 @@ def rescuing(now: Situation) -> bool:
 
 
 def out_of_patience(now: Situation, found: Judgement) -> bool:
-    """Whether such a trial had twice the windows of a verdict: what serves loses meanwhile."""
-    return rescuing(now) and found.windows >= 2 * now.evidence.promote_windows and found.verdict != Verdict.PAYS
+    """Whether such a trial had a window more than a verdict takes: what serves loses meanwhile."""
+    return rescuing(now) and found.windows > now.evidence.promote_windows and found.verdict != Verdict.PAYS
 
 
 def done(now: Situation, action: str, variant: str, within: timedelta) -> bool:
@@ -144,9 +181,9 @@ def done(now: Situation, action: str, variant: str, within: timedelta) -> bool:
     return any(r.action == action and r.variant == variant and now.now - r.at < within for r in now.memory.remedies)
 
 
-def remembered(now: Situation, action: str) -> list[Remedy]:
+def remembered(now: Situation, action: str, variant: str) -> list[Remedy]:
     """What was tried, with one more."""
-    return [*now.memory.remedies, Remedy(action=action, variant=now.stable.name, at=now.now)][-KEPT:]
+    return [*now.memory.remedies, Remedy(action=action, variant=variant, at=now.now)][-KEPT:]
 
 
 def _may_try(now: Situation) -> bool:
@@ -158,6 +195,7 @@ def _may_try(now: Situation) -> bool:
 def _tried(
     now: Situation,
     action: str,
+    of: str,
     draft: DraftSpec,
     changes: dict[str, Any],
     reason: str,
@@ -168,4 +206,4 @@ def _tried(
     if candidate.name in now.memory.tried:
         return None
     begun = start_trial(now, candidate, reason, message[:1024])
-    return begun.model_copy(update={"remedies": remembered(now, action), **learned})
+    return begun.model_copy(update={"remedies": remembered(now, action, of), **learned})

@@ -24,6 +24,8 @@ class World:
     speedup: Callable[[Variant], float] = lambda variant: 1.3 if variant.speculates else 1.0
     running: float = 2.0
     """Running requests per replica, whatever the variant."""
+    accepted: Callable[[Variant], float] = lambda variant: 1.0
+    """Accepted tokens per draft."""
     survival: tuple[float, ...] = ()
     """Share of drafts that accepted position i + 1, of as many as are drafted. Empty: not reported."""
     requests_per_second: float = 4.0
@@ -116,7 +118,7 @@ class World:
         wobble = 1 + 0.01 * ((int(end.timestamp() / seconds) * 7 + len(self.batches.get(name, []))) % 5 - 2)
         tokens = requests * 200 * wobble
         time = tokens * 0.020 / self.speedup(variant) * (2 - wobble)
-        per_step = 2.0 if variant.speculates else 1.0
+        per_step = 1 + self.accepted(variant) if variant.speculates else 1.0
         drafts = tokens / per_step
         k = variant.draft.num_speculative_tokens if variant.draft else 0
         totals = Totals(

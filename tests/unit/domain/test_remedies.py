@@ -56,7 +56,7 @@ def test_a_limit_that_does_not_help_ends_in_no_speculation_and_is_not_tried_agai
     w = quiet(world)
     busy(w, limited=limited)
     w.until(State.TUNING)
-    assert w.until(State.COOLDOWN) < timedelta(hours=1, minutes=15)
+    assert w.until(State.COOLDOWN) <= timedelta(minutes=50)
     assert w.news[-1] == ("Disable", "BelowBreakEven")
     w.run(timedelta(hours=20))
     assert [reason for _, reason in w.news].count("LoadCrossesBreakEven") == 1
@@ -202,4 +202,47 @@ def test_no_longer_draft_is_tried_against_the_users_policy(world: Make, changes:
     w.run(timedelta(hours=4))
     assert w.memory.state == State.SPECULATING
     assert w.memory.stable.draft.num_speculative_tokens == 3
+    assert not w.memory.remedies
+
+
+def decaying(world: Make, **changes: object) -> Any:
+    """S and acceptance fall with the hours since the replicas were last replaced."""
+    w = world(**changes)
+    began: dict[str, Any] = {}
+
+    def hours(variant: Variant) -> float:
+        return float(
+            (w.now - began.setdefault(f"{variant.name} {w.serving[variant.name]}", w.now)) / timedelta(hours=1)
+        )
+
+    w.speedup = lambda variant: 1.3 - 0.1 * hours(variant) if variant.speculates else 1.0
+    w.accepted = lambda variant: 3.0 - 0.3 * hours(variant)
+    w.until(State.SPECULATING)
+    return w
+
+
+def test_replicas_whose_acceptance_decays_are_restarted_once_and_judged_again(world: Make) -> None:
+    w = decaying(world, policy={"onBelowBreakEven": ["Restart", "Disable"]})
+    changes = len(w.memory.transitions)
+    while ("Restart", "DegradedUntilRestart") not in w.news:
+        w.step()
+        assert w.memory.state == State.SPECULATING
+    assert w.memory.stable.restarts == 1 and w.memory.holdback
+    assert "acceptance decays with uptime" in w.memory.decisions[0].message
+    assert len(w.memory.transitions) == changes
+    w.run(timedelta(hours=1))
+    assert w.memory.state == State.SPECULATING
+    w.until(State.COOLDOWN, timedelta(hours=6))
+    assert [action for action, _ in w.news].count("Restart") == 1
+
+
+def test_without_the_users_word_or_a_decay_nothing_is_restarted(world: Make) -> None:
+    w = decaying(world)
+    w.until(State.COOLDOWN, timedelta(hours=6))
+    assert not w.memory.remedies
+    w = world(policy={"onBelowBreakEven": ["Restart", "Disable"]})
+    w.until(State.SPECULATING)
+    w.run(timedelta(hours=2))
+    w.speedup = lambda variant: 0.9 if variant.speculates else 1.0
+    w.until(State.COOLDOWN, timedelta(hours=6))
     assert not w.memory.remedies
