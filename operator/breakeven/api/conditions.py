@@ -102,6 +102,7 @@ class Reason(StrEnum):
     UNSCHEDULABLE = "Unschedulable"
     LAST_REPLICA = "LastReplica"
     OUTSIDE_WINDOW = "OutsideWindow"
+    SWITCH_DOES_NOT_PAY = "SwitchDoesNotPay"
     HOLDBACK_NEEDS_REPLICA = "HoldbackNeedsReplica"
     # EngineVersionKnown
     KNOWN = "Known"
@@ -250,6 +251,7 @@ CONDITIONS: Mapping[ConditionType, ConditionDoc] = {
             Reason.UNSCHEDULABLE: "The scheduler finds no node; the message is its own.",
             Reason.LAST_REPLICA: "A switch would stop the last serving replica: raise spec.replicas, set spec.policy.switching.surge, or set spec.policy.switching.allowDowntime.",
             Reason.OUTSIDE_WINDOW: "A switch waits for spec.policy.switching.windows.",
+            Reason.SWITCH_DOES_NOT_PAY: "True: a switch would lose more while replicas load than it gains until the next one.",
             Reason.HOLDBACK_NEEDS_REPLICA: "A live control needs one more replica than there is.",
         },
     ),

@@ -154,7 +154,9 @@ class Reconciler:
         generation = int(body["metadata"]["generation"])
         memory = self._with_sums(key, _memory(parsed.status))
         observation = self._observe(key, spec, memory, now)
-        declared = Declared(spec=spec, generation=generation, **_command(body))
+        declared = Declared(
+            spec=spec, generation=generation, planned_loading_minutes=_planned(parsed, spec), **_command(body)
+        )
         decision = self._core.decide(declared, memory, observation, now)
         if decision.memory.value is not None:
             self._sums[key] = decision.memory.value
@@ -349,6 +351,14 @@ def _said(refusals: Sequence[object]) -> str:
 
 def _memory(status: Status) -> Memory:
     return Memory(**{name: getattr(status, name) for name in Memory.model_fields})
+
+
+def _planned(parsed: Parsed, spec: SpeculativeDeploymentSpec) -> float | None:
+    """Loading minutes of one replica by plan."""
+    plan = parsed.fitness.plan
+    if plan is None or plan.switch_replica_minutes is None or not spec.replicas:
+        return None
+    return plan.switch_replica_minutes / spec.replicas
 
 
 def _command(body: Manifest) -> dict[str, str]:

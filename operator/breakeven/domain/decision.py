@@ -18,6 +18,8 @@ class Declared:
     """One-shot annotation `breakeven.dev/command`: promote, abort, retry or restart; empty when there is none."""
     command_id: str = ""
     """Identity of that command (the whole text of the annotation), recorded when consumed."""
+    planned_loading_minutes: float | None = None
+    """Minutes from pod start to ready as planned; used until one was measured. None: not planned."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from breakeven.api.conditions import ConditionType, Reason
 from breakeven.api.spec import Mode
-from breakeven.domain import capacity
+from breakeven.domain import capacity, economics
 from breakeven.domain.decision import Finding
 from breakeven.domain.diagnosis import penalty_unknown
 from breakeven.domain.evidence import Judgement
@@ -12,7 +12,7 @@ from breakeven.domain.verdict import Verdict
 
 def findings(now: Situation, found: Judgement) -> tuple[Finding, ...]:
     """All of them, in a fixed order."""
-    each = (_capacity(now, found), _acceptance(now, found), _diagnosis(now))
+    each = (_capacity(now, found) or _not_worth(now, found), _acceptance(now, found), _diagnosis(now))
     return tuple(finding for finding in each if finding is not None)
 
 
@@ -27,6 +27,16 @@ def _capacity(now: Situation, found: Judgement) -> Finding | None:
             message = f"speculation is under break-even ({found.report.message}) and nothing was stopped: {message}"
         return Finding(type=ConditionType.CAPACITY_AVAILABLE, status=False, reason=Reason.LAST_REPLICA, message=message)
     return None
+
+
+def _not_worth(now: Situation, found: Judgement) -> Finding | None:
+    """A verdict that stands without being carried out, because the switch would cost more than it gains."""
+    balance = economics.not_worth(now, found) if now.policy.mode == Mode.AUTO else None
+    if balance is None or found.report is None:
+        return None
+    message = f"{found.report.message}; nothing is switched: {balance}"
+    reason = Reason.SWITCH_DOES_NOT_PAY
+    return Finding(type=ConditionType.CAPACITY_AVAILABLE, status=True, reason=reason, message=message)
 
 
 def _acceptance(now: Situation, found: Judgement) -> Finding | None:

@@ -6,7 +6,7 @@ from typing import Any
 from breakeven.api.scalars import format_duration
 from breakeven.api.spec import HoldbackMode, LadderStep
 from breakeven.api.status import Memory, Source, State
-from breakeven.domain import capacity, control_profile, cooldown
+from breakeven.domain import capacity, control_profile, cooldown, economics
 from breakeven.domain.diagnosis import cause_in_words
 from breakeven.domain.evidence import Judgement, sole
 from breakeven.domain.ladder import tuned_length
@@ -51,11 +51,14 @@ def _act(now: Situation, found: Judgement) -> Memory:
         return remedy
     if LadderStep.DISABLE not in now.policy.on_below_break_even or not capacity.can_switch(now):
         return now.memory
+    if economics.not_worth(now, found) is not None:
+        return now.memory
     if not cooldown.may_switch(now.policy, now.memory, now.now):
         return _freeze(now, words)
     reason = "BelowAcceptanceFloor" if found.source == Source.FIXED else "BelowBreakEven"
     cause = cause_in_words(now)
     words = f"{words}; {cause}" if cause else words
+    words += economics.in_words(economics.disabling(now, found))
     return disable(now, reason, words, tuned_length=tuned_length(found.on_batches, found.off, found.on))
 
 

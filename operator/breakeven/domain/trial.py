@@ -5,7 +5,7 @@ from pydantic.alias_generators import to_camel
 from breakeven.api.scalars import format_duration
 from breakeven.api.status import Memory, State
 from breakeven.api.variant import Variant
-from breakeven.domain import capacity, cooldown, remedies
+from breakeven.domain import capacity, cooldown, economics, remedies
 from breakeven.domain.diagnosis import cause_in_words
 from breakeven.domain.evidence import Judgement
 from breakeven.domain.ladder import next_candidate, tuned_length
@@ -60,6 +60,9 @@ def begin_trial(now: Situation) -> Memory | None:
         message += f": {changes(now.stable, wanted)}"
     if capacity.one_after_the_other(now):
         message += "; one replica, so one after the other, with wider bounds"
+    known = economics.loading(now)
+    if known is not None:
+        message += f"; each replica of the canary loads {known[0]:.1f} min ({known[1]})"
     return start_trial(now, wanted, _why(now), message)
 
 
@@ -98,7 +101,9 @@ def end_trial(now: Situation, found: Judgement) -> Memory | None:
             return fail_trial(now, found.objection.reason, f"{_figures(found)}; {found.objection.message}")
         if not cooldown.may_switch(now.policy, memory, now.now):
             return None
-        return promote(now, "Pays", _figures(found), found.report)
+        if economics.not_worth(now, found) is None:
+            words = f"{_figures(found)}{economics.in_words(economics.promotion(now, found))}"
+            return promote(now, "Pays", words, found.report)
     if remedies.out_of_patience(now, found):
         return remedies.end_rescue(now, found, "NotBetter", f"not shown to be better: {_figures(found)}")
     began = max(moment for moment in (memory.since, memory.evidence_after) if moment is not None)
@@ -109,6 +114,10 @@ def end_trial(now: Situation, found: Judgement) -> Memory | None:
 
 def _out_of_time(now: Situation, found: Judgement) -> Memory:
     limit = now.evidence.trial_timeout
+    balance = economics.not_worth(now, found)
+    if balance is not None:
+        words = f"{_figures(found)}; {balance}, and that did not change within {format_duration(limit)}"
+        return fail_trial(now, "SwitchDoesNotPay", words)
     figures = _figures(found) or (found.hold.message if found.hold else "nothing could be measured")
     return fail_trial(
         now, "Undecided", f"no verdict within {format_duration(limit)} (spec.evidence.trialTimeout): {figures}"

@@ -1,0 +1,133 @@
+"""What a switch gains and what it loses: decoding while replicas load, against decoding until the next change.
+
+Without a surge every replica that moves is away while its engine loads. The gain lasts until the next change, and that
+is taken from how often things changed lately. The loading time is measured, or the plan's.
+"""
+
+import math
+from dataclasses import dataclass
+from datetime import timedelta
+
+from breakeven.api.scalars import format_duration
+from breakeven.api.status import Source
+from breakeven.domain import capacity, cooldown
+from breakeven.domain.evidence import Judgement
+from breakeven.domain.situation import Situation
+from breakeven.domain.verdict import Verdict
+
+CLEAR_LOSS = 0.90
+"""With the upper bound of S below this, requests suffer whatever a switch costs: it is never weighed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Balance:
+    """One switch: replica-minutes of decoding gained within the horizon, and lost while replicas load."""
+
+    gained: float
+    lost: float
+    moved: int
+    """Replicas that change."""
+    minutes: float
+    """Loading time of each."""
+    basis: str
+    """What that time rests on: measured, or by plan."""
+    horizon: timedelta
+    load: float | None
+    """Output tokens per second and replica, to speak in tokens; None when unknown."""
+
+    @property
+    def pays(self) -> bool:
+        """Whether the gain covers the loss."""
+        return self.gained >= self.lost
+
+    def __str__(self) -> str:
+        gain, loss = (f"{self._said(value)}" for value in (self.gained, self.lost))
+        return (
+            f"the switch gains {gain} within {format_duration(self.horizon)} and loses {loss} while"
+            f" {self.moved} replicas load {self.minutes:.1f} min each ({self.basis})"
+        )
+
+    def _said(self, replica_minutes: float) -> str:
+        if self.load is None:
+            return f"{replica_minutes:.3g} replica-minutes"
+        return f"{replica_minutes * 60 * self.load:.3g} tokens"
+
+
+def promotion(now: Situation, found: Judgement) -> Balance | None:
+    """The balance of giving every replica what is on trial; None when the loading time or S is unknown."""
+    staying = sum(p.replicas for p in capacity.placements(now) if p.variant == now.stable)
+    return _balance(now, found, gain=_value(found, -1.0), moved=staying)
+
+
+def disabling(now: Situation, found: Judgement) -> Balance | None:
+    """The balance of taking speculation from every replica; None when unknown, or when it must not be weighed."""
+    speedup = found.speedup
+    if speedup is None or speedup.upper() < CLEAR_LOSS or found.source == Source.FIXED:
+        return None
+    serving = sum(p.replicas for p in capacity.placements(now) if p.variant == now.stable)
+    value = _value(found, 0.0)
+    return _balance(now, found, gain=1 / value - 1 if value else None, moved=serving)
+
+
+def not_worth(now: Situation, found: Judgement) -> Balance | None:
+    """The switch that the verdict asks for and that does not pay; None: it pays, is unknown, or none is asked for."""
+    balance: Balance | None = None
+    if now.on_trial:
+        asked = found.verdict == Verdict.PAYS and not wanted_anyway(now)
+        balance = promotion(now, found) if asked else None
+    elif now.stable.speculates and found.verdict == Verdict.HURTS:
+        balance = disabling(now, found)
+    return balance if balance is not None and not balance.pays else None
+
+
+def in_words(balance: Balance | None) -> str:
+    """A clause to append to a message; empty when the balance is unknown."""
+    return f"; {balance}" if balance is not None else ""
+
+
+def loading(now: Situation) -> tuple[float, str] | None:
+    """Minutes that one replica loads, and on what that rests; None when neither measured nor planned."""
+    for minutes, basis in (
+        (now.observation.loading_minutes, "measured"),
+        (now.declared.planned_loading_minutes, "by plan"),
+    ):
+        if minutes is not None and math.isfinite(minutes) and minutes >= 0:
+            return minutes, basis
+    return None
+
+
+def horizon(now: Situation) -> timedelta:
+    """How long a change may be expected to last: a day, shared by the changes of the last one."""
+    return cooldown.DAY / (len(cooldown.recent(now.memory, now.now)) + 1)
+
+
+def wanted_anyway(now: Situation) -> bool:
+    """Whether the user asked for what is on trial in place of what serves: then its cost is theirs to weigh."""
+    canary = now.memory.canary
+    if canary is None:
+        return False
+    return canary.baseline != now.stable.baseline or (now.stable.speculates and canary == now.wished)
+
+
+def _balance(now: Situation, found: Judgement, *, gain: float | None, moved: int) -> Balance | None:
+    known = loading(now)
+    if known is None or gain is None:
+        return None
+    minutes, basis = known
+    lasts = horizon(now)
+    away = 0.0 if now.policy.switching.surge >= 1 else moved * minutes
+    return Balance(
+        gained=gain * moved * (lasts / timedelta(minutes=1)),
+        lost=away,
+        moved=moved,
+        minutes=minutes,
+        basis=basis,
+        horizon=lasts,
+        load=found.on.load if found.on is not None else None,
+    )
+
+
+def _value(found: Judgement, plus: float) -> float | None:
+    if found.speedup is None or not math.isfinite(found.speedup.value) or found.speedup.value <= 0:
+        return None
+    return found.speedup.value + plus
