@@ -10,6 +10,7 @@ from breakeven.api.variant import Variant
 from breakeven.domain import capacity, control_profile, verdict
 from breakeven.domain.alarm import raised
 from breakeven.domain.figures import Sums, figures, sums
+from breakeven.domain.lengths import drift
 from breakeven.domain.observation import Arm, Batch, Fleet, Smoke
 from breakeven.domain.situation import Situation
 from breakeven.domain.speedup import speedup, tpot
@@ -135,6 +136,8 @@ def _alarmed(
         return found
     span = Span(alarm.start, alarm.end, now.evidence.leave_windows)
     theirs, ours = span.of(off), span.of(on)
+    if drift(theirs, ours):
+        return found
     control, measured = sums(theirs), sums(ours)
     value = speedup(theirs, ours)
     words = f"{alarm.batches} batches in a row far below break-even"
@@ -208,7 +211,7 @@ def _judge_span(
     control: Sums | None = None
     if hold is None and compared.off is not None:
         control = sums(theirs)
-        hold = _too_little(now, compared.off, control, "control")
+        hold = _too_little(now, compared.off, control, "control") or _other_traffic(theirs, ours)
     if hold is not None:
         report = figures(control, measured, None, source=None, verdict="", until=span.end, message=hold.message)
         return Judgement(hold=hold, span=span, on=measured, off=control, report=report)
@@ -351,6 +354,11 @@ def _too_little(now: Situation, variant: Variant, arm: Sums, name: str) -> Hold 
         message = f"fewer than {wanted.min_draft_tokens} tokens drafted in the {name} arm"
         return Hold(reason="TooFewDrafts", message=message)
     return None
+
+
+def _other_traffic(theirs: Sequence[Batch], ours: Sequence[Batch]) -> Hold | None:
+    words = drift(theirs, ours)
+    return Hold(reason="LengthsDiffer", message=words) if words else None
 
 
 def _held(reason: str, message: str) -> Judgement:

@@ -24,6 +24,8 @@ class World:
     speedup: Callable[[Variant], float] = lambda variant: 1.3 if variant.speculates else 1.0
     running: float = 2.0
     """Running requests per replica, whatever the variant."""
+    prompt: Callable[[Variant], float] = lambda variant: 300.0
+    """Mean tokens of a prompt."""
     accepted: Callable[[Variant], float] = lambda variant: 1.0
     """Accepted tokens per draft."""
     survival: tuple[float, ...] = ()
@@ -123,6 +125,7 @@ class World:
         k = variant.draft.num_speculative_tokens if variant.draft else 0
         totals = Totals(
             generation_tokens=tokens + requests,
+            prompt_tokens=requests * self.prompt(variant) * wobble,
             first_tokens=requests,
             steps=drafts,
             step_seconds=time,

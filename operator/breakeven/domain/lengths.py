@@ -1,0 +1,61 @@
+"""Whether both arms serve the same kind of requests: mean prompt and output lengths, with bounds.
+
+Pods behind one Service get the same mix, so mean lengths differ by chance only, and the spread between batches says how
+much that is. Arms that differ by more are not compared: time per token depends on the length of the context, and
+acceptance on what is asked. Time per token is a ratio within each arm, so a moderate difference does no harm.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+
+from breakeven.domain.observation import Batch, Totals
+from breakeven.domain.speedup import GROUPS
+from breakeven.domain.statistics import Series, grouped, quotient_paired
+
+APART = 1.25
+"""Mean lengths whose ratio is shown to lie beyond this, or below its inverse, are those of other traffic."""
+PLAINLY_APART = 1.5
+"""The same where there are too few batches for bounds."""
+
+
+def drift(off: Sequence[Batch], on: Sequence[Batch]) -> str:
+    """Which mean length differs between the arms, in words without moving figures; empty when none is shown to."""
+    theirs = {batch.start: batch for batch in off}
+    both = [(theirs[batch.start], batch) for batch in on if batch.start in theirs]
+    for name, tokens in (("prompts", _prompts), ("outputs", _outputs)):
+        first, second = (_series([pair[side] for pair in both], tokens) for side in (1, 0))
+        if first is None or second is None:
+            continue
+        found = quotient_paired(first, second)
+        if found is not None:
+            low, high, bound, longer = found.lower(), found.upper(), APART, found.value > 1
+        else:  # too few batches for bounds, as in the run that raises the alarm
+            low = high = plain(first) / plain(second) if plain(second) > 0 else 1.0
+            bound, longer = PLAINLY_APART, low > 1
+        if low > bound or high < 1 / bound:
+            words = "longer" if longer else "shorter"
+            return f"{name} of the speculating or new arm are {words} than those of its control by more than 25 %"
+    return ""
+
+
+def plain(series: Series) -> float:
+    """Sum over sum; 1 when there is nothing to divide by."""
+    over, under = math.fsum(series.over), math.fsum(series.under)
+    return over / under if under > 0 else 1.0
+
+
+def _series(batches: Sequence[Batch], tokens: Callable[[Totals], float | None]) -> Series | None:
+    """Tokens and requests, batch by batch; None when a counter is absent in any."""
+    over = [tokens(batch.totals) for batch in batches]
+    under = [batch.totals.first_tokens for batch in batches]
+    if not batches or any(value is None for value in (*over, *under)):
+        return None
+    return grouped(Series(tuple(v for v in over if v is not None), tuple(v for v in under if v is not None)), GROUPS)
+
+
+def _prompts(totals: Totals) -> float | None:
+    return totals.prompt_tokens
+
+
+def _outputs(totals: Totals) -> float | None:
+    return totals.generation_tokens
