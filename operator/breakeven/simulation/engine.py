@@ -61,15 +61,16 @@ class Requests:
         )
 
 
-def survival_of(acceptance: Floats, k: int) -> Floats:
-    """[position, request] for a mean accepted / drafted, each position as likely as the one before it (constant α).
+def survival_of(acceptance: Floats, k: int, *, drafted: int | None = None) -> Floats:
+    """[position, request] for a mean accepted / drafted at k, each position as likely as the one before (constant α).
 
-    The mean over positions of α^i is the acceptance; α is read from a table.
+    The mean over k positions of α^i is the acceptance; α is read from a table. `drafted` positions are given, k unless
+    another draft length serves.
     """
     powers = np.array([ACCEPTED_GRID**position for position in range(1, k + 1)])
     alpha = np.interp(acceptance, powers.mean(axis=0), ACCEPTED_GRID)
-    shape = np.array([alpha**position for position in range(1, k + 1)])
-    sums = np.maximum(shape.sum(axis=0), 1e-12)
+    shape = np.array([alpha**position for position in range(1, (drafted or k) + 1)])
+    sums = np.maximum(np.array([alpha**position for position in range(1, k + 1)]).sum(axis=0), 1e-12)
     return np.asarray(shape * (k * acceptance / sums))
 
 

@@ -102,10 +102,14 @@ class FleetState:
 
     def _show(self, replica: Replica) -> None:
         if self.scraping is not None:
-            speculating = self.variants[replica.variant].speculates
-            self.scraping.start(Pod(replica.pod, replica.number), speculating=speculating)
+            self.scraping.start(Pod(replica.pod, replica.number), drafted=self._drafted(replica.variant))
             if replica.ready_at == 0:
                 self.scraping.appear(Pod(replica.pod, replica.number), EPOCH.timestamp())
+
+    def _drafted(self, variant: str) -> int:
+        """Tokens that a variant drafts; 0: it does not speculate."""
+        draft = self.variants[variant].draft
+        return draft.num_speculative_tokens if draft is not None else 0
 
     def restart_one(self, number: int, minute: int) -> None:
         """A replica restarts where it is."""
@@ -159,21 +163,23 @@ class FleetState:
             self.served += len(mine)
             self.better += len(mine) * ((truth >= 1.0) == speculating or abs(truth - 1.0) < INDIFFERENT)
             if self.scraping is not None:
-                self._scrape(self.scraping, mine, minute, speculating=speculating)
+                self._scrape(self.scraping, mine, minute)
                 continue
             if held.outage or len(seen) < 0.8 * len(mine) or not seen:
                 continue
             queue = self.batches.setdefault(name, deque(maxlen=HISTORY * BATCHES))
             queue.append(self._batch(seen, minute, speculating=speculating, per_token=held.per_token))
 
-    def _scrape(self, scraping: Scraping, mine: Sequence[Replica], minute: int, *, speculating: bool) -> None:
+    def _scrape(self, scraping: Scraping, mine: Sequence[Replica], minute: int) -> None:
         held, start = self.traffic.conditions[minute], EPOCH.timestamp() + minute * MINUTE
-        base = float((self.physics.on_step if speculating else self.physics.off_step)[minute])
+        off, on = float(self.physics.off_step[minute]), float(self.physics.on_step[minute])
         for replica in mine:
+            drafted = self._drafted(replica.variant)
+            base = off + (on - off) * drafted / self.physics.k  # R - 1 is shared equally between the drafted positions
             i = replica.number % len(self.traffic.drawn)
             lengths, steps = self.traffic.drawn[i].of(minute)
             step = base * self.noise[i][minute]
-            requests = arriving(lengths, steps, start=start, step=step, speculating=speculating, k=self.physics.k)
+            requests = arriving(lengths, steps, start=start, step=step, drafted=drafted, k=self.physics.k)
             away = held.outage or replica.number < held.unscraped * len(self.replicas)
             missing = 1.0 if away else held.missed_scrapes
             scraping.serve(Pod(replica.pod, replica.number), requests, start, per_token=held.per_token, missing=missing)

@@ -77,9 +77,9 @@ class Scraping:
     _pods: dict[str, _History] = field(default_factory=dict)
     _made: dict[str, dict[int, tuple[object, Batch]]] = field(default_factory=dict)
 
-    def start(self, pod: Pod, *, speculating: bool) -> None:
-        """A process begins: its counters are zero, what was under way is lost."""
-        engine = SimulatedEngine(speculating=speculating, k=self.k)
+    def start(self, pod: Pod, *, drafted: int) -> None:
+        """A process begins that drafts so many tokens: its counters are zero, what was under way is lost."""
+        engine = SimulatedEngine(speculating=drafted > 0, k=drafted or self.k)
         if pod.name in self._pods:
             self._pods[pod.name].engine = engine
         else:
@@ -92,17 +92,19 @@ class Scraping:
 
     def appear(self, pod: Pod, ready: float) -> None:
         """The one scrape between the moment the page is up and the moment the replica is ready, Unix seconds."""
-        nothing = arriving(np.zeros(0), np.zeros(0), start=ready, step=0.0, speculating=False, k=self.k)
-        self._scrape(pod, nothing, [ready - INTERVAL + _phase(pod)], per_token=False, missing=0.0)
+        self._scrape(pod, None, [ready - INTERVAL + _phase(pod)], per_token=False, missing=0.0)
 
     def serve(self, pod: Pod, requests: Requests, start: float, *, per_token: bool, missing: float) -> None:
         """One minute of traffic from `start` on, scraped; `missing` is the share of scrapes that fail."""
         times = [start + _phase(pod) + turn * INTERVAL for turn in range(4)]
         self._scrape(pod, requests, times, per_token=per_token, missing=missing)
 
-    def _scrape(self, pod: Pod, requests: Requests, times: Sequence[float], *, per_token: bool, missing: float) -> None:
+    def _scrape(
+        self, pod: Pod, requests: Requests | None, times: Sequence[float], *, per_token: bool, missing: float
+    ) -> None:
         held = self._pods[pod.name]
-        held.engine.admit(requests)
+        if requests is not None:
+            held.engine.admit(requests)
         for moment in times:
             at = round(moment, 3)
             values = held.engine.page(at, per_token=per_token)
@@ -155,13 +157,16 @@ def _phase(pod: Pod) -> float:
     return (2.0 + 3.7 * pod.number) % INTERVAL
 
 
-def arriving(
-    lengths: np.ndarray, steps: np.ndarray, *, start: float, step: float, speculating: bool, k: int
-) -> Requests:
-    """Requests of one replica and minute: evenly spread over it, at this step time."""
+def arriving(lengths: np.ndarray, steps: np.ndarray, *, start: float, step: float, drafted: int, k: int) -> Requests:
+    """Requests of one replica and minute: evenly spread over it, at this step time.
+
+    `steps` are those that the declared draft of k tokens would need; with another length the conditional acceptance of
+    a request stays, and steps follow from it.
+    """
     arrived = start + (np.arange(len(lengths)) + 0.5) / max(1, len(lengths)) * 60.0
-    taken = np.maximum(steps if speculating else lengths, 1e-9)
-    acceptance = np.clip((lengths / np.maximum(steps, 1e-9) - 1) / k, 0.0, 1.0) if speculating else 0.0 * lengths
+    acceptance = np.clip((lengths / np.maximum(steps, 1e-9) - 1) / k, 0.0, 1.0) if drafted else 0.0 * lengths
+    survival = survival_of(acceptance, k, drafted=drafted or k)
+    taken = np.maximum(lengths / (1 + survival.sum(axis=0)), 1e-9)
     waited = np.full(len(lengths), PREFILL_STEPS * step)
     return Requests(
         first=arrived + waited,
@@ -169,5 +174,5 @@ def arriving(
         duration=taken * step,
         tokens=lengths,
         steps=taken,
-        survival=survival_of(acceptance, k),
+        survival=survival,
     )

@@ -49,14 +49,14 @@ def test_gaps_between_scrapes_toggle_nothing() -> None:
 def test_a_request_counts_in_every_batch_that_it_spans() -> None:
     start = EPOCH.timestamp()
     held, pod = scraping(), Pod("a", 0)
-    held.start(pod, speculating=True)
+    held.start(pod, drafted=3)
     held.appear(pod, start)
     long = np.array([6000.0])
     nothing = np.zeros(0)
     for minute in range(6):
         lengths, steps = (long, long / 2) if minute == 0 else (nothing, nothing)
         at = start + 60 * minute
-        arriving_now = arriving(lengths, steps, start=at, step=0.05, speculating=True, k=3)
+        arriving_now = arriving(lengths, steps, start=at, step=0.05, drafted=3, k=3)
         held.serve(pod, arriving_now, at, per_token=False, missing=0.0)
     batches = held.batches("v", {"a": start}, start + 360)
     per_batch = [b.totals.generation_tokens or 0.0 for b in batches]
@@ -72,7 +72,7 @@ def test_counters_by_position_add_up_to_the_accepted_tokens() -> None:
     assert np.all(np.diff(survival, axis=0) < 0)
     engine = SimulatedEngine(speculating=True, k=3)
     lengths = np.array([100.0, 300.0])
-    engine.admit(arriving(lengths, lengths / 2.2, start=0.0, step=0.02, speculating=True, k=3))
+    engine.admit(arriving(lengths, lengths / 2.2, start=0.0, step=0.02, drafted=3, k=3))
     totals = scrape_of(600.0, engine.page(600.0, per_token=False)).totals
     assert totals.accepted == sum(totals.accepted_at)
     assert totals.accepted == pytest.approx(400 - 400 / 2.2, abs=3)
@@ -81,13 +81,21 @@ def test_counters_by_position_add_up_to_the_accepted_tokens() -> None:
     assert sums([_batch(totals)]).acceptance == pytest.approx(0.4, abs=0.02)
 
 
+def test_a_shorter_draft_accepts_what_its_positions_accepted_before() -> None:
+    lengths = np.array([100.0, 300.0])
+    long = arriving(lengths, lengths / 2.2, start=0.0, step=0.02, drafted=3, k=3)
+    short = arriving(lengths, lengths / 2.2, start=0.0, step=0.02, drafted=1, k=3)
+    assert short.survival == pytest.approx(long.survival[:1])
+    assert short.steps == pytest.approx(lengths / (1 + long.survival[0]))
+
+
 def _batch(totals: Totals) -> Batch:
     return Batch(start=0.0, end=600.0, totals=totals, gauges=Gauges(), replicas=1)
 
 
 def test_the_export_is_openmetrics_with_a_timestamp_on_every_sample() -> None:
     held, pod, start = scraping(record=True), Pod("x-0-0", 0), EPOCH.timestamp()
-    held.start(pod, speculating=False)
+    held.start(pod, drafted=0)
     held.appear(pod, start)
     to = StringIO()
     assert held.samples is not None
