@@ -123,6 +123,15 @@ class EvidenceStatus(StatusModel):
     """R: step time with speculation / without."""
     acceptance: DecimalString | None = None
     """Accepted / drafted tokens."""
+    acceptance_at: Annotated[list[DecimalString], Field(max_length=128)] = []
+    """Share of drafts whose tokens were accepted up to this position, first position first. Empty: not reported, or
+    drafts differ in length."""
+    acceptance_p10: DecimalString | None = Field(None, alias="acceptanceP10")
+    """10th percentile of accepted / drafted over the batches (tenths of a window) that were judged."""
+    acceptance_p50: DecimalString | None = Field(None, alias="acceptanceP50")
+    """Median of the same."""
+    acceptance_p90: DecimalString | None = Field(None, alias="acceptanceP90")
+    """90th percentile of the same."""
     break_even_acceptance: DecimalString | None = None
     """Accepted / drafted at which S would be 1: (R - 1) / k."""
     tpot_off_ms: DecimalString | None = None

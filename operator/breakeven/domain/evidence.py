@@ -8,6 +8,7 @@ from datetime import timedelta
 from breakeven.api.status import EvidenceStatus, LoadBand, Source, State
 from breakeven.api.variant import Variant
 from breakeven.domain import capacity, control_profile, verdict
+from breakeven.domain.acceptance import detailed
 from breakeven.domain.alarm import raised
 from breakeven.domain.figures import Sums, figures, sums
 from breakeven.domain.lengths import drift
@@ -121,9 +122,11 @@ def judge(now: Situation) -> Judgement:
     if newest < now.now.timestamp() - STALE_WINDOWS * cut.window and newest > cut.anchor:
         return _held("Stale", "the newest complete batch of an arm is older than two windows")
     found = replace(_best(now, compared, cut, newest, off, on), next_end=cut.next_end(newest))
-    if compared.trial or off is None:
+    if not compared.trial and off is not None:
+        found = _alarmed(now, compared, cut, found, off, on)
+    if found.report is None or not found.on_batches:
         return found
-    return _alarmed(now, compared, cut, found, off, on)
+    return replace(found, report=detailed(found.report, found.on_batches, found.on))
 
 
 def _alarmed(
