@@ -272,6 +272,8 @@ class Memory(StatusModel):
     """The figures of the last promotion: what a diagnosis compares with."""
     diagnosis: DiagnosisStatus | None = None
     """What was last found to be the cause of a loss. Absent: nothing stands out."""
+    unverified_since: Time | None = None
+    """When was rolled back to what serves, as long as that was not measured again. Absent: nothing is to be verified."""
     value: ValueStatus | None = None
     """What speculation brought and what knowing cost. Absent: nothing was judged yet."""
     unquantized: PlainPair | None = None

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from breakeven.api.spec import Mode
 from breakeven.api.status import LastGood, Memory, State
-from breakeven.domain import capacity, guards, keeping, orders, remedies, reporting, trial
+from breakeven.domain import capacity, guards, keeping, orders, remedies, reporting, rollback, trial
 from breakeven.domain.clauses import weighed
 from breakeven.domain.decision import Decision, Declared
 from breakeven.domain.diagnosis import examined
@@ -36,6 +36,7 @@ FAULTS: tuple[Callable[[Situation], Memory | None], ...] = (
 )
 MEASURED: tuple[Callable[[Situation, Judgement], Memory | None], ...] = (
     trial.end_trial,
+    rollback.verify,
     keeping.leave,
     keeping.doubt,
     keeping.settle_streak,

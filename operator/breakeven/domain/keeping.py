@@ -46,16 +46,19 @@ def _act(now: Situation, found: Judgement) -> Memory:
     words = found.report.message if found.report is not None else ""
     if found.source == Source.CALIBRATED and _may_buy(now) and not _decisive(now, found):
         return buy_control(now, "Contradiction", f"the stored control says {words}: measure it live")
-    remedy = before_off(now, found)
+    unverified = now.memory.unverified_since is not None
+    remedy = None if unverified else before_off(now, found)
     if remedy is not None:
         return remedy
     if LadderStep.DISABLE not in now.policy.on_below_break_even or not capacity.can_switch(now):
         return now.memory
-    if economics.not_worth(now, found) is not None:
+    if not unverified and economics.not_worth(now, found) is not None:
         return now.memory
     if not cooldown.may_switch(now.policy, now.memory, now.now):
         return _freeze(now, words)
     reason = "BelowAcceptanceFloor" if found.source == Source.FIXED else "BelowBreakEven"
+    if unverified:
+        reason, words = "RollbackRegressed", f"what was rolled back to is below break-even as well: {words}"
     cause = cause_in_words(now)
     words = f"{words}; {cause}" if cause else words
     words += economics.in_words(economics.disabling(now, found))

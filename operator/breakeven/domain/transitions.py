@@ -14,6 +14,7 @@ from breakeven.domain.windows import BATCHES
 
 CALM: dict[str, Any] = {"streak": 0, "streak_verdict": "", "last_window_end": None}
 """What every change of state forgets: windows of another configuration do not count."""
+ROLL_BACK = "RollBack"
 CONTROL_FROM = 4
 """Replicas from which one kept without speculation after a trial costs at most a quarter of the gain."""
 
@@ -67,6 +68,7 @@ def promote(now: Situation, reason: str, message: str, report: EvidenceStatus | 
         tried=[],
         answers=now.wished.name,
         transitions=_counted(now) if changed else cooldown.recent(now.memory, now.now),
+        unverified_since=None,
         cooldown_until=None,
         **CALM,
     )
@@ -86,7 +88,7 @@ def fail_trial(now: Situation, reason: str, message: str, **learned: Any) -> Mem
     canary = now.memory.canary
     tried = [*now.memory.tried, canary.name] if canary is not None else now.memory.tried
     speculates = now.stable.speculates
-    action = "RollBack" if canary is not None and canary.baseline != now.stable.baseline else "EndTrial"
+    action = ROLL_BACK if canary is not None and canary.baseline != now.stable.baseline else "EndTrial"
     return noted(
         now,
         action,
@@ -95,7 +97,8 @@ def fail_trial(now: Situation, reason: str, message: str, **learned: Any) -> Mem
         state=State.SPECULATING if speculates else State.COOLDOWN,
         since=now.now,
         canary=None,
-        holdback=speculates and wants_control(now),
+        holdback=speculates and wants_control(now, unmeasured=action == ROLL_BACK),
+        unverified_since=now.now if action == ROLL_BACK else now.memory.unverified_since,
         tried=list(dict.fromkeys(tried))[-64:],
         **({} if now.memory.state == State.TUNING else _waiting(now)),
         **learned,
@@ -134,6 +137,7 @@ def disable(now: Situation, reason: str, message: str, **learned: Any) -> Memory
         last_good=LastGood(variant=off, verified_at=now.now, reason=message[:LONGEST]),
         transitions=_counted(now),
         tried=list(dict.fromkeys([*now.memory.tried, now.stable.name]))[-64:],
+        unverified_since=None,
         **_waiting(now),
         **learned,
         **CALM,
@@ -152,6 +156,7 @@ def serve(now: Situation, variant: Variant, action: str, reason: str, message: s
         stable=variant,
         canary=None,
         holdback=variant.speculates and wants_control(now, unmeasured=True),
+        unverified_since=None,
         cooldown_until=None,
         **CALM,
     )

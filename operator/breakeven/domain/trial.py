@@ -48,6 +48,8 @@ def begin_trial(now: Situation) -> Memory | None:
         return None
     if memory.cooldown_until is not None and now.now < memory.cooldown_until and not _load_fell(now):
         return None
+    if memory.unverified_since is not None:
+        return None
     wanted = candidate(now)
     if wanted is None or not capacity.can_try(now) or not _serving(now):
         return None

@@ -74,6 +74,7 @@ def memories(draw: st.DrawFn, spec: SpeculativeDeploymentSpec) -> Memory:
         mode=draw(st.sampled_from(["", "Auto", "On"])),
         blind_since=draw(st.none() | moments),
         evidence_after=draw(st.none() | moments),
+        unverified_since=draw(st.none() | moments),
     )
 
 
