@@ -72,7 +72,7 @@ def test_the_engine_version_is_read_as_a_tag_is(tag: str) -> None:
     ("version", "says"),
     [
         ("0.19", "write 0.19.0 or 0.19.1"),
-        ("v0.8.5.x", "write 0.33.0"),
+        ("v0.8.5x", "write 0.33.0"),
         ("latest", "write 0.33.0"),
         ("", "write 0.33.0"),
     ],

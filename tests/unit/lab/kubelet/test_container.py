@@ -33,7 +33,7 @@ class Bench:
             restart_policy=policy,
             grace=0.2,
             directory=directory,
-            backoff=Backoff(first=0.01, limit=0.02),
+            backoff=Backoff(first=0.01, limit=2.0),
             session=session,
             changed=self.changed,
             announce=lambda _kind, reason, _message: self.events.append(reason),
