@@ -2,6 +2,7 @@
 
 import json
 import logging
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
@@ -9,7 +10,7 @@ from aiohttp import ClientSession
 from prometheus_client import CollectorRegistry
 
 from breakeven.api.spec import EngineSpec, TargetSpec
-from breakeven.api.status import EvidenceStatus, Role, State, Status, VariantStatus
+from breakeven.api.status import EvidenceStatus, Role, State, Status, ValueStatus, ValueSums, VariantStatus
 from breakeven.api.variant import Variant
 from breakeven.control.ports import Key
 from breakeven.telemetry.figures import Figures
@@ -35,6 +36,18 @@ def test_absent_figure_is_no_series_and_never_zero() -> None:
     assert registry.get_sample_value("breakeven_acceptance_ratio", WHO) is None
     figures.reports(KEY, status(), None)
     assert registry.get_sample_value("breakeven_speedup_ratio", WHO) is None
+
+
+def test_sums_of_value_go_with_the_resource() -> None:
+    registry = CollectorRegistry()
+    figures = Figures(registry)
+    noon = datetime(2026, 3, 2, 12, tzinfo=UTC)
+    value = ValueStatus(counted_until=noon, since=noon, since_verdict=ValueSums(tokens=-7), day=ValueSums(tokens=9))
+    figures.reports(KEY, status(value=value), None)
+    assert registry.get_sample_value("breakeven_value_tokens", WHO | {"over": "verdict"}) == -7
+    assert registry.get_sample_value("breakeven_value_tokens", WHO | {"over": "day"}) == 9
+    figures.forgot(KEY)
+    assert registry.get_sample_value("breakeven_value_tokens", WHO | {"over": "day"}) is None
 
 
 def test_state_and_replicas_follow_the_status() -> None:
