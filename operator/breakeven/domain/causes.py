@@ -82,7 +82,8 @@ def draft_mismatch(now: Situation, found: Judgement, *, held: bool) -> Cause | N
         return None
     was = f", and it was {reference} at the promotion" if reference is not None else ""
     who = f"the draft {on.draft.model}" if on.draft.model else f"what {on.draft.method} proposes"
-    message = f"acceptance {measured.value:.3f}{was}: {who} does not fit the target"
+    # Nothing on the metrics page tells a wrong draft from traffic that it cannot guess.
+    message = f"acceptance {measured.value:.3f}{was}: {who} does not fit the target, or not this traffic (temperature)"
     return Cause(reason=Reason.DRAFT_MISMATCH, message=message)
 
 
