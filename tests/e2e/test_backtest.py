@@ -44,7 +44,9 @@ def engine(pod: str, *, job: str, step: float, emitted: Callable[[int], float], 
         at = START + 3 + 15 * count
         a_step = emitted(count // 4) * (1 + 0.02 * noise.gauss(0, 1))
         steps, seconds = steps + 150, seconds + 150 * step * (1 + 0.02 * noise.gauss(0, 1))
-        requests, tokens = requests + 5, tokens + round(150 * a_step) + 5
+        # Both arms serve requests of one length: the faster arm serves more of them in the same time.
+        served = 5 * emitted(count // 4)
+        requests, tokens = requests + served, tokens + round(150 * a_step) + served
         accepted += round(150 * max(0.0, a_step - 1))
         values = {
             ("vllm:generation_tokens_total", key): tokens,

@@ -396,8 +396,10 @@ def test_the_api_server_is_away_while_speculation_serves(
     # It works again: a change is carried out.
     cluster.patch(name, replicas=3)
     after = cluster.wait(name, "a third replica", lambda s: s.get("readyReplicas") == 3)
-    assert actions(after) == actions(before), "nothing was lost or repeated"
-    assert after["since"] == before["since"]
+    # The rollback may be verified by a second measurement meanwhile: news, and no toggle.
+    news = [a for a in actions(after) if a != "VerifyRollback"]
+    assert news == [a for a in actions(before) if a != "VerifyRollback"], "nothing was lost or repeated"
+    assert after["stable"] == before["stable"]
     assert set(pods) <= set(cluster.addresses(name))
 
 
