@@ -99,10 +99,12 @@ def says_more(new: Status, old: Status) -> bool:
     the texts of conditions and of `hold` do not count, or a steady resource would write on every pass. They are renewed
     with the next write.
     """
+    if worth_writing(new.value, old.value):
+        return True
     if all(a is b or a == b for a, b in ((getattr(new, f), getattr(old, f)) for f in _LETTERS)):
         return bool(_in_words(new) != _in_words(old))
     # Equal values can look different here and the same when written, such as times with microseconds.
-    return bool(_essence(new) != _essence(old) or worth_writing(new.value, old.value))
+    return bool(_essence(new) != _essence(old))
 
 
 def describe(draft: DraftSpec | None) -> str:
@@ -318,12 +320,14 @@ _DIGITS = re.compile(r"[0-9]+(\.[0-9]+)?")
 
 
 _TEXTS = ("conditions", "hold")
-_LETTERS = tuple(f for f in Status.model_fields if f not in _TEXTS)
+_SUMS = "value"
+"""Grows with every batch; `worth_writing` says when that is news."""
+_LETTERS = tuple(f for f in Status.model_fields if f not in (*_TEXTS, _SUMS))
 """Fields that count to the letter."""
 
 
 def _essence(status: Status) -> Any:
-    return status.model_dump(mode="json", exclude_none=True, exclude=set(_TEXTS)), _in_words(status)
+    return status.model_dump(mode="json", exclude_none=True, exclude={*_TEXTS, _SUMS}), _in_words(status)
 
 
 def _in_words(status: Status) -> Any:

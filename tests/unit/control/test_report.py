@@ -1,9 +1,9 @@
 """When a status is worth a write."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from breakeven.api.conditions import Reason
-from breakeven.api.status import Condition, Status
+from breakeven.api.status import Condition, Status, ValueStatus, ValueSums
 from breakeven.control.report import refused_status, says_more, transitions
 
 T0 = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -39,3 +39,13 @@ def test_only_what_turned_bad_is_told() -> None:
     assert [c.type for c in transitions(Status(conditions=[bad]), Status())] == ["CapacityAvailable"]
     assert transitions(Status(conditions=[bad]), Status(conditions=[bad])) == []
     assert transitions(Status(conditions=[condition("CapacityAvailable", "True")]), Status(conditions=[bad])) == []
+
+
+def test_growing_sums_of_value_are_written_once_an_hour_at_most() -> None:
+    def counted(minutes: int) -> Status:
+        sums = ValueSums(tokens=1000 * minutes)
+        value = ValueStatus(counted_until=T0 + timedelta(minutes=minutes), since=T0, since_verdict=sums, day=sums)
+        return Status(value=value)
+
+    assert not says_more(counted(59), counted(10))
+    assert says_more(counted(71), counted(10))
