@@ -26,6 +26,8 @@ from breakeven.lab.settings import H200, LabSettings, NodeSettings
 
 NAMESPACE = "steady"
 SCRAPE_S = 15.0
+SETTLE_S = 330.0
+"""Two windows and a little: what the first complete window has to say once is not the steady state."""
 QUERIES = 'sum(prometheus_http_requests_total{handler=~"/api/v1/query(_range)?"})'
 
 
@@ -76,7 +78,8 @@ def measure(size: int, minutes: float) -> Row:
             started = time.monotonic()
             operator.start()
             start_up = wait_for_start(lab, operator, size, started)
-            time.sleep(30)
+            say(f"settling for {SETTLE_S:.0f} s: the first full window after a promotion is written once")
+            time.sleep(SETTLE_S)
             return count(lab, operator.pid, size, minutes, start_up)
 
 
