@@ -21,15 +21,20 @@ def demo(
 ) -> None:
     """Apply a resource on a real control plane and watch speculation go on, off and on again.
 
+    The first time it builds the control plane it needs, in some 11 min.
+
     Example: `breakeven demo --keep`, then `breakeven lab down --name demo`.
     """
     from breakeven.demo.stage import real_stage, simulated_stage
     from breakeven.demo.story import run
     from breakeven.lab.realengine.install import InstallError, ensure_engine
+    from breakeven.lab.tools.build import build
+    from breakeven.lab.tools.pins import ToolsMissingError, load
 
     try:
+        build(load(), "demo")
         stage = simulated_stage() if engine is Engine.SIMULATED else real_stage(ensure_engine(typer.echo))
-    except InstallError as error:
+    except (InstallError, ToolsMissingError) as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(1) from None
     raise typer.Exit(run(stage, keep=keep))
