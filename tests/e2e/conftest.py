@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 from tests.support.lab import lab_settings
 
+from breakeven.demo.operator import define
 from breakeven.lab.handle import RunningLab
 
 
@@ -15,6 +16,13 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningLab]:
     name = f"test-{secrets.token_hex(3)}"
     with RunningLab.start(lab_settings(name), directory=tmp_path_factory.mktemp("lab") / name) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def server(lab: RunningLab) -> RunningLab:
+    """The lab's API server with the definition on it: whichever file comes first must not have to rely on another."""
+    define(lab)
+    return lab
 
 
 @pytest.fixture

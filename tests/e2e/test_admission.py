@@ -21,19 +21,6 @@ from breakeven.lab.handle import RunningLab
 pytestmark = pytest.mark.lab
 ROOT = Path(__file__).parents[2]
 SAMPLES = sorted((ROOT / "manifests" / "samples").glob("*.yaml"))
-DEFINITION = "crd/speculativedeployments.breakeven.dev"
-
-
-@pytest.fixture(scope="module")
-def server(lab: RunningLab) -> RunningLab:
-    """The lab's API server with the definition on it."""
-    lab.kubectl("apply", "--server-side", "-f", str(ROOT / "crds"))
-    lab.kubectl("wait", "--for=condition=Established", DEFINITION, "--timeout=30s")
-    # Established comes a moment before the kind is served.
-    lab.wait_for(
-        "the kind to be served", lambda: lab.kubectl("get", "spd", "-n", "default", check=False).returncode == 0
-    )
-    return lab
 
 
 def create(server: RunningLab, resource: dict[str, Any]) -> str:
@@ -56,7 +43,9 @@ def kept(server: RunningLab, namespace: str, **changes: Any) -> str:
 
 
 def test_the_api_server_has_no_objection_to_the_schema(server: RunningLab) -> None:
-    conditions = json.loads(server.kubectl("get", DEFINITION, "-o", "json").stdout)["status"]["conditions"]
+    conditions = json.loads(server.kubectl("get", "crd/speculativedeployments.breakeven.dev", "-o", "json").stdout)[
+        "status"
+    ]["conditions"]
     assert {c["type"]: c["status"] for c in conditions}["Established"] == "True"
     assert "NonStructuralSchema" not in {c["type"] for c in conditions}
 

@@ -165,15 +165,15 @@ def test_samples_conform_to_the_schema_offline(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def installed(lab: RunningLab) -> Iterator[RunningLab]:
-    space = lab.environment()
-    lab.kubectl("create", "namespace", "chart-test")
+def installed(server: RunningLab) -> Iterator[RunningLab]:
+    space = server.environment()
+    server.kubectl("create", "namespace", "chart-test")
     arguments = ("chart-test", str(CHART), "--namespace", "chart-test")
     result = helm("install", *arguments, "--set", "crds.install=false,replicas=0", environment=space)
     assert result.returncode == 0, result.stderr
-    yield lab
+    yield server
     helm("uninstall", "chart-test", "--namespace", "chart-test", environment=space)
-    lab.kubectl("delete", "namespace", "chart-test", "--wait=false")
+    server.kubectl("delete", "namespace", "chart-test", "--wait=false")
 
 
 def test_the_chart_installs_and_upgrades_and_its_account_may_do_what_is_declared(installed: RunningLab) -> None:

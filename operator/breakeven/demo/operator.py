@@ -16,6 +16,19 @@ OPERATOR_ACCOUNT = f"system:serviceaccount:{NAMESPACE}:breakeven"
 ROOT = Path(__file__).parents[3]
 
 
+def define(lab: RunningLab) -> None:
+    """Apply the CRD and return when the kind is served. Raises LabError.
+
+    `kubectl wait --for=condition=Established` is not enough: it ends with an error on a definition that has no
+    conditions yet, and the kind is served a moment after that condition comes.
+    """
+    lab.kubectl("apply", "--server-side", "--filename", str(ROOT / "crds"))
+    lab.wait_for(
+        "SpeculativeDeployment to be served",
+        lambda: lab.kubectl("get", "spd", "-n", "default", check=False).returncode == 0,
+    )
+
+
 def install(lab: RunningLab) -> None:
     """Apply the CRD and the rights, as a user would; the Deployment stays out, for the operator runs as a process.
 
@@ -27,10 +40,9 @@ def install(lab: RunningLab) -> None:
     manifests = ROOT / "manifests" / "install"
     if not manifests.is_dir():
         raise LabError(f"{manifests} is missing: run this from a checkout of the repository")
-    lab.kubectl("apply", "--server-side", "--filename", str(ROOT / "crds"))
+    define(lab)
     for name in ("namespace.yaml", "serviceaccount.yaml", "rbac.yaml"):
         lab.kubectl("apply", "--server-side", "--filename", str(manifests / name))
-    lab.kubectl("wait", "--for=condition=Established", "crd/speculativedeployments.breakeven.dev", "--timeout=30s")
 
 
 class Operator(Process):
