@@ -18,7 +18,8 @@ from prometheus_client import CollectorRegistry
 from breakeven.adapters.clock import SystemClock
 from breakeven.adapters.cluster import KubernetesCluster
 from breakeven.adapters.events import KubernetesEvents
-from breakeven.adapters.lease import AlwaysLeader, LeaseElector, LeaseSettings
+from breakeven.adapters.lease import AlwaysLeader, LeaseSettings
+from breakeven.adapters.lease_thread import LeaseThread
 from breakeven.adapters.metrics_feed import FeedSettings, MetricsFeed
 from breakeven.adapters.rest import Rest, connect
 from breakeven.adapters.smoke import CompletionSmokeTest
@@ -91,7 +92,7 @@ class _Operator:
 
     async def _lead(self, rest: Rest) -> int:
         settings = self.settings
-        elector = self._elector(rest) if settings.leader_election else None
+        elector = self._elector() if settings.leader_election else None
         cluster, clock = KubernetesCluster(rest), SystemClock()
         outside = Outside(
             cluster=cluster,
@@ -141,10 +142,14 @@ class _Operator:
             await finish()
         return LOST_LEASE if elector and elector.lost.is_set() else 0
 
-    def _elector(self, rest: Rest) -> LeaseElector:
+    def _elector(self) -> LeaseThread:
         s = self.settings
-        return LeaseElector(
-            rest,
+
+        async def own() -> Rest:
+            return Rest(await connect(self.kubeconfig))
+
+        return LeaseThread(
+            own,
             LeaseSettings(
                 namespace=s.lease_namespace,
                 name=s.lease_name,
@@ -195,11 +200,11 @@ class _Operator:
             task.cancel()
         await asyncio.gather(*working, return_exceptions=True)
 
-    async def _end_when_lost(self, elector: LeaseElector) -> None:
+    async def _end_when_lost(self, elector: LeaseThread) -> None:
         await elector.lost.wait()
         self.stop.set()
 
-    async def _keep_listed(self, resync: Resync, reconciler: Reconciler, elector: LeaseElector | None) -> None:
+    async def _keep_listed(self, resync: Resync, reconciler: Reconciler, elector: LeaseThread | None) -> None:
         """List everything at the start, when this process begins to lead, and then now and again."""
         await self._list(resync, reconciler)
         if elector:

@@ -40,12 +40,21 @@ class LeaseSettings:
 class LeaseElector:
     """`control.ports.Leadership` on a Lease."""
 
-    def __init__(self, rest: Rest, settings: LeaseSettings, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        rest: Rest,
+        settings: LeaseSettings,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+        alive: Callable[[], bool] = lambda: True,
+    ) -> None:
         if not settings.period_s < settings.deadline_s < settings.duration_s:
             raise ValueError("a lease needs period < deadline < duration")
         self._rest = rest
         self._settings = settings
         self._monotonic = monotonic
+        self._alive = alive
+        """Whether the process that leads still does its work; one that does not must not renew."""
         self._renewed: float | None = None
         self._mine: Any = None
         """The lease as we last wrote it."""
@@ -67,7 +76,8 @@ class LeaseElector:
         """Acquire and renew until told to stop, or until the lease is lost. Releases it at the end."""
         try:
             while not stop.is_set() and not self.lost.is_set():
-                await self._try()
+                if self._alive():
+                    await self._try()
                 if self.held.is_set() and not self.may_write():
                     log.error(
                         "the lease was not renewed within %s s; nothing is written any more", self._settings.deadline_s
