@@ -104,6 +104,19 @@ class Remedy(StatusModel):
     """When."""
 
 
+class SpreadStatus(StatusModel):
+    """How far one figure spreads."""
+
+    of: int
+    """How many there are: pods, or windows."""
+    p10: DecimalString
+    """10th percentile, interpolated."""
+    p50: DecimalString
+    """Median."""
+    p90: DecimalString
+    """90th percentile, interpolated."""
+
+
 class EvidenceStatus(StatusModel):
     """The figures the last verdict rests on. Absent figures could not be measured."""
 
@@ -132,6 +145,10 @@ class EvidenceStatus(StatusModel):
     """Median of the same."""
     acceptance_p90: DecimalString | None = Field(None, alias="acceptanceP90")
     """90th percentile of the same."""
+    acceptance_over_pods: SpreadStatus | None = None
+    """Accepted / drafted of each pod in the judged windows. Absent: fewer than 3 pods, or the pods are not told apart."""
+    acceptance_over_windows: SpreadStatus | None = None
+    """Accepted / drafted of each of the last windows, 24 at most. Absent: fewer than 5."""
     break_even_acceptance: DecimalString | None = None
     """Accepted / drafted at which S would be 1: (R - 1) / k."""
     tpot_off_ms: DecimalString | None = None

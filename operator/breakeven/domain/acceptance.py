@@ -1,16 +1,23 @@
-"""Acceptance in more detail than its mean: by position, and its spread over the batches that were judged."""
+"""Acceptance in more detail than its mean: by position, and its spread over batches, pods and windows."""
 
 import math
 from collections.abc import Sequence
 from statistics import quantiles
 
-from breakeven.api.status import EvidenceStatus
+from breakeven.api.status import EvidenceStatus, SpreadStatus
 from breakeven.domain.figures import Sums, rounded
 from breakeven.domain.ladder import survival_of
 from breakeven.domain.observation import Batch
+from breakeven.domain.shares import by_replica
+from breakeven.domain.windows import LEVELS, Span
 
 FEWEST = 10
 """Batches from which a tenth percentile means anything."""
+FEWEST_PODS = 3
+"""Pods from which they have a spread: of two, one would be a percentile."""
+FEWEST_WINDOWS = 5
+RECENT = LEVELS[-1]
+"""Windows that are looked back, at most."""
 DIGITS = 3
 
 
@@ -20,17 +27,59 @@ def detailed(report: EvidenceStatus, batches: Sequence[Batch], on: Sums | None) 
     survival = survival_of(batches, on)
     if survival is not None:
         changes["acceptance_at"] = [rounded(share, DIGITS) for share in survival]
-    ratios = [ratio for batch in batches if (ratio := _acceptance(batch)) is not None]
+    ratios = _known([_acceptance([batch]) for batch in batches])
     if len(ratios) >= FEWEST:
-        cuts = quantiles(ratios, n=10, method="inclusive")
-        for name, value in (("acceptance_p10", cuts[0]), ("acceptance_p50", cuts[4]), ("acceptance_p90", cuts[8])):
-            changes[name] = rounded(value, DIGITS)
+        spread = _spread(ratios)
+        changes |= {"acceptance_p10": spread.p10, "acceptance_p50": spread.p50, "acceptance_p90": spread.p90}
     return report.model_copy(update=changes) if changes else report
 
 
-def _acceptance(batch: Batch) -> float | None:
-    accepted, drafted = batch.totals.accepted, batch.totals.drafted
-    if accepted is None or not drafted or drafted <= 0:
+def over_pods(batches: Sequence[Batch]) -> SpreadStatus | None:
+    """The spread over the pods that were there for half of the batches at least; None from fewer than three of them."""
+    shares = by_replica(batches).values()
+    ratios = _known([_ratio([share.accepted for share in each], [share.drafted for share in each]) for each in shares])
+    return _spread(ratios) if len(ratios) >= FEWEST_PODS else None
+
+
+def over_windows(batches: Sequence[Batch], *, newest: float, length: float, windows: int) -> SpreadStatus | None:
+    """The spread over the windows of so many seconds that end there (Unix seconds), of which so many are complete.
+
+    None from fewer than five with a figure.
+    """
+    ends = [newest - i * length for i in range(min(windows, RECENT))]
+    ratios = _known([_acceptance(Span(end - length, end, 1).of(batches)) for end in ends])
+    return _spread(ratios) if len(ratios) >= FEWEST_WINDOWS else None
+
+
+def in_words(report: EvidenceStatus) -> str:
+    """The spreads of a report; empty when there are none."""
+    parts = [
+        f"{spread.p10}, {spread.p50}, {spread.p90} over {spread.of} {what}"
+        for spread, what in ((report.acceptance_over_pods, "pods"), (report.acceptance_over_windows, "windows"))
+        if spread is not None
+    ]
+    return f"P10, P50, P90: {' and '.join(parts)}" if parts else ""
+
+
+def _spread(ratios: Sequence[float]) -> SpreadStatus:
+    cuts = [rounded(cut, DIGITS) for cut in quantiles(ratios, n=10, method="inclusive")]
+    p10, p50, p90 = cuts[0], cuts[4], cuts[8]
+    assert p10 is not None and p50 is not None and p90 is not None, "a share can be rounded"
+    return SpreadStatus(of=len(ratios), p10=p10, p50=p50, p90=p90)
+
+
+def _acceptance(batches: Sequence[Batch]) -> float | None:
+    return _ratio([batch.totals.accepted for batch in batches], [batch.totals.drafted for batch in batches])
+
+
+def _ratio(accepted: Sequence[float | None], drafted: Sequence[float | None]) -> float | None:
+    over = math.fsum(value for value in accepted if value is not None)
+    under = math.fsum(value for value in drafted if value is not None)
+    if None in accepted or None in drafted or under <= 0:
         return None
-    ratio = accepted / drafted
+    ratio = over / under
     return ratio if math.isfinite(ratio) and 0 <= ratio <= 1 else None
+
+
+def _known(ratios: Sequence[float | None]) -> list[float]:
+    return [ratio for ratio in ratios if ratio is not None]

@@ -19,7 +19,7 @@ from math import floor
 from statistics import median
 
 from breakeven.domain.counters import increase, restarted, total
-from breakeven.domain.observation import Batch, Gauges, Scrape, Totals
+from breakeven.domain.observation import Batch, Gauges, Scrape, Share, Totals
 
 COVERAGE = 0.8
 """Least share of the ready replicas that a batch needs."""
@@ -144,7 +144,13 @@ def batch_of(replicas: Sequence[Replica], n: int, *, length: float, warmup: floa
         totals=total(p.totals for p in parts),
         gauges=level([p.gauges for p in parts]),
         replicas=len(parts),
+        shares=tuple(_share(r.name, p.totals) for r, p in zip(found, parts, strict=True)) if len(found) > 1 else (),
     )
+
+
+def _share(name: str, totals: Totals) -> Share:
+    finished = totals.finished if totals.finished is not None else totals.first_tokens
+    return Share(name, finished, totals.drafted, totals.accepted, totals.steps, totals.step_seconds)
 
 
 def combine(replicas: Sequence[Replica], *, length: float, warmup: float, numbers: range) -> tuple[Batch, ...]:

@@ -58,13 +58,20 @@ def decide(declared: Declared, memory: Memory, observation: Observation, now: da
     here = here.with_memory(_verified(here))
     found = weighed(here, judge(here))
     here = here.with_memory(examined(here, found))
-    here = here.with_memory(counted(here, found))
+    here = judged = here.with_memory(counted(here, found))
     acting = declared.spec.policy.mode in (Mode.AUTO, Mode.ADVISE) and not declared.spec.policy.paused
     if acting and declared.spec.replicas > 0:
         after = _measured(here, found)
         here = here.with_memory(_advised(here, after) if declared.spec.policy.mode == Mode.ADVISE else after)
     news = written_since(memory, here.memory)
-    kept = reporting.renewed(here.memory, found.report, now, transition=bool(news))
+    kept = reporting.renewed(
+        here.memory,
+        found.report,
+        now,
+        transition=bool(news),
+        windows=found.windows,
+        completed=reporting.in_full(judged, found),
+    )
     here = here.with_memory(kept)
     return Decision(
         memory=here.memory,

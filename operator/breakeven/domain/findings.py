@@ -3,6 +3,7 @@
 from breakeven.api.conditions import ConditionType, Reason
 from breakeven.api.spec import Mode
 from breakeven.domain import capacity, economics
+from breakeven.domain.acceptance import in_words
 from breakeven.domain.decision import Finding
 from breakeven.domain.diagnosis import penalty_unknown
 from breakeven.domain.evidence import Judgement
@@ -56,7 +57,9 @@ def _acceptance(now: Situation, found: Judgement) -> Finding | None:
         if limit is not None and value < float(limit):
             message = f"accepted / drafted {value:.3f} is below spec.thresholds.acceptance.{name} {limit}"
             return Finding(type=ConditionType.ACCEPTANCE_HEALTHY, status=False, reason=reason, message=message)
-    message = f"accepted / drafted {value:.3f}"
+    spread = in_words(now.memory.evidence) if now.memory.evidence is not None else ""
+    # Spreads are those of the written evidence, so that their coming and going is no news by itself.
+    message = "; ".join(part for part in (f"accepted / drafted {value:.3f}", spread) if part)
     return Finding(type=ConditionType.ACCEPTANCE_HEALTHY, status=True, reason=Reason.HEALTHY, message=message)
 
 

@@ -64,6 +64,19 @@ class Scrape:
     gauges: Gauges
 
 
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What one replica added to a batch: enough to tell it from its siblings."""
+
+    replica: str
+    """Name of its pod."""
+    finished: float | None
+    drafted: float | None
+    accepted: float | None
+    steps: float | None
+    step_seconds: float | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
     """Increase of one arm over one batch of the window, summed over its replicas, resets handled per replica."""
@@ -75,6 +88,8 @@ class Batch:
     gauges: Gauges
     replicas: int
     """Replicas that contributed."""
+    shares: tuple[Share, ...] = ()
+    """Replica by replica, by name. Empty with one replica, and where they are not told apart."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +105,9 @@ class Arm:
     """Replicas that serve, from the API server."""
     scraped: int
     """Replicas of those with fresh samples."""
+    newest: Sequence[Batch] = ()
+    """Increments: the last few minutes cut as finely as the scrapes allow, oldest first (`domain.increments`). They
+    overlap with `batches` and have no histograms. Empty: nothing finer than the batches is known."""
 
 
 class Smoke(StrEnum):

@@ -4,29 +4,81 @@ Live figures go to the operator's own metrics on every pass. The copy in status 
 something else.
 """
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 from breakeven.api.status import EvidenceStatus, Memory
+from breakeven.domain import acceptance
+from breakeven.domain.evidence import Judgement
+from breakeven.domain.situation import Situation
 
 DEAD_BAND = Decimal("0.05")
 """A figure that moved by less tells nobody anything."""
 AT_MOST_EVERY = timedelta(hours=1)
 """Between two verdicts that are alike, moved figures are published no more often than this."""
+MORE_WINDOWS = 4
+"""A spread over so many times the windows says more than the one that is shown."""
 WATCHED = ("speedup", "tokens_per_step", "inflation", "acceptance")
 
 
-def renewed(memory: Memory, live: EvidenceStatus | None, now: datetime, *, transition: bool) -> Memory:
-    """The memory with the report renewed if the live figures say something else."""
+def renewed(
+    memory: Memory,
+    live: EvidenceStatus | None,
+    now: datetime,
+    *,
+    transition: bool,
+    windows: int = 0,
+    completed: Callable[[EvidenceStatus], EvidenceStatus] = lambda report: report,
+) -> Memory:
+    """The memory with the report renewed if the live figures say something else.
+
+    `completed` adds what is dear to work out and no news by itself; it is asked only when the report is renewed.
+    `windows` are complete since the arms became comparable: a spread over many more of them than shown is told.
+    """
     if live is None or not live.verdict:
         return memory
     shown = memory.evidence
-    if shown is None or transition or (shown.verdict, shown.source) != (live.verdict, live.source):
-        return memory if shown == live else memory.model_copy(update={"evidence": live})
-    age = now - shown.window_end if shown.window_end is not None else AT_MOST_EVERY
-    if age >= AT_MOST_EVERY and _moved(shown, live):
-        return memory.model_copy(update={"evidence": live})
-    return memory
+    news = shown is None or transition or (shown.verdict, shown.source) != (live.verdict, live.source)
+    if not news and shown is not None:
+        age = now - shown.window_end if shown.window_end is not None else AT_MOST_EVERY
+        news = age >= AT_MOST_EVERY and (_moved(shown, live) or _spreads(shown, windows))
+    if not news:
+        return memory
+    full = completed(live)
+    return memory if shown == full else memory.model_copy(update={"evidence": full})
+
+
+def in_full(now: Situation, found: Judgement) -> Callable[[EvidenceStatus], EvidenceStatus]:
+    """Adds to a report what is worked out for a reader only: spreads over pods and windows."""
+
+    def completed(report: EvidenceStatus) -> EvidenceStatus:
+        on = now.memory.canary if now.on_trial else now.stable
+        arm = now.arm(on) if on is not None and on.speculates else None
+        if arm is None or found.span is None:
+            return report
+        changes = {
+            "acceptance_over_pods": acceptance.over_pods(found.on_batches),
+            "acceptance_over_windows": acceptance.over_windows(
+                arm.batches,
+                newest=found.span.end,
+                length=now.evidence.window.total_seconds(),
+                windows=found.windows,
+            ),
+        }
+        return report.model_copy(update=changes)
+
+    return completed
+
+
+def _spreads(shown: EvidenceStatus, windows: int) -> bool:
+    """Whether the spread over windows can be told for the first time, or over so many more that it is another one.
+
+    Twice after a promotion at most; from then on spreads are renewed with other news.
+    """
+    told = shown.acceptance_over_windows.of if shown.acceptance_over_windows is not None else 0
+    there = min(windows, acceptance.RECENT)
+    return there >= acceptance.FEWEST_WINDOWS and there >= MORE_WINDOWS * told
 
 
 def _moved(shown: EvidenceStatus, live: EvidenceStatus) -> bool:

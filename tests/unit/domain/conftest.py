@@ -11,7 +11,7 @@ from breakeven.api.status import Memory, State
 from breakeven.api.variant import Variant
 from breakeven.domain.decide import decide
 from breakeven.domain.decision import Decision, Declared
-from breakeven.domain.observation import Arm, Batch, Fleet, Gauges, Observation, Outage, Smoke, Totals
+from breakeven.domain.observation import Arm, Batch, Fleet, Gauges, Observation, Outage, Share, Smoke, Totals
 
 START = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 
@@ -28,6 +28,8 @@ class World:
     """Mean tokens of a prompt."""
     accepted: Callable[[Variant], float] = lambda variant: 1.0
     """Accepted tokens per draft."""
+    pods: Callable[[Variant, int], float] = lambda variant, pod: 1.0
+    """Accepted tokens of one pod, as a multiple of those of its arm."""
     survival: tuple[float, ...] = ()
     """Share of drafts that accepted position i + 1, of as many as are drafted. Empty: not reported."""
     requests_per_second: float = 4.0
@@ -137,12 +139,24 @@ class World:
             accepted=drafts * (per_step - 1) if k else None,
             accepted_at=tuple(drafts * share for share in self.survival[:k]),
         )
+        shares = tuple(
+            Share(
+                replica=f"{name}-{pod}",
+                finished=requests / count,
+                drafted=drafts * k / count,
+                accepted=drafts * (per_step - 1) / count * self.pods(variant, pod),
+                steps=drafts / count,
+                step_seconds=time / count,
+            )
+            for pod in range(count)
+        )
         return Batch(
             start=begin.timestamp(),
             end=end.timestamp(),
             totals=totals,
             gauges=Gauges(running=self.running, waiting=0),
             replicas=count,
+            shares=shares if count > 1 else (),
         )
 
 
