@@ -1,7 +1,6 @@
 """The operator and the load, each a process of its own that ends with the demo, however the demo ends."""
 
 import contextlib
-import ctypes
 import os
 import signal
 import subprocess
@@ -11,13 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-_PR_SET_PDEATHSIG = 1
-_LIBC = ctypes.CDLL(None, use_errno=True)
-
-
-def _die_with_parent() -> None:
-    # A demo that is killed must not leave an operator behind: prctl(2), PR_SET_PDEATHSIG.
-    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+from breakeven.lab.process import end_with_parent
 
 
 class Process:
@@ -61,7 +54,7 @@ class Process:
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,
-                preexec_fn=None if self._outlive else _die_with_parent,
+                preexec_fn=None if self._outlive else end_with_parent(signal.SIGTERM),
                 start_new_session=self._outlive,
             )
 

@@ -15,9 +15,15 @@ PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
-def _prepare_child(parent: int, cores: Collection[int]) -> Callable[[], None]:
+def end_with_parent(sent: signal.Signals = signal.SIGKILL, *, cores: Collection[int] = ()) -> Callable[[], None]:
+    """A `preexec_fn` for a child that gets the signal when this process ends, however it ends: prctl(2).
+
+    cores: the only ones that it may run on; none given, all.
+    """
+    parent = os.getpid()
+
     def prepare() -> None:
-        _LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        _LIBC.prctl(PR_SET_PDEATHSIG, sent)
         if os.getppid() != parent:  # the parent died between fork and prctl
             os._exit(1)
         if cores:
@@ -53,7 +59,7 @@ class Child:
                 env=dict(environment),
                 cwd=directory,
                 start_new_session=True,
-                preexec_fn=_prepare_child(os.getpid(), cores),
+                preexec_fn=end_with_parent(cores=cores),
             )
         finally:
             os.close(descriptor)
