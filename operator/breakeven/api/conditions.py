@@ -89,6 +89,7 @@ class Reason(StrEnum):
     DRAFT_MISMATCH = "DraftMismatch"
     DEGRADED_UNTIL_RESTART = "DegradedUntilRestart"
     STEP_TIME_ROSE = "StepTimeRose"
+    OUTLIER_REPLICA = "OutlierReplica"
     IDLE = "Idle"
     ENGINE_FAULT = "EngineFault"
     NOTHING_FOUND = "NothingFound"
@@ -229,6 +230,7 @@ CONDITIONS: Mapping[ConditionType, ConditionDoc] = {
             Reason.QUANTIZATION_PENALTY: "Acceptance is below that of the recorded unquantized pair by more than spec.thresholds.baselineDropPoints.",
             Reason.DEGRADED_UNTIL_RESTART: "Acceptance decays with the uptime of the replicas while the control is stable: restart them.",
             Reason.STEP_TIME_ROSE: "Steps with speculation take longer at the same load: the engine or its node.",
+            Reason.OUTLIER_REPLICA: "One replica accepts less or more, or takes longer or shorter, than its siblings; the message names it.",
             Reason.IDLE: "No traffic, or nothing was drafted: there is nothing to judge.",
             Reason.ENGINE_FAULT: "Replicas do not come up; the message has their last words.",
             Reason.NOTHING_FOUND: "False: nothing stands out in the judged windows.",

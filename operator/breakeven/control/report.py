@@ -347,6 +347,11 @@ def transitions(new: Status, old: Status) -> Sequence[Condition]:
         ConditionType.CONFIGURATION_VALID: "False",
     }
     found = []
+    diagnosis = find_condition(new.conditions, ConditionType.DIAGNOSIS)
+    if diagnosis and diagnosis.reason == Reason.OUTLIER_REPLICA:
+        bad[ConditionType.DIAGNOSIS] = (
+            "True"  # the other causes stand in the decisions they lead to; this one needs a person
+        )
     for kind, value in bad.items():
         now, before = find_condition(new.conditions, kind), find_condition(old.conditions, kind)
         if now and now.status == value and (before is None or (before.status, before.reason) != (value, now.reason)):

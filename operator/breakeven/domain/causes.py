@@ -17,6 +17,7 @@ from breakeven.domain.clauses import acceptance
 from breakeven.domain.evidence import Judgement
 from breakeven.domain.figures import sums
 from breakeven.domain.observation import Batch
+from breakeven.domain.outliers import outliers
 from breakeven.domain.situation import Situation
 from breakeven.domain.windows import BATCHES
 
@@ -45,6 +46,8 @@ class Cause:
 
     reason: Reason
     message: str
+    about: str = ""
+    """What the message must name for the cause to be the same as before. Empty: nothing."""
 
 
 def engine_fault(now: Situation) -> Cause | None:
@@ -133,6 +136,29 @@ def degraded(now: Situation, found: Judgement, *, held: bool) -> Cause | None:
         " the replicas settled, while the control is stable: restart them (annotation breakeven.dev/command: restart)"
     )
     return Cause(reason=Reason.DEGRADED_UNTIL_RESTART, message=message)
+
+
+def lagging_replica(now: Situation, found: Judgement, *, held: bool) -> Cause | None:
+    """One replica that accepts less or takes longer than its siblings: it pulls the mean of its arm down."""
+    return _odd_one(now, found, worse=True, held=held)
+
+
+def leading_replica(now: Situation, found: Judgement, *, held: bool) -> Cause | None:
+    """One replica that does better than its siblings: it gets other requests, or runs something else."""
+    return _odd_one(now, found, worse=False, held=held)
+
+
+def _odd_one(now: Situation, found: Judgement, *, worse: bool, held: bool) -> Cause | None:
+    told = now.memory.diagnosis.message if held and now.memory.diagnosis is not None else ""
+    fewest = now.evidence.min_requests / 2
+    for arm, batches in (("", found.on_batches), (" of the control", found.off_batches if found.live_control else ())):
+        for nearer in (NEARER, 1.0) if told else (1.0,):
+            for odd in outliers(batches, min_requests=fewest, nearer=nearer):
+                about = f"replica {odd.replica}{arm} "
+                if odd.worse == worse and (nearer == 1.0 or about in told):
+                    words = f"{about}is far from its siblings: {odd.in_words()}: look at its node, or delete the pod"
+                    return Cause(reason=Reason.OUTLIER_REPLICA, message=words, about=about)
+    return None
 
 
 def load(now: Situation, found: Judgement, *, held: bool) -> Cause | None:

@@ -15,12 +15,14 @@ from breakeven.domain.situation import Situation
 
 IN_ORDER: tuple[tuple[Reason, Callable[..., Cause | None]], ...] = (
     (Reason.DRAFT_MISMATCH, causes.draft_mismatch),
+    (Reason.OUTLIER_REPLICA, causes.lagging_replica),
     (Reason.QUANTIZATION_PENALTY, causes.quantization_penalty),
     (Reason.DEGRADED_UNTIL_RESTART, causes.degraded),
     (Reason.LOAD, causes.load),
     (Reason.MIXED_TRAFFIC, causes.mixed_traffic),
     (Reason.TEMPERATURE_SHIFT, causes.temperature_shift),
     (Reason.STEP_TIME_ROSE, causes.step_time),
+    (Reason.OUTLIER_REPLICA, causes.leading_replica),
 )
 """The most specific first: each later one also holds where an earlier one does."""
 
@@ -82,7 +84,7 @@ def _shown(now: Situation, found: Judgement) -> Cause | None:
 
 def _remembered(now: Situation, cause: Cause) -> Memory:
     before = now.memory.diagnosis
-    if before is not None and before.reason == cause.reason:
+    if before is not None and before.reason == cause.reason and cause.about in before.message:
         return now.memory
     fresh = DiagnosisStatus(reason=str(cause.reason), message=cause.message[:1024], since=now.now)
     return now.memory.model_copy(update={"diagnosis": fresh})

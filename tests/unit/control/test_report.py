@@ -41,6 +41,14 @@ def test_only_what_turned_bad_is_told() -> None:
     assert transitions(Status(conditions=[condition("CapacityAvailable", "True")]), Status(conditions=[bad])) == []
 
 
+def test_an_odd_replica_is_told_once_and_other_causes_are_not() -> None:
+    odd = condition("Diagnosis", "True", "replica a-1 is far", reason="OutlierReplica")
+    idle = condition("Diagnosis", "True", reason="Idle")
+    assert [c.reason for c in transitions(Status(conditions=[odd]), Status(conditions=[idle]))] == ["OutlierReplica"]
+    assert transitions(Status(conditions=[odd]), Status(conditions=[odd])) == []
+    assert transitions(Status(conditions=[idle]), Status()) == []
+
+
 def test_growing_sums_of_value_are_written_once_an_hour_at_most() -> None:
     def counted(minutes: int) -> Status:
         sums = ValueSums(tokens=1000 * minutes)
