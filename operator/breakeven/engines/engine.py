@@ -27,6 +27,10 @@ _LITERALS = {
     DraftMethod.DSPARK: "dspark",
 }
 _V0_PATHS = frozenset({DraftMethod.DRAFT_MODEL, DraftMethod.EAGLE, DraftMethod.MEDUSA, DraftMethod.MLP_SPECULATOR})
+_NEVER_ON_V0 = frozenset({DraftMethod.EAGLE3})
+"""Methods that came with V1 and that V0 never had."""
+_EARLY_V1 = {DraftMethod.NGRAM: "0.8.0", DraftMethod.EAGLE: "0.8.3"}
+"""What V1 can draft with before 0.9.0, and from which release (0.8.5 engine/arg_utils.py:1423-1442)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,15 +212,23 @@ class Engine:
             return "qwen3_next_mtp"
         return "deepseek_mtp"
 
-    def draft_tensor_parallel_size(self, method: DraftMethod, target: int) -> int | None:
+    def drafts_on(self, method: DraftMethod, generation: str) -> bool:
+        """Whether `v0` or `v1` of this release drafts with a method it `supports`; VLLM_USE_V1 may ask for either."""
+        if generation == "v0":
+            return self.before("0.10.0") and method not in _NEVER_ON_V0
+        if self.before("0.9.0"):
+            return method in _EARLY_V1 and self.at_least(_EARLY_V1[method])
+        return self.at_least("0.10.0") or method not in _V0_ON_V1_RELEASES
+
+    def draft_tensor_parallel_size(self, method: DraftMethod, target: int, *, forced: str = "") -> int | None:
         """Tensor-parallel size to write for the draft; None to leave it out.
 
         V0 takes 1 everywhere, and asks it of heads. A draft model on V1 must use the target's. Elsewhere the key does
-        nothing.
+        nothing. `forced` is the value of VLLM_USE_V1, as in `generation`.
         """
         if method in (DraftMethod.NGRAM, DraftMethod.NGRAM_GPU, DraftMethod.SUFFIX):
             return None
-        if self.before("0.9.1") or (self.before("0.10.0") and method in _V0_ON_V1_RELEASES):
+        if self.before("0.9.1") or self.generation(method, forced=forced) == "v0":
             return 1
         return target if method is DraftMethod.DRAFT_MODEL else None
 
@@ -244,6 +256,17 @@ class Engine:
     def applies(self, rule: str) -> bool:
         """Whether an incompatibility of the table concerns this engine."""
         return self.table.applies(rule, self.place)
+
+    def traffic_warnings(self, method: DraftMethod, generation: str) -> Mapping[str, str]:
+        """What requests should know of speculation with a method on `v0` or `v1`, by the rule's id."""
+        return {
+            str(entry["id"]): str(entry["says"])
+            for entry in self.table.incompatibilities
+            if entry["judged_by"] == "traffic"
+            and self.applies(entry["id"])
+            and method.value in entry.get("methods", (method.value,))
+            and generation == entry.get("generation", generation)
+        }
 
     def metric_names(self, method: DraftMethod | None = None) -> Mapping[str, str]:
         """Metric names by meaning (`draft_tokens`, `ttft`, `running` …) on the engine that a method runs on."""

@@ -69,7 +69,7 @@ def check_acceptance(request: Request) -> Iterator[Finding]:
             f"to consent, or set {_FIELD} to Rejection",
         )
     if not has_acceptance(engine, wanted):
-        yield _missing(engine, wanted)
+        yield _missing(engine, wanted, draft.method)
     else:
         yield from _check_method(request, draft)
     yield from _check_parameters(draft.acceptance)
@@ -78,14 +78,7 @@ def check_acceptance(request: Request) -> Iterator[Finding]:
 def _check_method(request: Request, draft: DraftSpec) -> Iterator[Finding]:
     match draft.acceptance.method:
         case AcceptanceMethod.TYPICAL if request.on_v1:
-            yield Refusal(
-                field=_FIELD,
-                reason=Reason.UNSUPPORTED_BY_ENGINE,
-                rule="TypicalOnV1",
-                message=f"vLLM {request.engine.version} runs {draft.method.value} on its V1 engine, where Typical is "
-                "accepted and does nothing; set it to Rejection, or use DraftModel on 0.9.0 to 0.9.2 or any method on "
-                "0.6.0 to 0.8.5.post1",
-            )
+            yield _typical_needs_v0(request, draft.method)
         case AcceptanceMethod.PROBABILISTIC if draft.method in _WITHOUT_PROBABILITIES:
             yield Refusal(
                 field=_FIELD,
@@ -111,35 +104,82 @@ def _check_method(request: Request, draft: DraftSpec) -> Iterator[Finding]:
 
 
 def _block_needs_runner_v2(request: Request, draft: DraftSpec) -> Refusal:
-    can = request.engine.versions(
-        lambda e: has_acceptance(e, AcceptanceMethod.BLOCK) and e.supports(draft.method) and e.runs_on_v2(draft.method)
-    )
-    forced = request.env.get("VLLM_USE_V2_MODEL_RUNNER") == "0"
-    why = "because engine.env sets VLLM_USE_V2_MODEL_RUNNER to 0" if forced else f"for {draft.method.value}"
+    can = _can(request.engine, AcceptanceMethod.BLOCK, draft.method)
+    if request.engine.runs_on_v2(draft.method):
+        return Refusal(
+            field="engine.env",
+            reason=Reason.INVALID_CONFIGURATION,
+            rule="BlockOnRunnerV1",
+            message="VLLM_USE_V2_MODEL_RUNNER=0 makes model runner V1 verify Block as Rejection and turns "
+            f"probabilistic drafting off; remove the variable, or set {_FIELD} to Rejection or Probabilistic",
+        )
     return Refusal(
         field=_FIELD,
         reason=Reason.UNSUPPORTED_BY_ENGINE,
         rule="BlockOnRunnerV1",
-        message=f"vLLM {request.engine.version} uses model runner V1 {why}, which verifies Block as Rejection and "
-        f"turns probabilistic drafting off; with {draft.method.value}, {can} can; set it to Rejection or Probabilistic",
+        message=f"vLLM {request.engine.version} uses model runner V1 for {draft.method.value}, which verifies Block as "
+        f"Rejection and turns probabilistic drafting off; {can}; "
+        f"set {_FIELD} to {_instead(request.engine, draft.method)}",
     )
 
 
-def _missing(engine: Engine, wanted: AcceptanceMethod) -> Refusal:
+def _typical_needs_v0(request: Request, method: DraftMethod) -> Refusal:
+    engine = request.engine
+    if engine.generation(method) == "v0":
+        return Refusal(
+            field="engine.env",
+            reason=Reason.INVALID_CONFIGURATION,
+            rule="TypicalOnV1",
+            message=f"VLLM_USE_V1=1 makes vLLM {engine.version} run {method.value} on its V1 engine, where Typical is "
+            f"accepted and does nothing; remove VLLM_USE_V1, or set {_FIELD} to Rejection",
+        )
+    return Refusal(
+        field=_FIELD,
+        reason=Reason.UNSUPPORTED_BY_ENGINE,
+        rule="TypicalOnV1",
+        message=f"vLLM {engine.version} runs {method.value} on its V1 engine, where Typical is accepted and does "
+        f"nothing; {_can(engine, AcceptanceMethod.TYPICAL, method)}; set {_FIELD} to Rejection",
+    )
+
+
+def _can(engine: Engine, wanted: AcceptanceMethod, method: DraftMethod) -> str:
+    """Releases that have an acceptance method, and those of them in which it does something for a way of drafting."""
+
+    def does(other: Engine) -> bool:
+        if not (has_acceptance(other, wanted) and other.supports(method)):
+            return False
+        match wanted:
+            case AcceptanceMethod.TYPICAL:
+                return other.generation(method) == "v0"
+            case AcceptanceMethod.PROBABILISTIC:
+                return method not in _WITHOUT_PROBABILITIES
+            case AcceptanceMethod.BLOCK:
+                return other.runs_on_v2(method)
+            case _:
+                return True
+
+    have, can = engine.versions(lambda e: has_acceptance(e, wanted)), engine.versions(does)
+    if can == have:
+        return f"{have} can"
+    if can == engine.versions(lambda _: False):
+        return f"{have} can, none of them with {method.value}"
+    return f"{have} can, with {method.value} {can}"
+
+
+def _missing(engine: Engine, wanted: AcceptanceMethod, method: DraftMethod) -> Refusal:
     rule = "TypicalMissing" if wanted is AcceptanceMethod.TYPICAL else ""
     return Refusal(
         field=_FIELD,
         reason=Reason.UNSUPPORTED_BY_ENGINE,
         rule=rule,
         message=f"vLLM {engine.version} has no {wanted.value} acceptance, "
-        f"{engine.versions(lambda e: has_acceptance(e, wanted))} "
-        f"can; set {_FIELD} to {_instead(engine)}",
+        f"{_can(engine, wanted, method)}; set {_FIELD} to {_instead(engine, method)}",
     )
 
 
-def _instead(engine: Engine) -> str:
-    can = [m.value for m in (AcceptanceMethod.REJECTION, AcceptanceMethod.PROBABILISTIC) if has_acceptance(engine, m)]
-    return " or ".join(can)
+def _instead(engine: Engine, method: DraftMethod) -> str:
+    samples = has_acceptance(engine, AcceptanceMethod.PROBABILISTIC) and method not in _WITHOUT_PROBABILITIES
+    return "Rejection or Probabilistic" if samples else "Rejection"
 
 
 def _check_parameters(wanted: AcceptanceSpec) -> Iterator[Finding]:

@@ -13,6 +13,7 @@ from breakeven.render.quantization import check_quantization
 from breakeven.render.request import Request, read
 from breakeven.render.schedule import check_schedule
 from breakeven.render.serving import check_environment, check_serving, check_text
+from breakeven.render.traffic import check_traffic
 
 _CHECKS = (
     check_serving,
@@ -24,6 +25,7 @@ _CHECKS = (
     check_quantization,
     check_extra_arguments,
     check_conflicts,
+    check_traffic,
 )
 
 

@@ -48,12 +48,17 @@ def _missing(engine: Engine, method: DraftMethod) -> Refusal:
 
 def _check_engine(request: Request, draft: DraftSpec) -> Iterator[Finding]:
     engine = request.engine
-    on_v0 = engine.generation(draft.method) == "v0"
-    if on_v0 and request.on_v1 and draft.method in (DraftMethod.DRAFT_MODEL, DraftMethod.MLP_SPECULATOR):
+    if not engine.drafts_on(draft.method, request.generation):
         yield Refusal(
             field="engine.env",
-            reason=Reason.UNSUPPORTED_BY_ENGINE,
-            message=f"VLLM_USE_V1=1 makes vLLM {engine.version} fail with {draft.method.value}; remove VLLM_USE_V1",
+            reason=Reason.INVALID_CONFIGURATION,
+            message=f"VLLM_USE_V1={request.forced_engine} makes vLLM {engine.version} draft on its "
+            f"{request.generation.upper()} engine, which has no {draft.method.value}; remove VLLM_USE_V1",
+        )
+    if request.forced_engine == "0" and engine.at_least("0.10.0"):
+        yield Caution(
+            field="engine.env",
+            message=f"VLLM_USE_V1=0 asks for an engine that vLLM {engine.version} does not draft on; remove it",
         )
     if draft.method is DraftMethod.DSPARK and request.env.get("VLLM_USE_V2_MODEL_RUNNER") == "0":
         yield Refusal(
@@ -61,7 +66,7 @@ def _check_engine(request: Request, draft: DraftSpec) -> Iterator[Finding]:
             reason=Reason.INVALID_CONFIGURATION,
             message="DSpark runs on model runner V2 only; remove VLLM_USE_V2_MODEL_RUNNER",
         )
-    if on_v0 and draft.method is DraftMethod.DRAFT_MODEL:
+    if not request.on_v1 and draft.method is DraftMethod.DRAFT_MODEL:
         yield Caution(
             field="target.gpuMemoryUtilization",
             rule="MemoryV0",

@@ -60,6 +60,7 @@ WATCHED = (
     "--enable-lora",
     "--enable-prompt-embeds",
     "--enforce-eager",
+    "--guided-decoding-backend",
     "--load-format",
     "--logits-processors",
     "--max-num-batched-tokens",

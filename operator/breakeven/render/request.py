@@ -26,9 +26,19 @@ class Request:
         return self.variant.draft.method if self.variant.draft else None
 
     @property
+    def forced_engine(self) -> str:
+        """Value of VLLM_USE_V1: 1, 0, or empty where the release chooses."""
+        return self.env.get("VLLM_USE_V1", "")
+
+    @property
+    def generation(self) -> str:
+        """The engine that runs it, `v0` or `v1`."""
+        return self.engine.generation(self.method, forced=self.forced_engine)
+
+    @property
     def on_v1(self) -> bool:
         """Whether the V1 engine runs it."""
-        return self.engine.generation(self.method, forced=self.env.get("VLLM_USE_V1", "")) == "v1"
+        return self.generation == "v1"
 
     @property
     def on_runner_v2(self) -> bool:

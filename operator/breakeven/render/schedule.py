@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from breakeven.api.spec import AcceptanceMethod, DraftMethod
+from breakeven.domain.schedules import ON_RUNNER_V1
 from breakeven.engines import Caution, Engine, Finding, Reason, Refusal
 from breakeven.render.request import Request
 
@@ -16,18 +17,8 @@ DEFAULT_MAX_NUM_SEQS = 1024
 RUNNER_V1 = {"VLLM_USE_V2_MODEL_RUNNER": "0"}
 """Model runner V2 ignores the schedule while it drafts with a draft model; V1 honours it."""
 _FIELD = "draft.disableAboveBatchSize"
-_SCHEDULED = frozenset(
-    {
-        DraftMethod.NGRAM,
-        DraftMethod.EAGLE,
-        DraftMethod.EAGLE3,
-        DraftMethod.MTP,
-        DraftMethod.DRAFT_MODEL,
-        DraftMethod.DFLASH,
-        DraftMethod.DSPARK,
-    }
-)
-"""Methods that a schedule reaches (0.33.0 config/vllm.py:1088-1097; DSpark runs on model runner V2 only)."""
+_SCHEDULED = ON_RUNNER_V1 | {DraftMethod.DSPARK}
+"""Methods that a schedule reaches; DSpark runs on model runner V2 only."""
 
 
 def schedule_keys(request: Request) -> dict[str, Any]:
@@ -63,7 +54,7 @@ def check_schedule(request: Request) -> Iterator[Finding]:
     if draft is None or draft.disable_above_batch_size is None or not request.on_v1:
         return
     if engine.dynamic_k_key is None:
-        yield _missing(engine, draft.method)
+        yield _missing(request, draft.method)
         return
     if draft.method not in _SCHEDULED:
         names = ", ".join(sorted(m.value for m in _SCHEDULED if engine.supports(m)))
@@ -87,7 +78,15 @@ def check_schedule(request: Request) -> Iterator[Finding]:
     yield from _caution(request)
 
 
-def _missing(engine: Engine, method: DraftMethod) -> Refusal:
+def _missing(request: Request, method: DraftMethod) -> Refusal:
+    engine = request.engine
+    if engine.generation(method) == "v0":
+        return Refusal(
+            field="engine.env",
+            reason=Reason.INVALID_CONFIGURATION,
+            message=f"VLLM_USE_V1=1 makes vLLM {engine.version} run {method.value} on its V1 engine, which has no "
+            f"limit by batch size; remove VLLM_USE_V1, or remove {_FIELD}",
+        )
     rule = next(
         (r for r in ("DisableByBatchSizeOnV1", "DisableByBatchSizeNoEffect") if engine.applies(r)),
         "DisableByBatchSizeRejected",

@@ -84,6 +84,7 @@ class _Planner:
         self.variant, self.question, self.engine = variant, question, engine
         self.spec = variant.draft
         self.gpus = variant.hardware.gpus_per_replica
+        self.forced = next((str(e.get("value", "")) for e in variant.engine.env if e.get("name") == "VLLM_USE_V1"), "")
         self.element = _KV_ELEMENT.get(variant.target.kv_cache_dtype, 2.0)
         self.target = facts_for(variant.target.model, declared=variant.target.facts, config=question.target_config)
         self.draft = self._draft_facts()
@@ -193,7 +194,7 @@ class _Planner:
     def _capacity(self, gpu: catalog.Gpu, target: ModelMemory, draft: ModelMemory | None, *, on: bool) -> Capacity:
         spread = None
         if draft is not None and self.spec is not None:
-            size = self.engine.draft_tensor_parallel_size(self.spec.method, self.gpus)
+            size = self.engine.draft_tensor_parallel_size(self.spec.method, self.gpus, forced=self.forced)
             spread = min(size, self.gpus) if size is not None else self.gpus
         return capacity(
             gpu.id,
@@ -273,7 +274,7 @@ class _Planner:
             return None
         release = self.engine.version
         name = _TABLE_NAMES.get(spec.method, spec.method.value.lower())
-        on_v0 = self.engine.generation(spec.method) == "v0"
+        on_v0 = self.engine.generation(spec.method, forced=self.forced) == "v0"
         plain, host = v0_hosts(name) if on_v0 else hosts_for((release.major, release.minor), name)
         return Situation(
             chip=Chip(name=gpu.id, bandwidth=gpu.bandwidth, flops16=gpu.bf16_flops, flops8=gpu.fp8_flops),
@@ -290,7 +291,7 @@ class _Planner:
     def _profile(self) -> Profile | None:
         """The built-in table of this very pair and scheduling, whatever the GPU; only one GPU was measured."""
         spec = self.spec
-        if spec is None or self.gpus != 1 or self.engine.generation(spec.method) == "v0":
+        if spec is None or self.gpus != 1 or self.engine.generation(spec.method, forced=self.forced) == "v0":
             return None
         each = linear_bytes(self.target, self.variant.target.quantization)
         drafted = self.draft.origin if self.draft is not None else spec.method.value.lower()
@@ -343,7 +344,7 @@ class _Planner:
         if spec is None:
             return tuple(found)
         if self.draft is not None:
-            size = self.engine.draft_tensor_parallel_size(spec.method, self.gpus) or self.gpus
+            size = self.engine.draft_tensor_parallel_size(spec.method, self.gpus, forced=self.forced) or self.gpus
             found += split_remarks(self.draft, size, field="draft.model")
         found += pair_remarks(self.target, self.draft, method=spec.method, draft_name=spec.model)
         found += advice.temperature_remarks(spec, self.question.temperature)
