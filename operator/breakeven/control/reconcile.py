@@ -1,7 +1,8 @@
 """One pass for one key: look, decide, find the next safe step, and write only what differs.
 
-A pass first runs on what the watches have shown. Only when it finds something to write does it read the resource, its
-Deployments and its pods afresh and run again on that, so a steady resource costs the API server nothing.
+A pass first runs on what the watches have shown. Only when it finds an object to write does it read the resource, its
+Deployments and its pods afresh and run again on that, so a steady resource costs the API server nothing. A status alone
+is written without that: its resourceVersion makes the API server refuse one that rests on an older resource.
 
 The status goes first, because it holds the memory of the decision: a crash after it finds the decision made and carries
 on, a crash before it has done nothing.
@@ -91,8 +92,9 @@ class Reconciler:
         if plan is not None and not plan.idle:
             if not self._outside.leadership.may_write():
                 return Outcome(again_s=_STANDBY.total_seconds())
-            await self._refresh(key)
-            plan = self._plan(key)
+            if not plan.writes.empty:
+                await self._refresh(key)
+                plan = self._plan(key)
         if plan is None:
             self._forget(key)
             return Outcome()
