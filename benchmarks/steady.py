@@ -4,9 +4,9 @@
 
 Real etcd, kube-apiserver, scheduler, controller-manager and Prometheus; the pods are hollow (marked Ready without a
 process), their series are simulated by one exporter, and the smoke test of a canary is answered by the one address that
-they share. Every resource speculates with a live control, so every one is
-judged all the time. API requests are counted from the API server's audit log, Prometheus queries from Prometheus's own
-counter, CPU and memory from /proc. The operator runs under its own service account with the rights it ships with.
+they share. Every resource speculates with a live control, so every one is judged all the time. API requests are counted
+from the API server's audit log, Prometheus queries from Prometheus's own counter (divided by the operator's count of its
+cycles), CPU and memory from /proc. The operator runs under its own service account with the rights it ships with.
 """
 
 import argparse
@@ -14,7 +14,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -28,6 +28,7 @@ NAMESPACE = "steady"
 SCRAPE_S = 15.0
 SETTLE_S = 330.0
 """Two windows and a little: what the first complete window has to say once is not the steady state."""
+Status = Mapping[str, object]
 QUERIES = 'sum(prometheus_http_requests_total{handler=~"/api/v1/query(_range)?"})'
 
 
@@ -46,8 +47,11 @@ class Row:
     """From the start of the process until every resource was looked at and none was found unsettled."""
 
 
-def resource(index: int) -> dict[str, object]:
-    """One resource; two replicas, so that one speculates and one is the control."""
+def resource(index: int, mode: str) -> dict[str, object]:
+    """One resource; two replicas, so that one speculates and one is the control.
+
+    It begins with mode On, which spares it the trial, and is set to Auto before anything is measured.
+    """
     return {
         "apiVersion": "breakeven.dev/v1alpha1",
         "kind": "SpeculativeDeployment",
@@ -58,7 +62,7 @@ def resource(index: int) -> dict[str, object]:
             "target": {"model": "meta-llama/Llama-3.1-8B-Instruct"},
             "draft": {"method": "Eagle3", "model": "yuhuili/EAGLE3-LLaMA3.1-Instruct-8B", "numSpeculativeTokens": 3},
             "evidence": {"window": "150s", "warmup": "15s", "promoteWindows": 1, "minRequests": 1},
-            "policy": {"holdback": {"mode": "Always"}, "maxTransitionsPerDay": 100},
+            "policy": {"mode": mode, "holdback": {"mode": "Always"}, "maxTransitionsPerDay": 100},
         },
     }
 
@@ -72,42 +76,45 @@ def measure(size: int, minutes: float) -> Row:
     with RunningLab.start(settings, progress=say) as lab:
         install(lab)
         with Operator(lab, interval_s=SCRAPE_S) as operator:
-            create(lab, size)
-            wait_until_steady(lab, size)
+            lab.kubectl("create", "namespace", NAMESPACE)
+            apply(lab, size, "On")
+            wait_until(
+                lab, size, "speculate", lambda s: s.get("state") == "Speculating" and s.get("readyReplicas") == 2
+            )
+            apply(lab, size, "Auto")
+            wait_until(lab, size, "are judged", lambda s: s.get("observedGeneration") == 2)
             operator.kill()
             started = time.monotonic()
             operator.start()
             start_up = wait_for_start(lab, operator, size, started)
             say(f"settling for {SETTLE_S:.0f} s: the first full window after a promotion is written once")
             time.sleep(SETTLE_S)
-            return count(lab, operator.pid, size, minutes, start_up)
+            return count(lab, operator, size, minutes, start_up)
 
 
-def create(lab: RunningLab, size: int) -> None:
+def apply(lab: RunningLab, size: int, mode: str) -> None:
     """kubectl apply of all of them."""
-    lab.kubectl("create", "namespace", NAMESPACE)
-    say(f"applying {size} resources")
+    say(f"applying {size} resources with mode {mode}")
     for first in range(0, size, 100):
-        documents = [resource(i) for i in range(first, min(size, first + 100))]
-        lab.kubectl("create", "--filename", "-", input=yaml.safe_dump_all(documents), timeout=300)
+        documents = [resource(i, mode) for i in range(first, min(size, first + 100))]
+        lab.kubectl("apply", "--server-side", "--filename", "-", input=yaml.safe_dump_all(documents), timeout=300)
 
 
-def statuses(lab: RunningLab) -> list[dict[str, object]]:
+def statuses(lab: RunningLab) -> list[Status]:
     """Status of each resource."""
     listed = json.loads(lab.kubectl("get", "spd", "-n", NAMESPACE, "-o", "json", timeout=120).stdout)
     return [item.get("status") or {} for item in listed["items"]]
 
 
-def wait_until_steady(lab: RunningLab, size: int) -> None:
-    """Until every resource speculates and none is moving replicas."""
+def wait_until(lab: RunningLab, size: int, what: str, reached: Callable[[Status], bool]) -> None:
+    """Until the status of every resource is so."""
 
-    def steady() -> bool:
-        found = statuses(lab)
-        done = [s for s in found if s.get("state") == "Speculating" and s.get("readyReplicas") == 2]
-        say(f"{len(done)} of {size} speculate")
-        return len(done) == size
+    def all_of_them() -> bool:
+        done = sum(map(reached, statuses(lab)))
+        say(f"{done} of {size} {what}")
+        return done == size
 
-    lab.wait_for("every resource to speculate", steady, timeout=1800, every=15)
+    lab.wait_for(f"every resource to {what}", all_of_them, timeout=1800, every=10)
 
 
 def wait_for_start(lab: RunningLab, operator: Operator, size: int, started: float) -> float:
@@ -121,25 +128,28 @@ def wait_for_start(lab: RunningLab, operator: Operator, size: int, started: floa
     return time.monotonic() - started
 
 
-def count(lab: RunningLab, pid: int | None, size: int, minutes: float, start_up: float) -> Row:
+def count(lab: RunningLab, operator: Operator, size: int, minutes: float, start_up: float) -> Row:
     """Differences over the minutes."""
+    pid = operator.pid
     if pid is None:
         raise SystemExit("error: the operator has ended; its log is in the lab's folder")
     audit_at = lab.audit_log.stat().st_size
-    queries, cpu, began = queries_so_far(lab), cpu_seconds(pid), time.time()
+    cycles, queries = operator.series("breakeven_prometheus_cycles")[0], queries_so_far(lab)
+    cpu, began = cpu_seconds(pid), time.time()
     say(f"measuring {minutes:g} minutes")
     time.sleep(minutes * 60)
-    passed = (time.time() - began) / 60
+    passed, cpu = (time.time() - began) / 60, cpu_seconds(pid) - cpu
+    cycles = operator.series("breakeven_prometheus_cycles")[0] - cycles
+    # The benchmark's own first reading is one of the queries between the two.
+    queries = queries_so_far(lab) - queries - 1
     reads, writes, leases = audited(lab.audit_log, audit_at)
-    cycles = passed * 60 / SCRAPE_S
     return Row(
         resources=size,
         reads_per_resource_minute=reads / size / passed,
         writes_per_resource_minute=writes / size / passed,
         lease_writes_per_minute=leases / passed,
-        # The benchmark's own first reading is one of the queries between the two.
-        prometheus_queries_per_cycle=(queries_so_far(lab) - queries - 1) / cycles,
-        cpu_seconds_per_minute=(cpu_seconds(pid) - cpu) / passed,
+        prometheus_queries_per_cycle=queries / cycles,
+        cpu_seconds_per_minute=cpu / passed,
         resident_mib=resident_mib(pid),
         start_up_s=start_up,
     )
