@@ -8,6 +8,7 @@ import typer
 
 if TYPE_CHECKING:
     from breakeven.api.spec import SpeculativeDeploymentSpec
+    from breakeven.cli.manifests import Resource
     from breakeven.domain.planning.measured import Profile
     from breakeven.domain.planning.plan import Plan
     from breakeven.domain.planning.question import Question
@@ -18,6 +19,7 @@ class PlanOutput(StrEnum):
 
     TABLE = "table"
     JSON = "json"
+    YAML = "yaml"
 
 
 class UsageError(Exception):
@@ -26,9 +28,14 @@ class UsageError(Exception):
 
 def plan(
     filename: Annotated[
-        Path | None, typer.Option("--filename", "-f", help="A SpeculativeDeployment; the first in the file.")
+        Path | None,
+        typer.Option("--filename", "-f", metavar="FILE", help="Resource, YAML or JSON; - is standard input."),
     ] = None,
-    output: Annotated[PlanOutput, typer.Option("--output", "-o", help="table or json.")] = PlanOutput.TABLE,
+    name: Annotated[str | None, typer.Option(help="Which resource of the file. Absent: the first.")] = None,
+    engine_version: Annotated[
+        str | None, typer.Option(metavar="V", help="Plan for this vLLM version, for example 0.24.0.")
+    ] = None,
+    output: Annotated[PlanOutput, typer.Option("--output", "-o", help="table, json or yaml.")] = PlanOutput.TABLE,
     batch: Annotated[
         str, typer.Option(help="Running requests per replica to predict for, separated by commas.")
     ] = "1,2,4,8,16,32,64,128,256",
@@ -60,6 +67,8 @@ def plan(
     """
     import json
 
+    import yaml
+
     from breakeven.api.variant import declared_variant
     from breakeven.cli import plan_table
     from breakeven.domain.planning.document import plan_document
@@ -72,7 +81,8 @@ def plan(
     try:
         if filename is None:
             raise UsageError("-f/--filename is missing: name a file with a SpeculativeDeployment")
-        spec = _spec(filename)
+        resource = _chosen(filename, name, engine_version)
+        spec = resource.spec
         asked = _question(
             spec,
             batches=_batches(batch),
@@ -86,26 +96,36 @@ def plan(
     except UsageError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(2) from None
-    made = _with_engine(make_plan(declared_variant(spec), asked), spec)
-    if output is PlanOutput.JSON:
-        typer.echo(json.dumps(plan_document(made), indent=2, ensure_ascii=False))
-    else:
-        plan_table.print_plan(made)
+    made = _with_engine(make_plan(declared_variant(spec), asked), resource, what_if=engine_version is not None)
+    match output:
+        case PlanOutput.JSON:
+            typer.echo(json.dumps(plan_document(made), indent=2, ensure_ascii=False))
+        case PlanOutput.YAML:
+            typer.echo(yaml.safe_dump(plan_document(made), sort_keys=False, allow_unicode=True, width=4096), nl=False)
+        case PlanOutput.TABLE:
+            plan_table.print_plan(made)
     if plan_refuses(made):
         raise typer.Exit(1)
 
 
-def _with_engine(made: "Plan", spec: "SpeculativeDeploymentSpec") -> "Plan":
+def _with_engine(made: "Plan", resource: "Resource", *, what_if: bool) -> "Plan":
     """The plan with what the engine version says about the declared draft and each alternative."""
     from dataclasses import replace
 
+    from breakeven.api.names import NAME_MESSAGE, fits_name
     from breakeven.api.variant import declared_variant
     from breakeven.domain.planning import pairing
     from breakeven.engines import Refusal
     from breakeven.render import check
+    from breakeven.render.serving import VERSION_DISAGREES
 
-    declared = declared_variant(spec)
-    found = [(f, f.field) for variant in (declared.baseline, declared) for f in check(variant)]
+    spec, declared = resource.spec, declared_variant(resource.spec)
+    found = [
+        (f, f.field)
+        for variant in (declared.baseline, declared)
+        for f in check(variant)
+        if not (what_if and f.rule == VERSION_DISAGREES)
+    ]
     for place, draft in enumerate(spec.alternatives):
         found += [
             (f, f.field.replace("draft", f"alternatives[{place}]", 1))
@@ -116,6 +136,8 @@ def _with_engine(made: "Plan", spec: "SpeculativeDeploymentSpec") -> "Plan":
         (pairing.refusal if isinstance(f, Refusal) else pairing.warning)(field, f.message) for f, field in found
     )
     refused = [remark for remark in said if remark.severity is pairing.Severity.REFUSAL]
+    if not fits_name(resource.name):
+        refused.insert(0, pairing.refusal("metadata.name", NAME_MESSAGE))
     rest = [remark for remark in said if remark not in refused]
     return replace(made, remarks=(*refused, *made.remarks, *rest))
 
@@ -127,26 +149,20 @@ def _text(path: Path, option: str) -> str:
         raise UsageError(f"{option}: cannot read {path}: {error}") from None
 
 
-def _spec(path: Path) -> "SpeculativeDeploymentSpec":
-    import yaml
-    from pydantic import ValidationError
+def _chosen(file: Path, name: str | None, engine_version: str | None) -> "Resource":
+    """The resource of that name, or the first of the file; says on stderr when there are others."""
+    from breakeven.cli.manifests import read_resources
 
-    from breakeven.api.base import KIND
-    from breakeven.api.spec import SpeculativeDeploymentSpec
-
-    try:
-        documents = list(yaml.safe_load_all(_text(path, "-f")))
-    except yaml.YAMLError as error:
-        raise UsageError(f"-f: {path} is not YAML: {error}") from None
-    found = next((d for d in documents if isinstance(d, dict) and d.get("kind") == KIND), None)
-    if found is None:
-        raise UsageError(f"-f: {path} holds no {KIND}")
-    try:
-        return SpeculativeDeploymentSpec.model_validate(found.get("spec"))
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "spec"
-        raise UsageError(f"spec.{where}: {first['msg']}") from None
+    found = read_resources(file, engine_version=engine_version)
+    if name is not None:
+        named = next((resource for resource in found if resource.name == name), None)
+        if named is None:
+            raise UsageError(f"--name: {name!r} is none of {', '.join(r.name for r in found)}")
+        return named
+    if len(found) > 1:
+        others = ", ".join(resource.name for resource in found[1:])
+        typer.echo(f"note: planning {found[0].name}, the first; choose with --name from {others}", err=True)
+    return found[0]
 
 
 def _batches(text: str) -> tuple[int, ...]:

@@ -46,10 +46,11 @@ def render(
 
     Works offline. What the engine version cannot do is refused by field, with the versions that can: exit code 1.
 
-    Example: `breakeven render -f manifests/samples/quickstart.yaml --engine-version 0.24.0 -o args`
+    Example: `breakeven render -f manifests/samples/llama-70b-draft-model.yaml --engine-version 0.24.0 -o args`
     """
     from breakeven.cli.manifests import REFUSED, read_resources
     from breakeven.render import Owner, desired
+    from breakeven.render.serving import VERSION_DISAGREES
 
     renderings = []
     refused = False
@@ -59,6 +60,8 @@ def render(
         refused = refused or bool(made.refusals)
         for kind, findings in (("refused", made.refusals), ("caution", made.cautions)):
             for finding in findings:
+                if engine_version is not None and finding.rule == VERSION_DISAGREES:
+                    continue
                 field = finding.field if finding.field.startswith("metadata") else f"spec.{finding.field}"
                 typer.echo(f"{resource.name}: {kind}: {field}: {finding.message}", err=True)
         renderings.append((placements, made))

@@ -12,7 +12,7 @@ from breakeven.render.merge import check_overrides
 from breakeven.render.quantization import check_quantization
 from breakeven.render.request import Request, read
 from breakeven.render.schedule import check_schedule
-from breakeven.render.serving import check_environment, check_serving, check_text
+from breakeven.render.serving import check_environment, check_serving, check_text, check_version
 from breakeven.render.traffic import check_traffic
 
 _CHECKS = (
@@ -46,5 +46,6 @@ def refusals(variant: Variant) -> tuple[Refusal, ...]:
 def _found(request: Request) -> Iterator[Finding]:
     if request.engine.assumed:
         yield Caution(field="engine.version", message=request.engine.assumption)
+    yield from check_version(request)
     for rule in _CHECKS:
         yield from rule(request)

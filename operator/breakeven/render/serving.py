@@ -3,9 +3,12 @@
 from collections.abc import Iterator
 from decimal import Decimal
 
-from breakeven.engines import Caution, Finding, Reason, Refusal
+from breakeven.engines import Caution, Finding, Reason, Refusal, version_in_image
 from breakeven.render.managed import RUNNER_VARIABLES
 from breakeven.render.request import Request
+
+VERSION_DISAGREES = "VersionDisagrees"
+"""Rule of the caution about a tag that says otherwise."""
 
 
 def check_serving(request: Request) -> Iterator[Finding]:
@@ -31,6 +34,20 @@ def check_serving(request: Request) -> Iterator[Finding]:
             field="target.gpuMemoryUtilization",
             reason=Reason.INVALID_CONFIGURATION,
             message=f'{share} is no share of memory; write a number above 0 and up to 1, for example "0.9"',
+        )
+
+
+def check_version(request: Request) -> Iterator[Finding]:
+    """Find a declared version that is not the one the image's tag names, where that is a release."""
+    declared, tagged = request.variant.engine.version, version_in_image(request.variant.engine.image)
+    if declared is None or tagged is None or str(tagged) not in request.engine.table.releases:
+        return
+    if tagged != request.engine.version:
+        yield Caution(
+            field="engine.version",
+            rule=VERSION_DISAGREES,
+            message=f"{declared} is declared and the tag of engine.image says {tagged}: arguments are those of "
+            f"{request.engine.version}; make them agree",
         )
 
 

@@ -80,7 +80,7 @@ def test_what_cannot_be_read_is_named_on_the_error_stream(spd: Path, extra: list
 def test_a_field_that_does_not_exist_is_named(spd: Path) -> None:
     spd.write_text(SPD.replace("maxModelLen", "maxLength"), encoding="utf-8")
     found = CliRunner().invoke(app, ["plan", "-f", str(spd)])
-    assert found.exit_code == 2 and "target.maxLength" in found.stderr
+    assert found.exit_code == 1 and "target.maxLength" in found.stderr
 
 
 def test_a_supplied_profile_decides_the_prediction(spd: Path, tmp_path: Path) -> None:
@@ -139,3 +139,21 @@ def test_the_score_leaves_fitted_rows_out_and_beats_both_rules_on_balance() -> N
 def test_a_cases_file_that_is_not_there_is_a_usage_error() -> None:
     found = CliRunner().invoke(app, ["score", "--cases", "/does/not/exist.csv"])
     assert found.exit_code == 2 and "--cases" in found.stderr
+
+
+def test_a_plan_for_another_engine_version_is_asked_for_by_option(spd: Path) -> None:
+    found = CliRunner().invoke(app, ["plan", "-f", str(spd), "--engine-version", "v0.9.0", "-o", "json"])
+
+    said = json.loads(found.stdout)
+    assert (found.exit_code, said["engine"]) == (1, "0.9.0")
+    assert any("0.9.1 and newer can" in remark["message"] for remark in said["remarks"])
+
+
+def test_one_of_several_resources_is_planned_by_name(spd: Path) -> None:
+    spd.write_text(f"{SPD}---\n{SPD.replace('name: ', 'name: other-', 1)}", encoding="utf-8")
+
+    first = CliRunner().invoke(app, ["plan", "-f", str(spd), "-o", "yaml"])
+    named = CliRunner().invoke(app, ["plan", "-f", str(spd), "--name", "absent"])
+
+    assert "note: planning" in first.stderr and first.stdout.startswith("variant: ")
+    assert named.exit_code == 2 and "--name" in named.stderr

@@ -73,9 +73,9 @@ def test_the_engine_version_is_read_as_a_tag_is(tag: str) -> None:
     ("version", "says"),
     [
         ("0.19", "write 0.19.0 or 0.19.1"),
-        ("v0.8.5x", "write 0.33.0"),
-        ("latest", "write 0.33.0"),
-        ("", "write 0.33.0"),
+        ("v0.8.5x", "such as 0.33.0"),
+        ("latest", "such as 0.33.0"),
+        ("", "such as 0.33.0"),
     ],
 )
 def test_an_engine_version_that_is_no_release_is_a_usage_error(version: str, says: str) -> None:
@@ -110,3 +110,40 @@ def test_a_file_without_a_resource_is_a_usage_error(stdin: str) -> None:
 
 def test_a_missing_file_is_a_usage_error(tmp_path: Path) -> None:
     assert run("-f", str(tmp_path / "none.yaml"))[0] == 2
+
+
+@pytest.mark.parametrize("command", ["render", "plan"])
+@pytest.mark.parametrize(
+    ("stdin", "code", "says"),
+    [
+        ("a: [1\n", 2, "is not YAML"),
+        ("[" * 5000, 2, "is not YAML"),
+        ("replicas: 2026-99-99\n", 2, "is not YAML"),
+        ("", 2, "no SpeculativeDeployment"),
+        ("kind: Deployment\n", 2, "but Deployment"),
+        ("kind: SpeculativeDeployment\n", 1, "(no name): spec: write an object"),
+        (RESOURCE.replace("breakeven.dev/v1alpha1", "apps/v1"), 1, "apiVersion: 'apps/v1'"),
+        (RESOURCE.replace('v0.33.0"', 'v0.33.0", version: 0.11'), 1, "spec.engine.version: write text, in quotes"),
+        (RESOURCE.replace("method: NGram", "method: Magic"), 1, "spec.alternatives.0.method"),
+        (RESOURCE.replace("replicas", "replica"), 1, "spec.replica: there is no such field"),
+    ],
+)
+def test_what_cannot_be_read_ends_with_a_reason_and_no_traceback(
+    command: str, stdin: str, code: int, says: str
+) -> None:
+    found = CliRunner().invoke(app, [command, "-f", "-"], input=stdin)
+
+    assert (found.exit_code, found.stdout) == (code, "")
+    assert says in found.stderr
+    assert found.exception is None or isinstance(found.exception, SystemExit)
+
+
+def test_a_folder_is_a_usage_error(tmp_path: Path) -> None:
+    assert run("-f", str(tmp_path))[0] == 2
+
+
+def test_a_tag_that_says_another_release_is_a_caution_only_where_it_was_declared() -> None:
+    declared = RESOURCE.replace('v0.33.0"', 'v0.33.0", version: 0.24.0')
+
+    assert "make them agree" in run("-f", "-", stdin=declared)[2]
+    assert "make them agree" not in run("-f", "-", "--engine-version", "0.24.0")[2]
