@@ -43,6 +43,11 @@ def ready_since(pod: Manifest) -> datetime | None:
     return parse_time(condition.get("lastTransitionTime") or pod["metadata"]["creationTimestamp"])
 
 
+def _waiting_since(pod: Manifest) -> datetime:
+    """Since when a pod has not been ready: since it was made, or since it ceased to be."""
+    return parse_time(_condition(pod, "Ready").get("lastTransitionTime") or pod["metadata"]["creationTimestamp"])
+
+
 def pods_by_variant(pods: Iterable[Manifest]) -> dict[str, list[Pod]]:
     """Living pods for the metrics, by variant."""
     found: dict[str, list[Pod]] = {}
@@ -111,6 +116,7 @@ def _fleet(
         ready=len(times),
         terminating=terminating,
         settled_since=since if settled and wanted else None,
+        waiting_since=max((_waiting_since(p) for p in living if ready_since(p) is None), default=None),
         restarts=sum(_restarts(p) for p in living),
         failing=_failing(deployment, living),
         unschedulable=next((m for m in (_unschedulable(p) for p in living) if m), ""),

@@ -61,7 +61,9 @@ def guard_canary(now: Situation) -> Memory | None:
         return fail_trial(now, "EngineFailing", f"the canary does not come up: {fleet.failing}")
     if fleet.restarts >= CRASHES:
         return fail_trial(now, "EngineFailing", f"containers of the canary restarted {fleet.restarts} times")
-    if fleet.ready == 0 and age >= now.spec.engine.startup_timeout:
+    # A canary that served and lost its node starts anew, and has its time anew.
+    waited = now.now - max(memory.since, fleet.waiting_since or memory.since)
+    if fleet.ready == 0 and waited >= now.spec.engine.startup_timeout:
         limit = format_duration(now.spec.engine.startup_timeout)
         return fail_trial(
             now, "StartupTimeout", f"the canary was not ready within {limit} (spec.engine.startupTimeout)"

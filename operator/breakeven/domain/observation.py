@@ -131,6 +131,8 @@ class Fleet:
     terminating: int = 0
     settled_since: datetime | None = None
     """Since when wanted = existing = ready. None: not settled."""
+    waiting_since: datetime | None = None
+    """Since when the newest of its pods that are not ready has not been. None: all are, or there is none."""
     restarts: int = 0
     """Container restarts, summed."""
     failing: str = ""

@@ -3,7 +3,7 @@
 Only `decide` decides. What the history cannot tell is assumed, and said in `ASSUMPTIONS`.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from breakeven.api.spec import LadderStep, SpeculativeDeploymentSpec
@@ -16,7 +16,8 @@ from breakeven.domain.observation import Arm, Fleet, Observation, Outage, Smoke
 ASSUMPTIONS = (
     "replicas of both arms are those that were recorded, whatever would have been decided: the traffic they saw and "
     "the figures they gave are taken as they were",
-    "a replica counts as ready from its first sample and as gone after its last; smoke tests count as passed",
+    "a replica counts as ready from its first sample and as gone after its last, but an arm that falls silent counts "
+    "as there and not scraped; smoke tests count as passed",
     "only variants that were recorded are tried: steps of the ladder that would need others are left out",
 )
 """What a replay takes for granted."""
@@ -84,13 +85,20 @@ class Replay:
     """The last figures."""
     _last: datetime | None = None
     _outage: Outage | None = None
+    _fleets: dict[str, Fleet] = field(default_factory=dict)
+    """Arms that had samples once, as they were when they last had."""
 
     def look(self, off: Seen, on: Seen, now: datetime) -> None:
         """One pass at a moment of the past."""
         variant = declared_variant(self.spec)
+        arms = {variant.baseline.name: self._believed(off), variant.name: self._believed(on)}
+        if missing := [side for side, name in zip(("off", "on"), arms, strict=True) if name not in self._fleets]:
+            before, self._last = self._last, now
+            self._note(f"NoData: nothing recorded yet of: {', '.join(missing)}", now, before)
+            return
         observation = Observation(
-            arms={variant.baseline.name: off.arm, variant.name: on.arm},
-            fleet={side.arm.variant: side.fleet() for side in (off, on)},
+            arms=arms,
+            fleet=dict(self._fleets),
             outage=self._silence(off.arm, on.arm, now),
         )
         if self._last is not None:
@@ -102,6 +110,13 @@ class Replay:
         for record in decision.news:
             self.decided.append(Decided(record=record, state=decision.memory.state, evidence=decision.evidence))
         self._note(decision.hold, now, before)
+
+    def _believed(self, side: Seen) -> Arm:
+        """The arm, its replicas still there when it is silent: only the API server could have told that they went."""
+        if side.arm.ready:
+            self._fleets[side.arm.variant] = side.fleet()
+        before = self._fleets.get(side.arm.variant)
+        return side.arm if before is None else replace(side.arm, ready=before.ready)
 
     def _silence(self, off: Arm, on: Arm, now: datetime) -> Outage | None:
         if off.scraped or on.scraped:

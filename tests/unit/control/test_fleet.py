@@ -50,6 +50,15 @@ def test_settled_since_the_last_pod_became_ready_or_was_seen_to_move() -> None:
     assert one([deployment(3)], pods).settled_since is None
 
 
+def test_waiting_since_the_newest_pod_that_is_not_ready_was_made_or_ceased_to_be() -> None:
+    assert one([deployment(1)], [pod("a")]).waiting_since is None
+    assert one([deployment(1)], []).waiting_since is None
+    assert one([deployment(1)], [pod("a", ready=None)]).waiting_since == T0
+    lost = {"type": "Ready", "status": "False", "lastTransitionTime": (T0 + timedelta(minutes=9)).isoformat()}
+    pods = [pod("a", ready=None, conditions=[lost]), pod("b", ready=None), pod("c")]
+    assert one([deployment(3)], pods).waiting_since == T0 + timedelta(minutes=9)
+
+
 def test_terminating_pod_counts_apart() -> None:
     going = pod("a")
     going["metadata"]["deletionTimestamp"] = T0.isoformat()
