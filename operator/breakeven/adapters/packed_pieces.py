@@ -4,8 +4,8 @@ Decisions look at the newest window and only now and then at older ones, so a pi
 """
 
 from collections.abc import Iterator, Mapping
-from math import isnan, nan
-from struct import pack, unpack
+from math import nan
+from struct import Struct, pack
 
 from breakeven.domain.batches import Piece
 from breakeven.domain.counters import SCALARS
@@ -19,12 +19,13 @@ _Bounds = tuple[float, ...]
 class _Shape:
     """What the doubles of a row mean beyond the fixed ones."""
 
-    __slots__ = ("positions", "tpot", "ttft")
+    __slots__ = ("positions", "tpot", "ttft", "unpack")
 
     def __init__(self, positions: int, ttft: _Bounds, tpot: _Bounds) -> None:
         self.positions = positions
         self.ttft = ttft
         self.tpot = tpot
+        self.unpack = Struct(f"{_FIXED + positions + len(ttft) + len(tpot)}d").unpack
 
     def fits(self, totals: Totals) -> bool:
         """Whether these totals have this shape."""
@@ -98,14 +99,16 @@ def _row(piece: Piece) -> bytes:
 
 
 def _piece(shape: _Shape, row: bytes) -> Piece:
-    values = unpack(f"{len(row) // 8}d", row)
-    known = [None if isnan(v) else v for v in values[:_FIXED]]
+    values = shape.unpack(row)
+    # NaN is the one number that differs from itself; it stands for unknown.
+    known = [v if v == v else None for v in values[:_FIXED]]
     first = _FIXED + shape.positions
     second = first + len(shape.ttft)
     totals = Totals(
         **dict(zip(SCALARS, known, strict=False)),
         accepted_at=values[_FIXED:first],
-        ttft_buckets=tuple(zip(shape.ttft, values[first:second], strict=True)),
-        tpot_buckets=tuple(zip(shape.tpot, values[second:], strict=True)),
+        ttft_buckets=tuple(zip(shape.ttft, values[first:second], strict=True)) if shape.ttft else (),
+        tpot_buckets=tuple(zip(shape.tpot, values[second:], strict=True)) if shape.tpot else (),
     )
-    return Piece(totals=totals, gauges=Gauges(**dict(zip(_LEVELS, known[len(SCALARS) :], strict=True))))
+    running, waiting, kv_usage = known[-3:]
+    return Piece(totals=totals, gauges=Gauges(running=running, waiting=waiting, kv_usage=kv_usage))

@@ -88,6 +88,17 @@ def cut(scrapes: Sequence[Scrape], *, length: float, interval: float, since: int
     return Cut(pieces=pieces, restarts=restarts, until=until)
 
 
+def piece_of(scrapes: Sequence[Scrape], n: int, *, length: float, interval: float) -> Piece | None:
+    """The piece of batch `n` alone, once a later scrape than its end is there; None: it is left out, or not final."""
+    start, end = n * length, (n + 1) * length
+    if not scrapes or scrapes[-1].at <= end:
+        return None
+    times = [s.at for s in scrapes]
+    around = scrapes[max(0, bisect_right(times, start) - 1) : bisect_right(times, end)]
+    restarts = [b.at for a, b in pairwise(around) if restarted(a.totals, b.totals)]
+    return _piece(scrapes, times, restarts, start=start, end=end, stale=STALE * interval)
+
+
 def _piece(
     scrapes: Sequence[Scrape],
     times: Sequence[float],
@@ -135,16 +146,22 @@ def contributors(replicas: Sequence[Replica], n: int, *, length: float, warmup: 
 def batch_of(replicas: Sequence[Replica], n: int, *, length: float, warmup: float) -> Batch | None:
     """Batch `n` of one arm; None when too few replicas contribute. Replicas come in order of their names."""
     found = contributors(replicas, n, length=length, warmup=warmup)
-    if found is None:
-        return None
+    return None if found is None else batch_from(found, n, length=length)
+
+
+def batch_from(found: Sequence[Replica], n: int, *, length: float) -> Batch:
+    """Batch `n` of an arm from the replicas that it consists of: those of `contributors`."""
     parts = [r.pieces[n] for r in found]
+    if len(parts) == 1:
+        alone = parts[0]
+        return Batch(start=n * length, end=(n + 1) * length, totals=alone.totals, gauges=alone.gauges, replicas=1)
     return Batch(
         start=n * length,
         end=(n + 1) * length,
         totals=total(p.totals for p in parts),
         gauges=level([p.gauges for p in parts]),
         replicas=len(parts),
-        shares=tuple(_share(r.name, p.totals) for r, p in zip(found, parts, strict=True)) if len(found) > 1 else (),
+        shares=tuple(_share(r.name, p.totals) for r, p in zip(found, parts, strict=True)),
     )
 
 
