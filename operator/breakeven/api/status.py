@@ -117,6 +117,34 @@ class SpreadStatus(StatusModel):
     """90th percentile, interpolated."""
 
 
+class QuantileStatus(StatusModel):
+    """One quantile of a latency in both arms over the same windows."""
+
+    off_ms: DecimalString
+    """Without speculation, in milliseconds."""
+    on_ms: DecimalString
+    """With it."""
+    ratio: DecimalString
+    """With / without: below 1 is faster."""
+    lower: DecimalString
+    """5 % of the resampled batches lie below."""
+    upper: DecimalString
+    """5 % lie above."""
+
+
+class LatencyStatus(StatusModel):
+    """Quantiles of both arms over up to six windows. Absent: too few requests, no live control, or buckets too wide."""
+
+    tpot_p50: QuantileStatus | None = Field(None, alias="tpotP50")
+    """Median of the time per output token of a request."""
+    tpot_p99: QuantileStatus | None = Field(None, alias="tpotP99")
+    """99th percentile of the same."""
+    ttft_p50: QuantileStatus | None = Field(None, alias="ttftP50")
+    """Median of the time to first token."""
+    ttft_p95: QuantileStatus | None = Field(None, alias="ttftP95")
+    """95th percentile of the same."""
+
+
 class EvidenceStatus(StatusModel):
     """The figures the last verdict rests on. Absent figures could not be measured."""
 
@@ -163,6 +191,8 @@ class EvidenceStatus(StatusModel):
     """99th percentile of time per output token without speculation, in milliseconds."""
     tpot_p99_on_ms: DecimalString | None = Field(None, alias="tpotP99OnMs")
     """The same with speculation."""
+    latency: LatencyStatus | None = None
+    """Quantiles of both arms, side by side. Absent: none can be told."""
     requests: int | None = None
     """Finished requests in the window, the smaller arm."""
     load: DecimalString | None = None

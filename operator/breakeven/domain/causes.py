@@ -11,15 +11,16 @@ from dataclasses import dataclass
 
 from breakeven.api.conditions import Reason
 from breakeven.api.spec import Quantization
+from breakeven.api.status import Source
 from breakeven.api.variant import Variant
-from breakeven.domain import latency
+from breakeven.domain import tails
 from breakeven.domain.clauses import acceptance
 from breakeven.domain.evidence import Judgement
-from breakeven.domain.figures import sums
+from breakeven.domain.figures import Sums, sums
 from breakeven.domain.observation import Batch
 from breakeven.domain.outliers import outliers
 from breakeven.domain.situation import Situation
-from breakeven.domain.windows import BATCHES
+from breakeven.domain.windows import BATCHES, Span
 
 POINTS = 0.05
 """Acceptance that within-day differences between workloads explain; a larger fall is named."""
@@ -36,6 +37,10 @@ NEARER = 0.6
 QUEUE_AT_LEAST = 8.0
 QUEUE_SHARE = 0.25
 """Waiting requests, as a share of the running ones, that make a queue: the bounds of the guards."""
+STEPPED = 0.75
+"""Share of a fall that a step has within a third of the time; a straight decay has half of it there."""
+SILENT = 3
+"""Windows without a request that are idle: one alone can be chance."""
 DECAY_BATCHES = 6 * BATCHES
 """Batches since the replicas settled in which a decay can be told from a step."""
 
@@ -60,16 +65,34 @@ def engine_fault(now: Situation) -> Cause | None:
 
 
 def idle(now: Situation, found: Judgement, *, held: bool) -> Cause | None:
-    """A longest window without a request, or without a draft."""
-    if found.verdict is not None or found.on is None or found.hold is None:
+    """The newest windows without a request, or without a draft."""
+    seen = _newest(now, found)
+    if seen is None:
         return None
     few = max(1.0, now.evidence.min_requests / 10) if held else 1.0
-    if found.on.finished is not None and found.on.finished < few:
-        return Cause(reason=Reason.IDLE, message="no request finished in the window: there is no traffic to judge")
-    if found.on.drafted == 0 and found.on.tokens:
-        message = f"nothing was drafted for {found.on.tokens:.0f} decoded tokens: the drafter found nothing to propose"
+    if seen.finished is not None and seen.finished < few:
+        minutes = f"{seen.length / 60:.0f} min"
+        message = f"{seen.finished:.0f} requests finished in {minutes}: there is no traffic to judge"
+        return Cause(reason=Reason.IDLE, message=message)
+    if seen.drafted == 0 and seen.tokens:
+        message = f"nothing was drafted for {seen.tokens:.0f} decoded tokens: the drafter found nothing to propose"
         return Cause(reason=Reason.IDLE, message=message)
     return None
+
+
+def _newest(now: Situation, found: Judgement) -> Sums | None:
+    """The newest three windows of what speculates; before there are so many, the longest one that was not judged.
+
+    A verdict can rest on a day of traffic that ended hours ago, so what was judged does not tell that it ended.
+    """
+    on = speculating(now)
+    arm = now.arm(on) if on is not None else None
+    if found.windows < SILENT or found.next_end is None or arm is None:
+        return found.on if found.verdict is None and found.hold is not None else None
+    window = now.evidence.window.total_seconds()
+    end = found.next_end - window
+    batches = Span(end - SILENT * window, end, SILENT).of(arm.batches)
+    return sums(batches) if len(batches) > SILENT * BATCHES / 2 else None
 
 
 def draft_mismatch(now: Situation, found: Judgement, *, held: bool) -> Cause | None:
@@ -129,7 +152,7 @@ def degraded(now: Situation, found: Judgement, *, held: bool) -> Cause | None:
         return None
     fall = first.value - last.value
     early, late = first.value - middle.value, middle.value - last.value
-    if fall <= POINTS or min(early, late) < 0.25 * fall or not _steady(theirs):
+    if fall <= POINTS or min(early, late) < 0.25 * fall or _stepped(ours) or not _steady(theirs):
         return None
     message = (
         f"acceptance decays with uptime: {first.value:.3f}, {middle.value:.3f}, {last.value:.3f} in the thirds since"
@@ -164,7 +187,7 @@ def _odd_one(now: Situation, found: Judgement, *, worse: bool, held: bool) -> Ca
 def load(now: Situation, found: Judgement, *, held: bool) -> Cause | None:
     """More load: R rose with it, or the control queues as well."""
     ours, theirs = _queue(found.on_batches), _queue(found.off_batches)
-    if found.live_control and min(ours[0] - ours[1], theirs[0] - theirs[1]) > (-0.4 * QUEUE_AT_LEAST if held else 0):
+    if found.off_batches and min(ours[0] - ours[1], theirs[0] - theirs[1]) > (-0.4 * QUEUE_AT_LEAST if held else 0):
         message = f"{ours[0]:.0f} requests wait per replica, and {theirs[0]:.0f} in the control: load, not speculation"
         return Cause(reason=Reason.LOAD, message=message)
     rose, before = _inflated(now, found, held=held), now.memory.reference
@@ -176,20 +199,30 @@ def load(now: Situation, found: Judgement, *, held: bool) -> Cause | None:
     return Cause(reason=Reason.LOAD, message=f"{rose}: {words}")
 
 
-def mixed_traffic(_: Situation, found: Judgement, *, held: bool) -> Cause | None:
-    """The median better and the tail worse: some requests gain what others pay."""
+def mixed_traffic(now: Situation, found: Judgement, *, held: bool) -> Cause | None:
+    """The median better and the tail worse than the user allows: some requests gain what others pay."""
     if not found.live_control:
         return None
-    tail = latency.tail_ratio(found.off_batches, found.on_batches, 0.99, latency.tpot_buckets)
-    if isinstance(tail, str) or tail.value <= 1 or (tail.lower <= 1 and not held):
-        return None
-    middle = latency.tail_ratio(found.off_batches, found.on_batches, 0.50, latency.tpot_buckets)
-    if isinstance(middle, str) or middle.value >= 1 or (middle.upper >= 1 and not held):
-        return None
-    message = (
-        f"P50 TPOT x{middle.value:.2f} [{middle.lower:.2f}, {middle.upper:.2f}], P99 TPOT x{tail.value:.2f}"
-        f" [{tail.lower:.2f}, {tail.upper:.2f}]: some requests gain and others lose, by kind of request or by load"
+    limits, before = now.spec.thresholds.latency, now.memory.diagnosis
+    pairs = (
+        ("TPOT", tails.TPOT, 1 + limits.max_p99_tpot_regression_percent / 100),
+        ("TTFT", tails.TTFT, 1 + limits.max_ttft_regression_percent / 100),
     )
+    if held and before is not None and not any(tails.told(found, pair) for _, pair, _ in pairs):
+        return Cause(reason=Reason.MIXED_TRAFFIC, message=before.message)  # silence does not refute
+    if not any(tails.might_be_torn(now, found, pair, 1 if held else limit) for _, pair, limit in pairs):
+        return None
+    told: list[str] = []
+    torn = held
+    for name, pair, limit in pairs:
+        middle, tail = (tails.ratio(now, found, each) for each in pair)
+        if isinstance(middle, str) or isinstance(tail, str):
+            continue
+        told.append(f"P50 {name} {middle.in_words()}, P{pair[1].q * 100:.0f} {name} {tail.in_words()}")
+        torn |= middle.surely_shorter and tail.surely_longer and tail.value > limit
+    if not torn:
+        return None
+    message = f"{'; '.join(told)}: some requests gain and others lose, by kind of request or by load"
     return Cause(reason=Reason.MIXED_TRAFFIC, message=message)
 
 
@@ -199,7 +232,7 @@ def temperature_shift(now: Situation, found: Judgement, *, held: bool) -> Cause 
     if fell is None or _inflated(now, found, held=held) is not None:
         return None
     known = inflation(found) is not None
-    steps = "step times did not rise" if known else "step times are not known without a live control"
+    steps = "step times did not rise" if known else "step times are not known"
     return Cause(reason=Reason.TEMPERATURE_SHIFT, message=f"{fell} and {steps}: a higher temperature, or other traffic")
 
 
@@ -233,11 +266,18 @@ def pair_of(variant: Variant) -> str:
 
 
 def inflation(found: Judgement) -> float | None:
-    """R of the judged window; None when it cannot be told."""
+    """R of the judged window; None when it cannot be told.
+
+    Without a live control R = E / S, where S rests on the stored time per output token at the present load.
+    """
     off, on = found.off, found.on
-    if off is None or on is None or not off.step_seconds or not on.step_seconds:
+    if on is None or not on.step_seconds:
         return None
-    return on.step_seconds / off.step_seconds
+    if off is not None:
+        return on.step_seconds / off.step_seconds if off.step_seconds else None
+    if found.source is not Source.CALIBRATED or found.speedup is None or on.tokens_per_step is None:
+        return None
+    return on.tokens_per_step / found.speedup.value
 
 
 def _fallen(now: Situation, found: Judgement, *, held: bool) -> str | None:
@@ -273,6 +313,17 @@ def _queue(batches: Sequence[Batch]) -> tuple[float, float]:
 def _thirds(batches: Sequence[Batch]) -> Sequence[Sequence[Batch]]:
     size = len(batches) // 3
     return batches[:size], batches[size : 2 * size], batches[2 * size :]
+
+
+def _stepped(batches: Sequence[Batch]) -> bool:
+    """Whether most of a fall of acceptance lies within a third of the time, wherever: then it is a step."""
+    size = len(batches) // 6
+    sixths = [acceptance(batches[i * size : (i + 1) * size]) for i in range(6)]
+    values = [part.value for part in sixths if part is not None]
+    if len(values) < len(sixths):
+        return True
+    within = max(values[i] - values[i + 2] for i in range(4))
+    return within > STEPPED * (values[0] - values[5])
 
 
 def _steady(batches: Sequence[Batch]) -> bool:

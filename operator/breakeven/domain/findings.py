@@ -41,13 +41,13 @@ def _not_worth(now: Situation, found: Judgement) -> Finding | None:
 
 
 def _acceptance(now: Situation, found: Judgement) -> Finding | None:
-    """The user's own caution and floor on accepted / drafted."""
+    """Accepted / drafted against the user's own bounds, the unquantized pair and break-even."""
+    kind = ConditionType.ACCEPTANCE_HEALTHY
     if found.on is None or found.on.acceptance is None:
         if not now.stable.speculates and not now.on_trial:
-            message = "nothing is drafted"
-            return Finding(
-                type=ConditionType.ACCEPTANCE_HEALTHY, status=None, reason=Reason.NOT_SPECULATING, message=message
-            )
+            return Finding(type=kind, status=None, reason=Reason.NOT_SPECULATING, message="nothing is drafted")
+        if now.memory.evidence is None:
+            return Finding(type=kind, status=None, reason=Reason.NO_DATA, message="nothing was judged yet")
         return None
     limits, value = now.spec.thresholds.acceptance, found.on.acceptance
     for name, limit, reason in (
@@ -56,11 +56,18 @@ def _acceptance(now: Situation, found: Judgement) -> Finding | None:
     ):
         if limit is not None and value < float(limit):
             message = f"accepted / drafted {value:.3f} is below spec.thresholds.acceptance.{name} {limit}"
-            return Finding(type=ConditionType.ACCEPTANCE_HEALTHY, status=False, reason=reason, message=message)
+            return Finding(type=kind, status=False, reason=reason, message=message)
+    cause = now.memory.diagnosis
+    if cause is not None and cause.reason == Reason.QUANTIZATION_PENALTY:
+        return Finding(type=kind, status=False, reason=Reason.QUANTIZATION_PENALTY, message=cause.message)
+    break_even = found.report.break_even_acceptance if found.report is not None else None
+    if found.verdict == Verdict.HURTS and break_even is not None and value < float(break_even):
+        message = f"accepted / drafted {value:.3f} is below break-even {break_even}"
+        return Finding(type=kind, status=False, reason=Reason.BELOW_BREAK_EVEN, message=message)
     spread = in_words(now.memory.evidence) if now.memory.evidence is not None else ""
     # Spreads are those of the written evidence, so that their coming and going is no news by itself.
     message = "; ".join(part for part in (f"accepted / drafted {value:.3f}", spread) if part)
-    return Finding(type=ConditionType.ACCEPTANCE_HEALTHY, status=True, reason=Reason.HEALTHY, message=message)
+    return Finding(type=kind, status=True, reason=Reason.HEALTHY, message=message)
 
 
 def _diagnosis(now: Situation) -> Finding | None:

@@ -1,10 +1,11 @@
-"""Tail latency of two arms: the ratio of a quantile, with bounds from resampling batches.
+"""Latency of two arms: the ratio of a quantile, with bounds from resampling batches.
 
 Batches are resampled and not requests, because requests of one minute share its load. A quantile is only read where its
 bucket is narrow: vLLM's default buckets cannot see the effect (22 ms and 14 ms read 19.4 and 19.3), so without fine
 buckets the clause is skipped and says so.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from breakeven.domain.observation import Batch, Buckets, Totals
+from breakeven.domain.statistics import ONE_SIDED, quantile
 
 RESAMPLES = 400
 SEED = 20260105
@@ -20,6 +22,8 @@ RESOLUTION = 0.30
 """Widest bucket, as a share of the value read from it."""
 FEWEST = 1000
 """Finished requests an arm needs: with fewer, the null spread of the P99 ratio is above 5 %."""
+FEWEST_MEDIAN = 200
+"""The same for a median."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,11 +35,29 @@ class TailRatio:
     lower: float
     """5 % of the resamples lie below."""
     upper: float
+    error: float = 0.0
+    """Standard deviation of the resampled logarithms."""
+    freedom: int = 1
+    """One less than the batches of the arm with fewer of them."""
 
     @property
     def value(self) -> float:
         """The ratio itself."""
         return self.on / self.off
+
+    @property
+    def surely_longer(self) -> bool:
+        """Whether it is above 1 at the bound that verdicts use (one-sided p = 0.001)."""
+        return math.log(self.value) > quantile(self.freedom, ONE_SIDED) * self.error
+
+    @property
+    def surely_shorter(self) -> bool:
+        """The same below 1."""
+        return -math.log(self.value) > quantile(self.freedom, ONE_SIDED) * self.error
+
+    def in_words(self) -> str:
+        """The ratio with its bounds."""
+        return f"x{self.value:.2f} [{self.lower:.2f}, {self.upper:.2f}]"
 
 
 def tpot_buckets(totals: Totals) -> Buckets:
@@ -52,27 +74,55 @@ def tail_ratio(
     off: Sequence[Batch], on: Sequence[Batch], q: float, buckets: Callable[[Totals], Buckets]
 ) -> TailRatio | str:
     """The ratio of a quantile, or why it cannot be told, in words."""
+    read = _read(off, on, q, buckets)
+    if isinstance(read, str):
+        return read
+    bounds, a, b, theirs, ours = read
+    rng = np.random.default_rng(SEED)
+    ratios = _resampled(rng, bounds, b, q) / _resampled(rng, bounds, a, q)
+    known = ratios[np.isfinite(ratios)]
+    if known.size < RESAMPLES / 2:
+        return _TOO_WIDE
+    lower, upper = np.quantile(known, [0.05, 0.95])
+    return TailRatio(
+        off=theirs,
+        on=ours,
+        lower=float(lower),
+        upper=float(upper),
+        error=float(np.std(np.log(known))),
+        freedom=max(1, min(len(a), len(b)) - 1),
+    )
+
+
+def plain_ratio(
+    off: Sequence[Batch], on: Sequence[Batch], q: float, buckets: Callable[[Totals], Buckets]
+) -> float | None:
+    """The same without its bounds, which cost most of the work; None when it cannot be told."""
+    read = _read(off, on, q, buckets)
+    return None if isinstance(read, str) else read[4] / read[3]
+
+
+_TOO_WIDE = "the quantile lies in a bucket too wide to read it"
+_Counts = NDArray[np.float64]
+
+
+def _read(
+    off: Sequence[Batch], on: Sequence[Batch], q: float, buckets: Callable[[Totals], Buckets]
+) -> tuple[_Counts, _Counts, _Counts, float, float] | str:
+    """Bounds, the counts of both arms by batch, and their quantiles; or why there are none, in words."""
     a, b = _matrix(off, buckets), _matrix(on, buckets)
     if a is None or b is None:
         return "there is no histogram in one of the arms"
     if a[0] != b[0]:
         return "the arms have different buckets"
     bounds = np.array(a[0])
-    if min(a[1].sum(), b[1].sum()) < FEWEST:
-        return f"fewer than {FEWEST} requests in one of the arms"
-    theirs, ours = (
-        _quantiles(bounds, a[1].sum(axis=0)[None, :], q)[0],
-        _quantiles(bounds, b[1].sum(axis=0)[None, :], q)[0],
-    )
+    fewest = FEWEST if q > 0.5 else FEWEST_MEDIAN
+    if min(a[1].sum(), b[1].sum()) < fewest:
+        return f"fewer than {fewest} requests in one of the arms"
+    theirs, ours = (float(_quantiles(bounds, each.sum(axis=0)[None, :], q)[0]) for each in (a[1], b[1]))
     if not (np.isfinite(theirs) and np.isfinite(ours)) or theirs <= 0 or ours <= 0:
-        return "the quantile lies in a bucket too wide to read it"
-    rng = np.random.default_rng(SEED)
-    ratios = _resampled(rng, bounds, b[1], q) / _resampled(rng, bounds, a[1], q)
-    known = ratios[np.isfinite(ratios)]
-    if known.size < RESAMPLES / 2:
-        return "the quantile lies in a bucket too wide to read it"
-    lower, upper = np.quantile(known, [0.05, 0.95])
-    return TailRatio(off=float(theirs), on=float(ours), lower=float(lower), upper=float(upper))
+        return _TOO_WIDE
+    return bounds, a[1], b[1], theirs, ours
 
 
 def _matrix(

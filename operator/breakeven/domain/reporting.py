@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from breakeven.api.status import EvidenceStatus, Memory
-from breakeven.domain import acceptance
+from breakeven.domain import acceptance, tails
 from breakeven.domain.evidence import Judgement
 from breakeven.domain.situation import Situation
 
@@ -50,7 +50,7 @@ def renewed(
 
 
 def in_full(now: Situation, found: Judgement) -> Callable[[EvidenceStatus], EvidenceStatus]:
-    """Adds to a report what is worked out for a reader only: spreads over pods and windows."""
+    """Adds to a report what is worked out for a reader only: spreads over pods and windows, and latencies."""
 
     def completed(report: EvidenceStatus) -> EvidenceStatus:
         on = now.memory.canary if now.on_trial else now.stable
@@ -65,6 +65,7 @@ def in_full(now: Situation, found: Judgement) -> Callable[[EvidenceStatus], Evid
                 length=now.evidence.window.total_seconds(),
                 windows=found.windows,
             ),
+            "latency": tails.side_by_side(now, found),
         }
         return report.model_copy(update=changes)
 

@@ -11,7 +11,7 @@ from breakeven.api.status import Memory, State
 from breakeven.api.variant import Variant
 from breakeven.domain.decide import decide
 from breakeven.domain.decision import Decision, Declared
-from breakeven.domain.observation import Arm, Batch, Fleet, Gauges, Observation, Outage, Share, Smoke, Totals
+from breakeven.domain.observation import Arm, Batch, Buckets, Fleet, Gauges, Observation, Outage, Share, Smoke, Totals
 
 START = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 
@@ -30,6 +30,10 @@ class World:
     """Accepted tokens per draft."""
     pods: Callable[[Variant, int], float] = lambda variant, pod: 1.0
     """Accepted tokens of one pod, as a multiple of those of its arm."""
+    waiting: Callable[[Variant], float] = lambda variant: 0.0
+    """Waiting requests per replica."""
+    latencies: Callable[[Variant], dict[float, float]] = lambda variant: {}
+    """Share of the requests with so many seconds per output token. Empty: no histogram."""
     survival: tuple[float, ...] = ()
     """Share of drafts that accepted position i + 1, of as many as are drafted. Empty: not reported."""
     requests_per_second: float = 4.0
@@ -138,6 +142,7 @@ class World:
             drafted=drafts * k if k else None,
             accepted=drafts * (per_step - 1) if k else None,
             accepted_at=tuple(drafts * share for share in self.survival[:k]),
+            tpot_buckets=histogram({at: share * requests for at, share in self.latencies(variant).items()}),
         )
         shares = tuple(
             Share(
@@ -154,10 +159,16 @@ class World:
             start=begin.timestamp(),
             end=end.timestamp(),
             totals=totals,
-            gauges=Gauges(running=self.running, waiting=0),
+            gauges=Gauges(running=self.running, waiting=self.waiting(variant)),
             replicas=count,
             shares=shares if count > 1 else (),
         )
+
+
+def histogram(counts: dict[float, float]) -> Buckets:
+    """So many observations at each value, in buckets as fine as the operator gives its engines; empty for none."""
+    bounds = [0.002 * 1.18**i for i in range(28)] + [float("inf")]
+    return tuple((bound, sum(n for at, n in counts.items() if at <= bound)) for bound in bounds) if counts else ()
 
 
 def spec_of(**changes: object) -> SpeculativeDeploymentSpec:

@@ -121,7 +121,7 @@ def test_a_quantized_pair_is_compared_with_the_recorded_one_only() -> None:
 
 
 def decaying(shape: list[float]) -> Judgement:
-    parts = [batches(acceptance=a, count=30) for a in shape]
+    parts = [batches(acceptance=a, count=90 // len(shape)) for a in shape]
     flat = [batch for part in parts for batch in part]
     ours = tuple(
         replace(batch, start=START.timestamp() + 60 * i, end=START.timestamp() + 60 * i + 60)
@@ -132,7 +132,12 @@ def decaying(shape: list[float]) -> Judgement:
 
 @pytest.mark.parametrize(
     ("shape", "expected"),
-    [([0.45, 0.36, 0.27], "DegradedUntilRestart"), ([0.45, 0.27, 0.27], "TemperatureShift")],
+    [
+        ([0.45, 0.36, 0.27], "DegradedUntilRestart"),
+        ([0.45, 0.42, 0.39, 0.36, 0.33, 0.30], "DegradedUntilRestart"),
+        ([0.45, 0.27, 0.27], "TemperatureShift"),
+        ([0.45, 0.45, 0.45, 0.27, 0.27, 0.27], "TemperatureShift"),  # the mean of the middle third lies between
+    ],
 )
 def test_a_decay_with_uptime_is_told_from_a_step(shape: list[float], expected: str) -> None:
     now, found = moment(), decaying(shape)
@@ -201,3 +206,29 @@ def test_the_cause_stands_in_the_decision_and_stays_while_speculation_is_off(wor
     assert "R rose" in w.memory.decisions[0].message
     w.step()
     assert w.memory.diagnosis.reason == "StepTimeRose"
+
+
+@pytest.mark.parametrize(
+    ("acceptance", "verdict", "expected"),
+    [
+        (0.16, Verdict.HURTS, "BelowBreakEven"),
+        (0.16, Verdict.MARGINAL, "Healthy"),
+        (0.20, Verdict.HURTS, "Healthy"),
+    ],
+)
+def test_acceptance_below_break_even_is_unhealthy_when_the_verdict_says_so(
+    acceptance: float, verdict: Verdict, expected: str
+) -> None:
+    report = EvidenceStatus(break_even_acceptance=Decimal("0.18"))
+    found = replace(judged(batches(acceptance=acceptance)), verdict=verdict, report=report)
+    said = next(f for f in findings(moment(), found) if f.type == "AcceptanceHealthy")
+    assert (said.reason, said.status) == (expected, expected == "Healthy")
+
+
+def test_acceptance_is_unhealthy_with_a_quantization_penalty_and_unknown_before_anything_was_judged() -> None:
+    penalty = DiagnosisStatus(reason="QuantizationPenalty", message="as found", since=START)
+    said = next(f for f in findings(moment(diagnosis=penalty), judged(batches())) if f.type == "AcceptanceHealthy")
+    assert (said.status, said.reason, said.message) == (False, "QuantizationPenalty", "as found")
+    said = next(f for f in findings(moment(), Judgement()) if f.type == "AcceptanceHealthy")
+    assert (said.status, said.reason) == (None, "NoData")
+    assert not [f for f in findings(moment(evidence=REFERENCE), Judgement()) if f.type == "AcceptanceHealthy"]

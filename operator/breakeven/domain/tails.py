@@ -1,0 +1,91 @@
+"""Medians and tails of both arms, side by side, over as many recent windows as histograms were asked for.
+
+A control of one replica has too few requests for a P99 in one window, so up to six are taken together. Histograms are
+not read for every arm at every moment (docs/metrics.md): where there is none in the newest batch, nothing is told.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from breakeven.api.status import LatencyStatus, QuantileStatus
+from breakeven.domain.evidence import Judgement
+from breakeven.domain.figures import rounded
+from breakeven.domain.latency import TailRatio, plain_ratio, tail_ratio, tpot_buckets, ttft_buckets
+from breakeven.domain.observation import Batch, Buckets, Totals
+from breakeven.domain.situation import Situation
+from breakeven.domain.windows import LEVELS, Span
+
+RECENT = LEVELS[2]
+"""Windows that are taken together, at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quantile:
+    """Which quantile of which histogram."""
+
+    q: float
+    buckets: Callable[[Totals], Buckets]
+
+
+TPOT = (Quantile(0.50, tpot_buckets), Quantile(0.99, tpot_buckets))
+TTFT = (Quantile(0.50, ttft_buckets), Quantile(0.95, ttft_buckets))
+
+
+def ratio(now: Situation, found: Judgement, wanted: Quantile) -> TailRatio | str:
+    """The ratio of one quantile, or why it cannot be told, in words."""
+    if not _histograms(found, wanted):
+        return "there is no histogram in one of the arms"
+    off, on = recent(now, found)
+    return tail_ratio(off, on, wanted.q, wanted.buckets)
+
+
+def might_be_torn(now: Situation, found: Judgement, pair: tuple[Quantile, Quantile], limit: float) -> bool:
+    """Whether the first quantile is lower and the second one higher than the limit, by the figures without bounds."""
+    if not told(found, pair):
+        return False
+    off, on = recent(now, found)
+    tail = plain_ratio(off, on, pair[1].q, pair[1].buckets)
+    if tail is None or tail <= limit:
+        return False
+    middle = plain_ratio(off, on, pair[0].q, pair[0].buckets)
+    return middle is not None and middle < 1
+
+
+def told(found: Judgement, pair: tuple[Quantile, Quantile]) -> bool:
+    """Whether both arms have these histograms at present."""
+    return all(_histograms(found, each) for each in pair)
+
+
+def _histograms(found: Judgement, wanted: Quantile) -> bool:
+    newest = [batches[-1] for batches in (found.off_batches, found.on_batches) if batches]
+    return len(newest) == 2 and all(wanted.buckets(batch.totals) for batch in newest)
+
+
+def recent(now: Situation, found: Judgement) -> tuple[Sequence[Batch], Sequence[Batch]]:
+    """Batches of the control and of what speculates: the judged ones, or those of up to six windows if that is more."""
+    windows = min(found.windows, RECENT)
+    off, on = now.arm(now.stable.baseline), now.arm(now.stable)
+    if now.on_trial or found.span is None or windows <= found.span.level or off is None or on is None:
+        return found.off_batches, found.on_batches
+    span = Span(found.span.end - windows * now.evidence.window.total_seconds(), found.span.end, windows)
+    return span.of(off.batches), span.of(on.batches)
+
+
+def side_by_side(now: Situation, found: Judgement) -> LatencyStatus | None:
+    """All quantiles that can be told, for the status; None when there are none."""
+    if not found.live_control:
+        return None
+    told = [_status(ratio(now, found, each)) for each in (*TPOT, *TTFT)]
+    if not any(told):
+        return None
+    return LatencyStatus(tpot_p50=told[0], tpot_p99=told[1], ttft_p50=told[2], ttft_p95=told[3])
+
+
+def _status(found: TailRatio | str) -> QuantileStatus | None:
+    if isinstance(found, str):
+        return None
+    figures = [rounded(each) for each in (found.off * 1000, found.on * 1000, found.value, found.lower, found.upper)]
+    known = [each for each in figures if each is not None]
+    if len(known) < len(figures):
+        return None
+    return QuantileStatus(off_ms=known[0], on_ms=known[1], ratio=known[2], lower=known[3], upper=known[4])
