@@ -17,6 +17,8 @@ class LazyBatch(Batch):
     """A batch that knows where it lies, and is made when somebody looks at what is in it."""
 
     __slots__ = ("_make", "_whole")
+    _make: Callable[[], Batch]
+    _whole: Batch | None
 
     def __init__(self, start: float, end: float, make: Callable[[], Batch]) -> None:
         put = object.__setattr__
@@ -26,7 +28,7 @@ class LazyBatch(Batch):
         put(self, "_whole", None)
 
     def _made(self) -> Batch:
-        whole: Batch | None = self._whole
+        whole = self._whole
         if whole is None:
             whole = self._make()
             object.__setattr__(self, "_whole", whole)
