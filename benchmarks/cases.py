@@ -1,11 +1,10 @@
-"""Score predicted speed-ups on published rows: `python benchmarks/cases.py --cases FILE [-o json] [--cross-validate]`.
+"""Score predicted speed-ups on published rows: `python benchmarks/cases.py --cases FILE [-o json]`.
 
 The same as `breakeven score`, with leave-one-source-out cross-validation of the few constants that were fitted on
 published rows. Everything else in the model was fitted on step times of one H200, none of which is among the rows.
 """
 
 import argparse
-import csv
 import json
 import math
 import sys
@@ -19,12 +18,12 @@ from scipy.optimize import least_squares
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "operator"))
 
-from breakeven.cli.score import document, print_score
+from breakeven.cli.score import document, print_score, read_file
 from breakeven.domain.planning.calibration import SGLANG_OLD, V0_DRAFT_MODEL, V0_HEAD
 from breakeven.domain.planning.scoring.assumptions import family
 from breakeven.domain.planning.scoring.generation import Generation, generation_of
 from breakeven.domain.planning.scoring.predict import Guess, predict
-from breakeven.domain.planning.scoring.row import Case, read_case
+from breakeven.domain.planning.scoring.row import Case, CasesError
 from breakeven.domain.planning.scoring.score import Score, group, score
 from breakeven.domain.planning.steptime import Host
 
@@ -94,41 +93,43 @@ def cross_validated(cases: Sequence[Case]) -> Score:
             constants[key] = refit(others)
         return predict(case, hosts=with_host(case, constants[key]))
 
-    return score(cases, predictor=predictor, fitted=frozenset())
+    return score(cases, predictor=predictor, hold_fitted=False)
 
 
 def main(arguments: Sequence[str] | None = None, echo: Callable[[str], None] = print) -> int:
-    """Print the score. Returns 0, or 2 when the file cannot be read."""
+    """Print the score. Returns 0, 1 when no row could be scored, or 2 when the file is no table of cases."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cases", type=Path, default=PACKAGED, help="CSV of measured rows")
     parser.add_argument("-o", "--output", choices=("table", "json"), default="table")
-    parser.add_argument("--cross-validate", action="store_true", help="also leave one source out")
+    parser.add_argument("--no-cross-validate", action="store_true", help="do not also leave one source out")
     parser.add_argument("--rows", action="store_true", help="also print every row")
     options = parser.parse_args(arguments)
     try:
-        with options.cases.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-            cases = [read_case(row) for row in csv.DictReader(file)]
-    except (OSError, csv.Error) as error:
-        print(f"error: --cases: cannot read {options.cases}: {error}", file=sys.stderr)
+        cases, notes = read_file(options.cases)
+    except CasesError as error:
+        print(f"error: --cases: {options.cases}: {error}", file=sys.stderr)
         return 2
+    for note in notes:
+        print(f"note: {note}", file=sys.stderr)
     made = score(cases)
-    held = cross_validated(cases) if options.cross_validate else None
+    held = None if options.no_cross_validate else cross_validated(cases)
     if options.output == "json":
         found = document(made, rows=options.rows)
         if held is not None:
             found["leaveOneSourceOut"] = document(held, rows=False)
         echo(json.dumps(found, indent=2, ensure_ascii=False))
-        return 0
+        return 0 if made.rows else 1
     print_score(made, rows=options.rows)
     if held is not None:
         fitted = group("of these, rows that use a fitted constant", [r for r in held.rows if fitted_host(r.case)])
         echo("\nleave one source out: every row predicted with constants fitted without its source")
-        for total in (held.groups[0], fitted):
-            echo(
-                f"{total.name}: speed-ups {total.ours.faster_right}/{total.faster}, slow-downs "
-                f"{total.ours.slower_right}/{total.slower}, error of S {total.mean_error or 0.0:.0%}"
-            )
-    return 0
+        sources = [total for total in held.groups if total.name.startswith("source: ")]
+        for total in (held.groups[0], fitted, *sources):
+            error = "unknown" if total.mean_error is None else f"{total.mean_error:.0%}"
+            ours = total.ours
+            signs = f"speed-ups {ours.faster_right}/{total.faster}, slow-downs {ours.slower_right}/{total.slower}"
+            echo(f"{total.name}: {total.rows} rows, {total.ties} ties, {signs}, error of S {error}")
+    return 0 if made.rows else 1
 
 
 if __name__ == "__main__":

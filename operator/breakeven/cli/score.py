@@ -1,5 +1,6 @@
 """`breakeven score`: the step-time model against published measurements."""
 
+from collections import Counter
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from breakeven.domain.planning.scoring.row import Case
     from breakeven.domain.planning.scoring.score import Group, Score
 
 
@@ -18,42 +20,66 @@ class ScoreOutput(StrEnum):
 
 
 def score(
-    cases: Annotated[Path, typer.Option("--cases", help="CSV with the columns of the packaged benchmark cases.")],
+    cases: Annotated[
+        Path,
+        typer.Option(
+            "--cases", help="CSV with the columns of benchmarks/data/benchmark-cases.csv; - is standard input."
+        ),
+    ],
     output: Annotated[ScoreOutput, typer.Option("--output", "-o", help="table or json.")] = ScoreOutput.TABLE,
     rows: Annotated[bool, typer.Option("--rows", help="Also print the prediction of every row.")] = False,
 ) -> None:
     """Score the predicted speed-ups against measured rows, beside the fixed 0.5 rule and "always on".
 
-    Rows that constants were fitted on are left out and counted.
+    Rows that constants were fitted on are left out; every row that is left out is counted and named with the reason.
+    Exit code 2: the file is no table of cases; 1: no row in it could be scored.
 
     Example: `breakeven score --cases benchmarks/data/benchmark-cases.csv`
     """
-    import csv
-    import io
     import json
 
-    from breakeven.domain.planning.scoring.row import read_case
+    from breakeven.domain.planning.scoring.row import CasesError
     from breakeven.domain.planning.scoring.score import score as make_score
 
     try:
-        text = cases.read_text(encoding="utf-8-sig", errors="replace")
-        read = [read_case(row) for row in csv.DictReader(io.StringIO(text, newline=""))]
-    except (OSError, csv.Error) as error:
-        typer.echo(f"error: --cases: cannot read {cases}: {error}", err=True)
+        read, notes = read_file(cases)
+    except CasesError as error:
+        typer.echo(f"error: --cases: {cases}: {error}", err=True)
         raise typer.Exit(2) from None
+    for note in notes:
+        typer.echo(f"note: {note}", err=True)
     made = make_score(read)
     if output is ScoreOutput.JSON:
         typer.echo(json.dumps(document(made, rows=rows), indent=2, ensure_ascii=False))
-        return
-    print_score(made, rows=rows)
+    else:
+        print_score(made, rows=rows)
+    if not made.rows:
+        raise typer.Exit(1)
+
+
+def read_file(path: Path) -> "tuple[tuple[Case, ...], tuple[str, ...]]":
+    """The rows of a cases file, or of standard input for `-`, and what to say about its columns. Raises CasesError."""
+    import sys
+
+    from breakeven.domain.planning.scoring.row import CasesError, absent_columns, read_cases
+
+    try:
+        data = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
+    except OSError as error:
+        raise CasesError(f"cannot be read: {error.strerror or error}") from None
+    text = data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig", errors="replace")
+    cases, absent = read_cases(text), absent_columns(text)
+    return cases, (f"columns that are not there count as empty: {', '.join(absent)}",) if absent else ()
 
 
 def document(made: "Score", *, rows: bool) -> dict[str, object]:
     """A score as plain data."""
     found: dict[str, object] = {
         "tieWithin": 0.03,
-        "leftOut": {"fitted": made.fitted, "comparesTwoLengths": made.relative, "noSpeedup": made.unmeasured},
-        "notPredicted": list(made.unknown),
+        "rowsRead": made.read,
+        "rowsScored": len(made.rows),
+        "leftOut": {reason.value: len(ids) for reason, ids in made.left_out.items()},
+        "leftOutIds": {reason.value: list(ids) for reason, ids in made.left_out.items()},
         "groups": [group.document() for group in made.groups],
     }
     if rows:
@@ -79,16 +105,33 @@ def print_score(made: "Score", *, rows: bool) -> None:
     typer.echo(f"{'rows':58} {'n':>4} {'ties':>4}  {'model':>15} {'0.5 rule':>15} {'always on':>15}  error of S")
     for group in made.groups:
         typer.echo(_line(group))
-    typer.echo(
-        f"\nleft out: {made.fitted} rows that constants were fitted on, {made.relative} that compare two lengths, "
-        f"{made.unmeasured} without a speed-up; not predicted (size of the target unknown): {len(made.unknown)}"
-    )
+    typer.echo(f"\n{made.read} rows read, {len(made.rows)} scored; left out:")
+    for reason, ids in made.left_out.items():
+        typer.echo(f"  {len(ids):4d} {_WORDS[reason.value]}{f': {_named(ids)}' if ids else ''}")
+    assumed = Counter(name for row in made.rows for name in row.guess.assumed)
+    if assumed:
+        said = ", ".join(f"{name} in {count}" for name, count in sorted(assumed.items()))
+        typer.echo(f"assumed, because the row does not say: {said} of {len(made.rows)}")
     missed = made.groups[0].missed
     typer.echo(f"slow-downs missed: {', '.join(missed) if missed else 'none'}")
     if rows:
         for row in made.rows:
-            assumed = f"  assumed: {', '.join(row.guess.assumed)}" if row.guess.assumed else ""
-            typer.echo(f"{row.case.id:8} measured {row.measured:5.2f}  predicted {row.guess.speedup:5.2f}{assumed}")
+            basis = f"  assumed: {', '.join(row.guess.assumed)}" if row.guess.assumed else ""
+            typer.echo(f"{row.case.id:8} measured {row.measured:5.2f}  predicted {row.guess.speedup:5.2f}{basis}")
+
+
+_WORDS = {
+    "fitted": "that constants were fitted on",
+    "comparesTwoLengths": "that compare two draft lengths",
+    "noSpeedup": "without a speed-up that can be read",
+    "sizeOfTargetUnknown": "whose target has no known size",
+}
+_NAMED = 20
+
+
+def _named(ids: "tuple[str, ...]") -> str:
+    more = len(ids) - _NAMED
+    return ", ".join(ids[:_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _line(group: "Group") -> str:

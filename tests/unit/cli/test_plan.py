@@ -157,3 +157,21 @@ def test_one_of_several_resources_is_planned_by_name(spd: Path) -> None:
 
     assert "note: planning" in first.stderr and first.stdout.startswith("variant: ")
     assert named.exit_code == 2 and "--name" in named.stderr
+
+
+def test_a_file_without_the_columns_is_a_usage_error_that_names_them(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("name,speed\na,1.2\n", encoding="utf-8")
+    found = CliRunner().invoke(app, ["score", "--cases", str(path), "-o", "json"])
+
+    assert (found.exit_code, found.stdout) == (2, "")
+    assert "no column target, method, measured_speedup" in found.stderr
+
+
+def test_a_file_without_a_row_that_can_be_scored_says_so_and_fails(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("id,target,method,measured_speedup\na,secret,ngram,1.2\n", encoding="utf-8")
+    found = CliRunner().invoke(app, ["score", "--cases", str(path), "-o", "json"])
+
+    assert found.exit_code == 1 and "count as empty: source" in found.stderr
+    assert json.loads(found.stdout)["leftOutIds"]["sizeOfTargetUnknown"] == ["a"]

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from breakeven.domain.planning.calibration import FITTED_ROWS
 from breakeven.domain.planning.scoring.machine import rig_of
 from breakeven.domain.planning.scoring.predict import predict
-from breakeven.domain.planning.scoring.row import COLUMNS, Case, read_case
-from breakeven.domain.planning.scoring.score import score
+from breakeven.domain.planning.scoring.row import COLUMNS, Case, CasesError, read_case, read_cases, speedup_of
+from breakeven.domain.planning.scoring.score import Reason, score
 
 
 def case(**cells: str) -> Case:
@@ -38,8 +38,17 @@ def case(**cells: str) -> Case:
 
 
 def test_rows_that_constants_were_fitted_on_are_left_out_and_counted() -> None:
-    made = score([case(), *(case(id=name) for name in FITTED_ROWS)])
-    assert made.fitted == len(FITTED_ROWS) and made.groups[0].rows == 1
+    fitted = [
+        case(id="any", source=source, method=method, k=str(k), load_value=f"{load:g}", measured_speedup=str(speedup))
+        for source, method, k, load, speedup in FITTED_ROWS.values()
+    ]
+    made = score([case(), *fitted])
+    assert len(made.left_out[Reason.FITTED]) == len(FITTED_ROWS) and made.groups[0].rows == 1
+
+
+def test_a_row_that_only_has_the_id_of_a_fitted_one_is_scored() -> None:
+    assert len(score([case(id=name) for name in FITTED_ROWS]).rows) == len(FITTED_ROWS)
+    assert score([case(id="b207", source="")]).left_out[Reason.FITTED] == ("b207",)
 
 
 def test_ties_count_but_decide_nothing() -> None:
@@ -50,12 +59,13 @@ def test_ties_count_but_decide_nothing() -> None:
 
 def test_rows_that_compare_two_lengths_or_hold_no_figure_are_left_out() -> None:
     made = score([case(metric="tok/s vs MTP k=1 (NOT vs no speculation)"), case(measured_speedup="")])
-    assert (made.relative, made.unmeasured, made.groups[0].rows) == (1, 1, 0)
+    assert (made.left_out[Reason.RELATIVE], made.left_out[Reason.UNMEASURED]) == (("x1",), ("x1",))
+    assert made.read == 2 and made.groups[0].rows == 0
 
 
 def test_a_target_of_unknown_size_is_not_predicted() -> None:
     made = score([case(target="secret", target_params_b="")])
-    assert made.unknown == ("x1",)
+    assert made.left_out[Reason.UNKNOWN] == ("x1",)
 
 
 @pytest.mark.parametrize(
@@ -115,5 +125,73 @@ values = cells | st.sampled_from(["", "0", "-1", "1e300", "nan", "high", "low", 
 @given(row=st.dictionaries(st.sampled_from(COLUMNS), values))
 def test_no_row_makes_scoring_fail(row: dict[str, object]) -> None:
     made = score([read_case(row)])
-    assert made.fitted + made.relative + made.unmeasured + len(made.unknown) + made.groups[0].rows == 1
+    assert made.read == 1
     assert all(row.guess.speedup >= 0 for row in made.rows)
+
+
+@pytest.mark.parametrize(
+    ("cell", "speedup"),
+    [
+        ("1.25", 1.25),
+        ("1.25x", 1.25),
+        ("~1.3×", 1.3),
+        (".85", 0.85),
+        ("1,25", 1.25),
+        ("1.2-1.4", 1.3),
+        ("1.2x to 1.4x", 1.3),
+        ("125%", 1.25),
+        ("+25 %", 1.25),
+        ("-16%", 0.84),
+        ("−16%", 0.84),
+        ("25%", None),
+        ("", None),
+        ("n/a", None),
+        ("-0.2", None),
+        ("inf", None),
+        ("-100%", None),
+    ],
+)
+def test_a_speed_up_is_read_as_people_write_it_or_not_at_all(cell: str, speedup: float | None) -> None:
+    assert speedup_of(cell) == (None if speedup is None else pytest.approx(speedup))
+
+
+def test_shares_and_sizes_are_read_with_their_units() -> None:
+    found = case(accepted_per_drafted="47%", mean_accept_len="", k="", target_params_b="500M", load_value="2,000")
+
+    assert (found.ratio, found.target_params, found.load) == (0.47, 0.5e9, 2000.0)
+    guess = predict(found)
+    assert guess is not None and "acceptance" not in guess.assumed
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "no column target, method, measured_speedup"),
+        ("a,b\n1,2\n", "no column target, method, measured_speedup"),
+        ("target,method\nx,y\n", "no column measured_speedup"),
+        ("target,method,measured_speedup\n", "holds no rows"),
+        ("target,method,measured_speedup\n,,\n\n", "holds no rows"),
+        (f'target,method,measured_speedup\n"{"x" * 200_000}",a,1\n', "is not CSV"),
+    ],
+)
+def test_a_file_that_is_no_table_of_cases_is_refused_by_what_is_missing(text: str, says: str) -> None:
+    with pytest.raises(CasesError, match=says):
+        read_cases(text)
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
+def test_byte_order_mark_line_ends_case_and_further_columns_do_not_matter(newline: str) -> None:
+    lines = [
+        " Target ,Method,mine,measured_speedup",
+        "Llama-3.1-8B,eagle3,zzz,1.7,too,many",
+        "secret,eagle3,,1.2",
+        "Llama-3.1-8B,ngram",
+    ]
+    made = score(read_cases("\ufeff" + newline.join(lines)))
+
+    assert (made.read, len(made.rows)) == (3, 1)
+    assert made.rows[0].case.id == "line 2"
+    assert {reason: ids for reason, ids in made.left_out.items() if ids} == {
+        Reason.UNKNOWN: ("line 3",),
+        Reason.UNMEASURED: ("line 4",),
+    }

@@ -99,6 +99,8 @@ def tokens_of(case: Case, *, copy: bool, old_engine: bool) -> float:
     if case.tokens is not None:
         return case.tokens
     k = length_of(case)
+    if case.ratio is not None:
+        return 1.0 + k * case.ratio
     kind = family(case.method)
     if case.method.endswith("-tree"):
         return relation.expected_tokens(_TREE_ALPHA.get(kind, 0.65), passes_of(case.method, k))

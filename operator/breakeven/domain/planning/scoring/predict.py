@@ -116,7 +116,7 @@ def _draft(case: Case, target: Load) -> Load | None:
 
 def _assumed(case: Case, hardware: bool) -> tuple[str, ...]:
     missing = {
-        "acceptance": case.tokens is None,
+        "acceptance": case.tokens is None and case.ratio is None,
         "length": case.k is None,
         "load": case.load is None,
         "hardware": hardware,

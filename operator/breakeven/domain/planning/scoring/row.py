@@ -1,5 +1,7 @@
-"""One published measurement, read leniently: what a cell does not say is `None`, never an error."""
+"""Published measurements, read leniently: what a cell does not say is `None`, never an error."""
 
+import csv
+import io
 import math
 import re
 from collections.abc import Mapping
@@ -32,9 +34,19 @@ COLUMNS = (
     "verdict",
     "notes",
 )
-"""Columns of a cases file; missing ones count as empty."""
+"""Columns of a cases file; missing ones count as empty, further ones are passed over."""
 
-_NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
+NEEDED = ("target", "method", "measured_speedup")
+"""Columns without which no row says anything."""
+
+_NUMBER = re.compile(r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?")
+_THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
+_DECIMAL_COMMA = re.compile(r"(?<=\d),(?=\d)")
+_SPAN = re.compile(r"^[~≈]?\s*(\d+(?:\.\d+)?)\s*[x×]?\s*(?:-|–|—|to|\.\.)\s*(\d+(?:\.\d+)?)\s*[x×]?\s*$", re.IGNORECASE)
+
+
+class CasesError(ValueError):
+    """A file that is no table of cases; the text names what is missing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,11 +77,15 @@ class Case:
     measured: float | None
     relative: bool
     """Whether the speed-up is over another draft length, not over no speculation."""
+    ratio: float | None = None
+    """Accepted / drafted, as given."""
 
 
 def number(text: object) -> float | None:
-    """The first finite number in a cell; None when there is none."""
-    found = _NUMBER.search(str(text)) if text is not None else None
+    """The first finite number in a cell; None when there is none. `1,25` is a quarter more than one, `2,000` two
+    thousand."""
+    plain = "" if text is None else _DECIMAL_COMMA.sub(".", _THOUSANDS.sub("", str(text)))
+    found = _NUMBER.search(plain)
     if found is None:
         return None
     value = float(found.group())
@@ -81,8 +97,35 @@ def _positive(text: object) -> float | None:
     return value if value is not None and 1e-6 < value < 1e6 else None
 
 
-def _billions(text: object) -> float | None:
+def speedup_of(cell: str) -> float | None:
+    """A speed-up: `1.25`, `1.25x`, the middle of `1.2-1.3`, `125%`, `+25%`, `-16%`; None when it cannot be told.
+
+    A percentage with a sign is a change. One without is the ratio itself, unless it is below 50, which may be either.
+    """
+    text = _DECIMAL_COMMA.sub(".", cell.strip().replace("−", "-"))
+    span = _SPAN.match(text)
+    if span is not None:
+        return _positive((float(span.group(1)) + float(span.group(2))) / 2.0)
+    value = number(text)
+    if value is None or "%" not in text:
+        return _positive(value)
+    if text[0] in "+-":
+        return _positive(1.0 + value / 100.0)
+    return value / 100.0 if 50.0 <= value < 1e6 else None
+
+
+def _share(cell: str) -> float | None:
+    value = number(cell)
+    if value is None:
+        return None
+    value = value / 100.0 if "%" in cell else value
+    return value if 0.0 <= value <= 1.0 else None
+
+
+def _billions(text: str) -> float | None:
     value = _positive(text)
+    if value is not None and re.search(r"\d\s*m\b", text.lower()):
+        value /= 1e3
     return None if value is None or not 0.001 <= value <= 100_000 else value * 1e9
 
 
@@ -112,16 +155,44 @@ def read_case(row: Mapping[str | None, object]) -> Case:
         load_kind=cells["load_kind"].lower(),
         load=_positive(cells["load_value"]),
         load_word=cells["load_value"].lower(),
-        tokens=_tokens(_positive(cells["mean_accept_len"]), number(cells["accepted_per_drafted"]), k),
+        tokens=_tokens(_positive(cells["mean_accept_len"]), _share(cells["accepted_per_drafted"]), k),
         metric=metric,
-        measured=_positive(cells["measured_speedup"]),
+        measured=speedup_of(cells["measured_speedup"]),
         relative="not vs no speculation" in metric,
+        ratio=_share(cells["accepted_per_drafted"]),
     )
 
 
+def read_cases(text: str) -> tuple[Case, ...]:
+    """Read a cases file. Blank lines are passed over; a row without an id is named by its line.
+
+    Raises CasesError when a needed column is missing, or when there is no row.
+    """
+    try:
+        reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff"), newline=""))
+        header = [(name or "").strip().lower() for name in reader.fieldnames or ()]
+        reader.fieldnames = header
+        missing = [name for name in NEEDED if name not in header]
+        if missing:
+            raise CasesError(f"no column {', '.join(missing)}; the columns are {', '.join(COLUMNS)}")
+        rows = [(reader.line_num, row) for row in reader if any(str(v or "").strip() for v in row.values())]
+    except csv.Error as error:
+        raise CasesError(f"is not CSV: {error}") from None
+    if not rows:
+        raise CasesError("holds no rows")
+    return tuple(read_case({**row, "id": row.get("id") or f"line {line}"}) for line, row in rows)
+
+
+def absent_columns(text: str) -> tuple[str, ...]:
+    """Known columns that a file does not have, which count as empty."""
+    reader = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""))
+    header = {name.strip().lower() for name in next(reader, [])}
+    return tuple(name for name in COLUMNS if name not in header)
+
+
 def _tokens(length: float | None, ratio: float | None, k: int | None) -> float | None:
-    if length is not None and length >= 1.0:
-        return length
-    if ratio is None or k is None or not 0.0 <= ratio <= 1.0:
+    if length is not None:
+        return length if length >= 1.0 else 1.0 + length  # below one it cannot count the token the target adds
+    if ratio is None or k is None:
         return None
     return 1.0 + k * ratio

@@ -1,7 +1,9 @@
 """Sums over scored rows: ours, the fixed 0.5 rule and "always on", side by side on the same rows."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
 from typing import Any
 
 from breakeven.domain.planning.calibration import FITTED_ROWS
@@ -98,51 +100,66 @@ class Group:
         }
 
 
+class Reason(StrEnum):
+    """Why a row is not scored."""
+
+    FITTED = "fitted"
+    """Constants of the model were fitted on it."""
+    RELATIVE = "comparesTwoLengths"
+    """Its speed-up is over another draft length, not over no speculation."""
+    UNMEASURED = "noSpeedup"
+    """It holds no speed-up that can be read."""
+    UNKNOWN = "sizeOfTargetUnknown"
+    """Nothing tells the size of its target, so nothing can be predicted."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
     """The whole result."""
 
     groups: tuple[Group, ...]
     """All rows first, then by what was given, provenance and source."""
-    fitted: int
-    """Rows left out because constants were fitted on them."""
-    relative: int
-    """Rows left out because they compare two draft lengths."""
-    unmeasured: int
-    """Rows left out because they hold no speed-up."""
-    unknown: tuple[str, ...]
-    """Ids of rows whose target's size cannot be told: not predicted."""
+    left_out: Mapping[Reason, tuple[str, ...]]
+    """Ids of the rows that are not in any group, by why; every reason has an entry."""
     rows: tuple[Scored, ...]
+
+    @property
+    def read(self) -> int:
+        """Rows of the file: every one is scored or left out for a reason."""
+        return len(self.rows) + sum(len(ids) for ids in self.left_out.values())
 
 
 Predictor = Callable[[Case], Guess | None]
 
 
-def score(cases: Iterable[Case], *, predictor: Predictor = predict, fitted: frozenset[str] = FITTED_ROWS) -> Score:
-    """Score rows; those that constants were fitted on, that compare two draft lengths or hold no figure are left
-    out."""
+def score(cases: Iterable[Case], *, predictor: Predictor = predict, hold_fitted: bool = True) -> Score:
+    """Score rows; those that constants were fitted on (unless `hold_fitted` is false, for a predictor that was fitted
+    otherwise), that compare two draft lengths, hold no figure or no size are left out."""
     scored: list[Scored] = []
-    unknown: list[str] = []
-    left = {"fitted": 0, "relative": 0, "unmeasured": 0}
+    left: dict[Reason, list[str]] = {reason: [] for reason in Reason}
     for case in cases:
         if case.measured is None:
-            left["unmeasured"] += 1
+            left[Reason.UNMEASURED].append(case.id)
         elif case.relative:
-            left["relative"] += 1
-        elif case.id in fitted:
-            left["fitted"] += 1
+            left[Reason.RELATIVE].append(case.id)
+        elif hold_fitted and was_fitted(case):
+            left[Reason.FITTED].append(case.id)
         elif (guess := predictor(case)) is None:
-            unknown.append(case.id)
+            left[Reason.UNKNOWN].append(case.id)
         else:
             scored.append(Scored(case=case, guess=guess, measured=case.measured))
     return Score(
         groups=tuple(_groups(scored)),
-        fitted=left["fitted"],
-        relative=left["relative"],
-        unmeasured=left["unmeasured"],
-        unknown=tuple(unknown),
+        left_out=MappingProxyType({reason: tuple(ids) for reason, ids in left.items()}),
         rows=tuple(scored),
     )
+
+
+def was_fitted(case: Case) -> bool:
+    """Whether constants were fitted on this measurement, by what it says; by its id when it does not say whose it
+    is."""
+    content = (case.source, case.method, case.k, case.load, case.measured)
+    return content in FITTED_ROWS.values() or (case.source == "unnamed" and case.id in FITTED_ROWS)
 
 
 def _groups(rows: Sequence[Scored]) -> Iterable[Group]:
