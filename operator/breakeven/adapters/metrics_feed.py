@@ -15,6 +15,7 @@ from breakeven.adapters.arm_batches import ArmBatches
 from breakeven.adapters.endpoint_feed import Asks, EndpointFeed, Wanted
 from breakeven.adapters.prometheus import Endpoint, PrometheusClient
 from breakeven.adapters.promql import PodName
+from breakeven.adapters.replica_history import increments_of
 from breakeven.control.ports import Key, MetricsQuery, MetricsReading, Pod
 from breakeven.domain.batches import COVERAGE, STALE, Replica
 from breakeven.domain.observation import Arm, Outage
@@ -273,14 +274,17 @@ class MetricsFeed:
         untils = {p.name: h.until for p in ready if (h := endpoint.histories.get((p.namespace, p.name)))}
         final = min((untils[p.name] for p in fresh), default=floor(now / length))
         numbers = range(floor((now - query.history.total_seconds()) / length) - 1, final)
+        replicas = [_replica(p, endpoint) for p in pods]
         batches = held.batches(
-            [_replica(p, endpoint) for p in pods],
+            replicas,
             length=length,
             warmup=warmup,
             numbers=numbers,
             firm=min(untils.values(), default=final),
         )
-        return Arm(variant=variant, batches=batches, ready=len(ready), scraped=len(fresh))
+        known = [(r, endpoint.histories.get((p.namespace, p.name))) for p, r in zip(pods, replicas, strict=True)]
+        newest = increments_of([(r, h) for r, h in known if h is not None], batch=length, warmup=warmup)
+        return Arm(variant=variant, batches=batches, ready=len(ready), scraped=len(fresh), newest=newest)
 
 
 def _replica(pod: Pod, endpoint: EndpointFeed) -> Replica:

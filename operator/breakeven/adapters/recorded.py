@@ -8,7 +8,7 @@ from breakeven.adapters.arm_batches import ArmBatches
 from breakeven.adapters.endpoint_feed import DEFAULT_INTERVAL_S, STEP_SAMPLES, Asks
 from breakeven.adapters.prometheus import RawSeries, regex_of
 from breakeven.adapters.promql import LABEL_PAIRS, Readings, Target, chosen, scrapes
-from breakeven.adapters.replica_history import ReplicaHistory
+from breakeven.adapters.replica_history import ReplicaHistory, increments_of
 from breakeven.domain import names
 from breakeven.domain.batches import STALE, Replica, interval_of, number
 from breakeven.domain.counters import restarted
@@ -121,9 +121,12 @@ class RecordedArm:
         final = min((self.replicas[n].history.until for n in present), default=number(now, self.length))
         numbers = range(number(now - self.keep, self.length), min(final, number(now, self.length)))
         batches = self._made.batches(seen, length=self.length, warmup=self.warmup, numbers=numbers, firm=numbers.stop)
+        newest = increments_of(
+            [(r, self.replicas[r.name].history) for r in seen], batch=self.length, warmup=self.warmup
+        )
         for replica in self.replicas.values():
             replica.history.prune(now - self.keep - 2 * self.length)
-        return Arm(variant=variant, batches=batches, ready=len(present), scraped=len(present))
+        return Arm(variant=variant, batches=batches, ready=len(present), scraped=len(present), newest=newest)
 
     def _ended(self, name: str, now: float) -> float:
         held = self.replicas.get(name)

@@ -3,12 +3,14 @@
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import count
 from statistics import median
 
 from breakeven.adapters.packed_pieces import PackedPieces
 from breakeven.adapters.promql import Target
-from breakeven.domain.batches import cut, number
+from breakeven.domain.batches import Replica, cut, number
+from breakeven.domain.increments import KEPT, Increments, Tail, increments
 from breakeven.domain.observation import Scrape
 
 _SERIALS = count()
@@ -29,6 +31,8 @@ class ReplicaHistory:
         """Time of the newest scrape."""
         self.serial = next(_SERIALS)
         """Tells this history from one that was begun anew for the same pod."""
+        self.tail: deque[Scrape] = deque()
+        """The newest scrapes without histograms: the batches under way and the `KEPT` before them."""
         self._recent: list[Scrape] = []
         self._next = number(since, length)
         self._gaps: deque[float] = deque(maxlen=15)
@@ -53,8 +57,17 @@ class ReplicaHistory:
                 if self.newest is not None:
                     self._gaps.append(at - self.newest)
                 self.newest = at
+                self._keep_tail(merged[at])
         self._recent = [merged[at] for at in sorted(merged)]
         self._settle()
+
+    def _keep_tail(self, scrape: Scrape) -> None:
+        totals = scrape.totals
+        if totals.ttft_buckets or totals.tpot_buckets:
+            scrape = replace(scrape, totals=replace(totals, ttft_buckets=(), tpot_buckets=()))
+        self.tail.append(scrape)
+        while self.tail[0].at < scrape.at - (KEPT + 2) * self.length:
+            self.tail.popleft()
 
     def _settle(self) -> None:
         done = cut(self._recent, length=self.length, interval=self.interval or self.length, since=self._next)
@@ -73,3 +86,11 @@ class ReplicaHistory:
         self._next = max(self._next, first)
         self.pieces.prune(first)
         self.restarts = [r for r in self.restarts if r >= oldest]
+
+
+def increments_of(
+    replicas: Sequence[tuple[Replica, ReplicaHistory]], *, batch: float, warmup: float
+) -> Increments | tuple[()]:
+    """The newest scrapes of an arm, cut as finely as they allow when somebody looks at them."""
+    tails = [Tail(r, tuple(h.tail), h.interval) for r, h in replicas if h.tail and h.interval is not None]
+    return increments(tails, batch=batch, warmup=warmup)

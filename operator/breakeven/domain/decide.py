@@ -18,6 +18,7 @@ from breakeven.domain.findings import findings
 from breakeven.domain.ledger import written_since
 from breakeven.domain.observation import Observation
 from breakeven.domain.situation import Situation, situation
+from breakeven.domain.sudden import alarmed
 from breakeven.domain.transitions import describe
 from breakeven.domain.value import counted
 from breakeven.domain.windows import batch_length
@@ -56,7 +57,7 @@ def decide(declared: Declared, memory: Memory, observation: Observation, now: da
         if changed is not None:
             here = here.with_memory(changed)
     here = here.with_memory(_verified(here))
-    found = weighed(here, judge(here))
+    found = weighed(here, alarmed(here, judge(here)))
     here = here.with_memory(examined(here, found))
     here = judged = here.with_memory(counted(here, found))
     acting = declared.spec.policy.mode in (Mode.AUTO, Mode.ADVISE) and not declared.spec.policy.paused

@@ -1,6 +1,5 @@
 """From an observation to a judgement: which arms, which windows, which verdict, or why there is none."""
 
-from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -9,7 +8,6 @@ from breakeven.api.status import EvidenceStatus, LoadBand, Source, State
 from breakeven.api.variant import Variant
 from breakeven.domain import capacity, control_profile, verdict
 from breakeven.domain.acceptance import detailed
-from breakeven.domain.alarm import raised
 from breakeven.domain.figures import Sums, figures, sums
 from breakeven.domain.lengths import drift
 from breakeven.domain.observation import Arm, Batch, Fleet, Smoke
@@ -55,6 +53,8 @@ class Judgement:
     windows: int = 0
     """Complete windows since the arms became comparable."""
     live_control: bool = False
+    sudden: bool = False
+    """Judged by the sequential alarm, on the newest minutes alone."""
     objection: Hold | None = None
     """A clause beside the speed-up that forbids promotion: tail latency, or the user's own threshold."""
     off_batches: tuple[Batch, ...] = ()
@@ -122,46 +122,9 @@ def judge(now: Situation) -> Judgement:
     if newest < now.now.timestamp() - STALE_WINDOWS * cut.window and newest > cut.anchor:
         return _held("Stale", "the newest complete batch of an arm is older than two windows")
     found = replace(_best(now, compared, cut, newest, off, on), next_end=cut.next_end(newest))
-    if not compared.trial and off is not None:
-        found = _alarmed(now, compared, cut, found, off, on)
     if found.report is None or not found.on_batches:
         return found
     return replace(found, report=detailed(found.report, found.on_batches, found.on))
-
-
-def _alarmed(
-    now: Situation, compared: Comparison, cut: Grid, found: Judgement, off: Sequence[Batch], on: Sequence[Batch]
-) -> Judgement:
-    """The judgement, replaced when the newest batches alone show a loss that need not wait for the window's end."""
-    since = on[bisect_left(on, cut.anchor, key=lambda batch: batch.start) :]
-    alarm = raised(off, since, leave=compared.bounds.leave, min_requests=now.evidence.min_requests)
-    if alarm is None:
-        return found
-    span = Span(alarm.start, alarm.end, now.evidence.leave_windows)
-    theirs, ours = span.of(off), span.of(on)
-    if drift(theirs, ours):
-        return found
-    control, measured = sums(theirs), sums(ours)
-    value = speedup(theirs, ours)
-    words = f"{alarm.batches} batches in a row far below break-even"
-    if value is not None:
-        words = f"{in_words(value, measured, control)}; {words}"
-    elif control.tpot and measured.tpot:
-        words = f"S {control.tpot / measured.tpot:.3f}; {words}"
-    return replace(
-        found,
-        hold=None,
-        verdict=Verdict.HURTS,
-        source=Source.MEASURED,
-        span=span,
-        speedup=value,
-        off=control,
-        on=measured,
-        on_batches=ours,
-        report=figures(
-            control, measured, value, source=Source.MEASURED, verdict=Verdict.HURTS, until=alarm.end, message=words
-        ),
-    )
 
 
 def _best(
@@ -301,7 +264,7 @@ def _not_comparable(now: Situation, compared: Comparison) -> Hold | None:
             continue
         name = "control" if variant == compared.off else "canary" if compared.trial else "stable"
         fleet, arm = now.fleet(variant), now.arm(variant)
-        hold = _fleet_hold(fleet, name) or _arm_hold(arm, name)
+        hold = _fleet_hold(fleet, name) or arm_hold(arm, name)
         if hold is not None:
             return hold
     if compared.trial:
@@ -319,7 +282,8 @@ def _fleet_hold(fleet: Fleet | None, name: str) -> Hold | None:
     return None
 
 
-def _arm_hold(arm: Arm | None, name: str) -> Hold | None:
+def arm_hold(arm: Arm | None, name: str) -> Hold | None:
+    """Why an arm cannot be measured; None when it can."""
     if arm is None or not arm.batches:
         return Hold(reason="NoData", message=f"no complete batch of the {name} yet")
     if arm.scraped < SCRAPED_SHARE * arm.ready:

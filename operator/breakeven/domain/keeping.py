@@ -34,6 +34,8 @@ def leave(now: Situation, found: Judgement) -> Memory | None:
     if now.memory.streak_verdict == Verdict.HURTS and now.memory.streak >= now.evidence.leave_windows:
         return _act(now, found)  # decided before and not possible then: the row is long enough, nothing to count
     changes = counted(now, Verdict.HURTS, found.span)
+    if found.sudden and not changes:
+        changes = {"streak": now.evidence.leave_windows}  # it counts for a whole row, whatever it overlaps with
     if not changes:
         return None
     here = now.with_memory(now.memory.model_copy(update=changes))

@@ -15,7 +15,9 @@ from breakeven.domain.statistics import Series, grouped, quotient_paired
 APART = 1.25
 """Mean lengths whose ratio is shown to lie beyond this, or below its inverse, are those of other traffic."""
 PLAINLY_APART = 1.5
-"""The same where there are too few batches for bounds."""
+"""The same where there are too few batches for bounds; wider where there are few requests (`CHANCE`)."""
+CHANCE = 2.4
+"""Three standard deviations of the logarithm of one request's length: 0.8, as published traces have it."""
 
 
 def drift(off: Sequence[Batch], on: Sequence[Batch]) -> str:
@@ -31,11 +33,16 @@ def drift(off: Sequence[Batch], on: Sequence[Batch]) -> str:
             low, high, bound, longer = found.lower(), found.upper(), APART, found.value > 1
         else:  # too few batches for bounds, as in the run that raises the alarm
             low = high = plain(first) / plain(second) if plain(second) > 0 else 1.0
-            bound, longer = PLAINLY_APART, low > 1
+            bound, longer = PLAINLY_APART * math.exp(CHANCE * _chance(first, second)), low > 1
         if low > bound or high < 1 / bound:
             words = "longer" if longer else "shorter"
             return f"{name} of the speculating or new arm are {words} than those of its control by more than 25 %"
     return ""
+
+
+def _chance(first: Series, second: Series) -> float:
+    """Standard deviation of the logarithm of two mean lengths' ratio, when one request has 1."""
+    return math.sqrt(math.fsum(1 / max(1.0, math.fsum(series.under)) for series in (first, second)))
 
 
 def plain(series: Series) -> float:

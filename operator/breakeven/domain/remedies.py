@@ -113,10 +113,12 @@ def _present(found: Judgement) -> schedules.Point | None:
     batch, on, off = schedules.running(found.on_batches), found.on, found.off
     if batch is None or on is None or off is None or not on.step_seconds or not off.step_seconds:
         return None
-    if not on.tpot or not off.tpot:
+    if not on.tpot or not off.tpot or not on.load:
         return None
     # the alarm may come from too few batches for bounds; the plain quotient is enough to aim a trial
-    return schedules.Point(running=batch, speedup=off.tpot / on.tpot, inflation=on.step_seconds / off.step_seconds)
+    return schedules.Point(
+        running=batch, speedup=off.tpot / on.tpot, inflation=on.step_seconds / off.step_seconds, load=on.load
+    )
 
 
 def lengthen(now: Situation, found: Judgement) -> Memory | None:

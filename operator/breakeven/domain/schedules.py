@@ -34,6 +34,8 @@ SMALLEST, LARGEST = 2, 100_000
 """A smaller limit leaves no batch to draft in; a larger one the API refuses."""
 APART = 1.2
 """Batch sizes nearer to each other than this say nothing about load."""
+BUSIER = 1.25
+"""Offered loads nearer to each other than this are the same: a slower step alone makes more requests run at a time."""
 ROSE = 1.05
 """Step-time inflation that differs by less is the same: then acceptance fell, and no limit by batch size helps."""
 
@@ -79,6 +81,8 @@ class Point:
     """Requests per replica."""
     speedup: float
     inflation: float
+    load: float
+    """Offered load: output tokens per second and replica."""
 
 
 def crossover(profile: Sequence[LoadBand], *, variant: str, present: Point, now: datetime) -> int | None:
@@ -92,7 +96,8 @@ def crossover(profile: Sequence[LoadBand], *, variant: str, present: Point, now:
     losing = min((p for p in [*points, present] if p.speedup < 1), default=None, key=lambda p: p.running)
     if losing is None or min(losing.running, losing.speedup) <= 0:
         return None
-    paying = max((p for p in points if p.speedup > 1), default=None, key=lambda p: p.running)
+    calmer = (p for p in points if p.speedup > 1 and p.load * BUSIER <= losing.load)
+    paying = max(calmer, default=None, key=lambda p: p.running)
     if paying is None or losing.running < APART * paying.running or losing.inflation < ROSE * paying.inflation:
         return None
     share = math.log(paying.speedup) / (math.log(paying.speedup) - math.log(losing.speedup))
@@ -105,5 +110,10 @@ def _point(band: LoadBand, variant: str, now: datetime) -> Point | None:
         return None
     if band.running is None or band.speedup is None or band.inflation is None:
         return None
-    point = Point(running=float(band.running), speedup=float(band.speedup), inflation=float(band.inflation))
-    return point if min(point.running, point.speedup, point.inflation) > 0 else None
+    point = Point(
+        running=float(band.running),
+        speedup=float(band.speedup),
+        inflation=float(band.inflation),
+        load=float(band.load),
+    )
+    return point if min(point.running, point.speedup, point.inflation, point.load) > 0 else None

@@ -4,20 +4,26 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
+
+import numpy as np
 
 from breakeven.api.spec import SpeculativeDeploymentSpec
 from breakeven.api.variant import Variant
 from breakeven.control.moves import Limits, Step, Target, next_move
 from breakeven.domain.decision import Placement
+from breakeven.domain.increments import KEPT, Increments
 from breakeven.domain.observation import Arm, Batch, Fleet, Gauges, Observation, Outage, Smoke, Totals
 from breakeven.domain.windows import BATCHES, HISTORY
 from breakeven.simulation.physics import Physics
 from breakeven.simulation.scenario import Scenario
 from breakeven.simulation.scraping import Pod, Scraping, arriving
-from breakeven.simulation.traffic import MINUTE, Traffic
+from breakeven.simulation.traffic import MINUTE, QUARTERS, Floats, Traffic
 
 EPOCH = datetime(2026, 1, 5, tzinfo=UTC)
 """A Monday: the first minute of every scenario."""
+SLOW = 0.9
+"""Share of the plain time per token from which on a quarter of a minute is looked at: faster ones raise no alarm."""
 INDIFFERENT = 0.02
 """Closer to S = 1 than this, neither state is the better one."""
 
@@ -48,6 +54,8 @@ class FleetState:
     replicas: list[Replica] = field(default_factory=list)
     variants: dict[str, Variant] = field(default_factory=dict)
     batches: dict[str, deque[Batch]] = field(default_factory=dict)
+    shown: dict[str, deque[tuple[int, tuple[int, ...]]]] = field(default_factory=dict)
+    """By variant: the last minutes and the numbers of the replicas that their batches are made of."""
     settled: dict[str, int] = field(default_factory=dict)
     counts: dict[str, tuple[int, int]] = field(default_factory=dict)
     restarts: int = 0
@@ -140,6 +148,7 @@ class FleetState:
         for name in [n for n in self.counts if n not in found]:
             del self.counts[name]
             self.batches.pop(name, None)
+            self.shown.pop(name, None)
         return found
 
     def serve(self, minute: int, warmup: int) -> None:
@@ -168,7 +177,9 @@ class FleetState:
             if held.outage or len(seen) < 0.8 * len(mine) or not seen:
                 continue
             queue = self.batches.setdefault(name, deque(maxlen=HISTORY * BATCHES))
-            queue.append(self._batch(seen, minute, speculating=speculating, per_token=held.per_token))
+            numbers = tuple(r.number % self.traffic.requests.shape[0] for r in seen)
+            queue.append(self._batch(numbers, minute, speculating=speculating, per_token=held.per_token))
+            self.shown.setdefault(name, deque(maxlen=KEPT)).append((minute, numbers))
 
     def _scrape(self, scraping: Scraping, mine: Sequence[Replica], minute: int) -> None:
         held, start = self.traffic.conditions[minute], EPOCH.timestamp() + minute * MINUTE
@@ -184,18 +195,32 @@ class FleetState:
             missing = 1.0 if away else held.missed_scrapes
             scraping.serve(Pod(replica.pod, replica.number), requests, start, per_token=held.per_token, missing=missing)
 
-    def _batch(self, seen: Sequence[Replica], minute: int, *, speculating: bool, per_token: bool) -> Batch:
-        traffic, physics = self.traffic, self.physics
-        requests = tokens = steps = seconds = drafting = 0.0
+    def _batch(self, numbers: Sequence[int], minute: int, *, speculating: bool, per_token: bool) -> Batch:
+        """One minute of these replicas."""
+        sums = (self.traffic.requests, self.traffic.tokens, self.traffic.steps)
+        return self._sum(numbers, minute, sums, minute, 1, speculating=speculating, per_token=per_token)
+
+    def _sum(
+        self,
+        numbers: Sequence[int],
+        minute: int,
+        sums: tuple[Floats, Floats, Floats],
+        index: int,
+        parts: int,
+        *,
+        speculating: bool,
+        per_token: bool,
+    ) -> Batch:
+        """What these replicas counted in one of `parts` equal parts of a minute; `index` says where it is in `sums`."""
+        physics = self.physics
+        requests = tokens = steps = seconds = 0.0
         base = float((physics.on_step if speculating else physics.off_step)[minute])
-        for replica in seen:
-            i = replica.number % traffic.requests.shape[0]
-            requests += float(traffic.requests[i, minute])
-            tokens += float(traffic.tokens[i, minute])
-            mine = float(traffic.steps[i, minute] if speculating else traffic.tokens[i, minute])
+        for i in numbers:
+            requests += float(sums[0][i, index])
+            tokens += float(sums[1][i, index])
+            mine = float(sums[2 if speculating else 1][i, index])
             steps += mine
             seconds += mine * base * self.noise[i][minute]
-        drafting = steps
         k = physics.k
         running = (physics.on_running if speculating else physics.off_running)[minute]
         totals = Totals(
@@ -206,16 +231,48 @@ class FleetState:
             finished=requests,
             failed=0.0,
             preemptions=0.0,
-            drafts=drafting if speculating else None,
-            drafted=k * drafting if speculating else None,
-            accepted=tokens - drafting if speculating else None,
+            drafts=steps if speculating else None,
+            drafted=k * steps if speculating else None,
+            accepted=tokens - steps if speculating else None,
         )
-        start = EPOCH.timestamp() + minute * MINUTE
+        length = MINUTE / parts
+        start = EPOCH.timestamp() + index * length
         gauges = Gauges(running=float(running), waiting=0.0, kv_usage=0.5)
-        return Batch(start=start, end=start + MINUTE, totals=totals, gauges=gauges, replicas=len(seen))
+        return Batch(start=start, end=start + length, totals=totals, gauges=gauges, replicas=len(numbers))
 
-    def observation(self, minute: int) -> Observation:
-        """What one pass sees at the end of a minute."""
+    def _increment(self, name: str, quarter: int) -> Batch | None:
+        """What an arm counted in a quarter of one of the last minutes; None: nothing was seen of it."""
+        minute = quarter // QUARTERS
+        numbers = next((n for m, n in self.shown.get(name, ()) if m == minute), None)
+        if numbers is None:
+            return None
+        return self._sum(
+            numbers,
+            minute,
+            self.traffic.quarters,
+            quarter,
+            QUARTERS,
+            speculating=self.variants[name].speculates,
+            per_token=self.traffic.conditions[minute].per_token,
+        )
+
+    def suspicious(self, minute: int) -> bool:
+        """Whether any quarter of this minute could raise the alarm: the speculating arm is slow in it."""
+        found: dict[bool, Floats] = {}
+        for name, shown in self.shown.items():
+            if not shown or shown[-1][0] != minute:
+                continue
+            rows, on = list(shown[-1][1]), self.variants[name].speculates
+            part = slice(minute * QUARTERS, (minute + 1) * QUARTERS)
+            _, tokens, steps = (of[rows, part] for of in self.traffic.quarters)
+            if on:
+                found[True] = (steps * self.physics.on_step[minute]).sum(axis=0) / np.maximum(tokens.sum(axis=0), 1e-9)
+        if True not in found:
+            return False
+        return bool((found[True] > SLOW * self.physics.off_step[minute]).any())
+
+    def observation(self, minute: int, quarter: int = 0) -> Observation:
+        """What one pass sees so many quarters into a minute: batches of the minutes before, increments up to then."""
         fleet = self.fleet(minute)
         held = self.traffic.conditions[min(minute, len(self.traffic.conditions) - 1)]
         outage = None
@@ -227,9 +284,13 @@ class FleetState:
                 arms[name] = self._arm(self.scraping, name, minute)
                 continue
             scraped = found.ready if not held.unscraped else round(found.ready * (1 - held.unscraped))
-            arms[name] = Arm(
-                variant=name, batches=tuple(self.batches.get(name, ())), ready=found.ready, scraped=scraped
-            )
+            batches = tuple(self.batches.get(name, ()))
+            if quarter and batches and batches[-1].end > EPOCH.timestamp() + minute * MINUTE:
+                batches = batches[:-1]
+            until = minute * QUARTERS + quarter
+            recent = range((minute - KEPT) * QUARTERS, until)
+            newest = Increments(recent, partial(self._increment, name))
+            arms[name] = Arm(variant=name, batches=batches, ready=found.ready, scraped=scraped, newest=newest)
         return Observation(arms=arms, fleet=fleet, outage=outage, scrape_interval=15.0)
 
     def _arm(self, scraping: Scraping, name: str, minute: int) -> Arm:
@@ -237,4 +298,5 @@ class FleetState:
         mine = [r for r in self.replicas if r.variant == name and r.ready_at <= minute]
         ready = {r.pod: EPOCH.timestamp() + r.ready_at * MINUTE for r in mine}
         scraped = sum(scraping.fresh(r.pod, now) for r in mine)
-        return Arm(variant=name, batches=scraping.batches(name, ready, now), ready=len(mine), scraped=scraped)
+        batches, newest = scraping.batches(name, ready, now), scraping.increments(ready)
+        return Arm(variant=name, batches=batches, ready=len(mine), scraped=scraped, newest=newest)

@@ -13,8 +13,11 @@ from breakeven.api.variant import declared_variant
 from breakeven.domain.decide import decide
 from breakeven.domain.decision import Decision, Declared, Placement
 from breakeven.domain.figures import sums
-from breakeven.domain.observation import Observation
+from breakeven.domain.observation import Arm, Observation
 from breakeven.domain.speedup import decode_tokens
+
+SLOW = 0.9
+"""Share of the control's time per token from which on a pass is not left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,8 @@ class Policy(Protocol):
     """One way of deciding."""
 
     name: str
+    sequential: bool
+    """Whether it looks at more than whole minutes."""
 
     def turn(self, observation: Observation, now: datetime) -> Turn:
         """Decide."""
@@ -48,6 +53,7 @@ class Breakeven:
     last: Turn | None = None
     seen: tuple[object, ...] = ()
     quiet_until: datetime | None = None
+    sequential: bool = True
     every_pass: bool = False
     """Decide in every pass, as the operator does; otherwise passes that cannot come out differently are left out."""
 
@@ -72,15 +78,18 @@ class Breakeven:
         return replace(self.last, actions=tuple((record.action, record.reason) for record in decision.news))
 
     def _suspicious(self, observation: Observation) -> bool:
-        """Whether the newest batch could raise the alarm: only one that is itself slower than the control can."""
+        """Whether the newest increments could raise the alarm: only when one is slower than the control can they."""
         stable = self.memory.stable
-        if stable is None or not self.memory.holdback or not stable.speculates:
+        if stable is None or not stable.speculates or self.memory.canary is not None:
             return False
         on, off = observation.arms.get(stable.name), observation.arms.get(stable.baseline.name)
-        if on is None or off is None or not on.batches or not off.batches:
+        if on is None or not on.batches:
             return False
-        ours, theirs = sums(on.batches[-1:]).tpot, sums(off.batches[-1:]).tpot
-        return ours is None or theirs is None or ours > theirs
+        ours, theirs = _tpot(on), _tpot(off) if off is not None and self.memory.holdback else None
+        if theirs is None:
+            bands = [float(b.off_tpot_ms) / 1000 for b in self.memory.profile]
+            theirs = min(bands, default=None)
+        return ours is None or theirs is None or ours > theirs * SLOW
 
     def _quiet_until(self, decision: Decision, now: datetime) -> datetime | None:
         moments = [now + self.spec.evidence.window]
@@ -93,12 +102,18 @@ class Breakeven:
         return min(moment for moment in moments if moment > now) if moments else None
 
 
+def _tpot(arm: Arm) -> float | None:
+    newest = next(reversed(arm.newest), None) or next(reversed(arm.batches), None)
+    return sums((newest,)).tpot if newest is not None else None
+
+
 @dataclass(slots=True)
 class Simple:
     """A policy that only says on or off for the whole fleet."""
 
     spec: SpeculativeDeploymentSpec
     name: str = ""
+    sequential: bool = False
     on: bool = True
     off_until: datetime | None = None
 

@@ -9,10 +9,10 @@ from breakeven.api.spec import SpeculativeDeploymentSpec
 from breakeven.domain.windows import batch_length, history
 from breakeven.simulation.fleet import EPOCH, FleetState
 from breakeven.simulation.physics import Physics
-from breakeven.simulation.policies import Breakeven, Policy
+from breakeven.simulation.policies import Breakeven, Policy, Turn
 from breakeven.simulation.scenario import Scenario
 from breakeven.simulation.scraping import Scraping
-from breakeven.simulation.traffic import MINUTE, Traffic, generate
+from breakeven.simulation.traffic import MINUTE, QUARTERS, Traffic, generate
 
 OFFS = frozenset({"Disable", "RollBack"})
 ONS = frozenset({"Promote"})
@@ -22,7 +22,8 @@ ONS = frozenset({"Promote"})
 class Change:
     """A decision of a run."""
 
-    minute: int
+    minute: float
+    """After the beginning; the fast mode looks at quarters of a minute where an alarm is possible."""
     action: str
     reason: str
     speedup: float
@@ -110,9 +111,7 @@ def run(made: World, policy: Policy | None = None, *, scraping: Scraping | None 
     for minute in range(made.minutes):
         observation = state.observation(minute)
         turn = policy.turn(observation, EPOCH + timedelta(minutes=minute))
-        for action, reason in turn.actions:
-            truth = float(made.physics.speedup[minute])
-            changes.append(Change(minute=minute, action=action, reason=reason, speedup=truth))
+        changes += _changes(made, turn, minute)
         if turn.hold:
             reason = turn.hold.partition(":")[0]
             holds[reason] = holds.get(reason, 0) + 1
@@ -121,6 +120,11 @@ def run(made: World, policy: Policy | None = None, *, scraping: Scraping | None 
         for number in restarting.get(minute, ()):
             state.restart_one(number, minute)
         state.serve(minute, warmup)
+        if scraping is None and turn.speculating and policy.sequential and state.suspicious(minute):
+            for quarter in range(1, QUARTERS):
+                at = minute + quarter / QUARTERS
+                turn = policy.turn(state.observation(minute, quarter), EPOCH + timedelta(minutes=at))
+                changes += _changes(made, turn, at)
     return Run(
         scenario=made.scenario,
         policy=policy.name,
@@ -135,6 +139,11 @@ def run(made: World, policy: Policy | None = None, *, scraping: Scraping | None 
         in_better_state=state.better / state.served if state.served else 0.0,
         noise=_noise(made),
     )
+
+
+def _changes(made: World, turn: Turn, at: float) -> list[Change]:
+    truth = float(made.physics.speedup[int(at)])
+    return [Change(minute=at, action=action, reason=reason, speedup=truth) for action, reason in turn.actions]
 
 
 def scraping_of(made: World, *, record: bool = False) -> Scraping:

@@ -63,7 +63,7 @@ def score(runs: Sequence[Run]) -> Scores:
             lost += 1
             noticed = next((m for m in range(begin, end) if not r.speculating[m]), None)
             if noticed is not None:
-                found.append(float(noticed - begin))
+                found.append(_moment(r, noticed) - begin)
     return Scores(
         policy=runs[0].policy,
         days=days,
@@ -79,7 +79,12 @@ def score(runs: Sequence[Run]) -> Scores:
     )
 
 
-def false_changes(r: Run) -> list[int]:
+def _moment(r: Run, noticed: int) -> float:
+    """When speculation was given up that a minute's beginning finds given up: within the minute before, perhaps."""
+    return next((c.minute for c in r.changes if noticed - 1 < c.minute < noticed), float(noticed))
+
+
+def false_changes(r: Run) -> list[float]:
     """Minutes in which a change went against the truth."""
     return [
         c.minute

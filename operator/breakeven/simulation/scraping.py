@@ -5,6 +5,7 @@ them into pieces of a replica and puts those together to batches of an arm.
 """
 
 from array import array
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
@@ -13,12 +14,15 @@ import numpy as np
 
 from breakeven.domain.batches import STALE, Piece, Replica, batch_of, contributors, cut, number
 from breakeven.domain.counters import scrape_of
+from breakeven.domain.increments import Tail, increments
 from breakeven.domain.names import Series
 from breakeven.domain.observation import Batch, Scrape
 from breakeven.simulation.engine import PREFILL_STEPS, Requests, SimulatedEngine, survival_of
 
 INTERVAL = 15.0
 """Seconds between scrapes."""
+TAIL = 20
+"""Newest scrapes of a pod that increments are cut from."""
 _SERIALS = count()
 
 
@@ -38,6 +42,7 @@ class _History:
     pieces: dict[int, Piece] = field(default_factory=dict)
     restarts: list[float] = field(default_factory=list)
     recent: list[Scrape] = field(default_factory=list)
+    tail: deque[Scrape] = field(default_factory=lambda: deque(maxlen=TAIL))
     until: int = 0
     serial: int = field(default_factory=lambda: next(_SERIALS))
 
@@ -45,6 +50,7 @@ class _History:
         if not self.recent and not self.until:
             self.until = number(scrape.at, length) - 1
         self.recent.append(scrape)
+        self.tail.append(scrape)
         if number(scrape.at, length) <= self.until:
             return
         done = cut(self.recent, length=length, interval=INTERVAL, since=self.until)
@@ -150,6 +156,15 @@ class Scraping:
         for old in [n for n in made if n < numbers.start]:
             del made[old]
         return tuple(found)
+
+    def increments(self, ready: Mapping[str, float]) -> Sequence[Batch]:
+        """The newest scrapes of an arm's ready pods, cut as finely as they allow."""
+        tails = [
+            Tail(Replica(name=n, ready_since=since, restarts=h.restarts, serial=h.serial), tuple(h.tail), INTERVAL)
+            for n, since in sorted(ready.items())
+            if (h := self._pods.get(n)) is not None and h.recent
+        ]
+        return increments(tails, batch=self.length, warmup=self.warmup)
 
 
 def _phase(pod: Pod) -> float:

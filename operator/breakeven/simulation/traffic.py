@@ -15,6 +15,8 @@ from breakeven.simulation.scenario import Event, Scenario, Task
 
 Floats = NDArray[np.float64]
 MINUTE = 60.0
+QUARTERS = 4
+"""Parts of a minute that the fast mode can look at one by one: the 15 s between scrapes."""
 LENGTH_SIGMA = 0.8
 """Log-normal spread of output lengths."""
 RUNAWAY_TOKENS = 8192.0
@@ -69,6 +71,8 @@ class Traffic:
     """Expected output tokens of a request, by minute."""
     mean_per_step: Floats
     """Expected tokens per step (token-weighted), by minute."""
+    quarters: tuple[Floats, Floats, Floats]
+    """Requests, tokens and steps again, by [replica, quarter of a minute]."""
     drawn: tuple[Drawn, ...] = ()
     """The single requests by replica; only when they were asked to be kept."""
 
@@ -107,7 +111,7 @@ def generate(
     hours = np.arange(minutes) / 60.0
     swing = _diurnal(scenario.diurnal, hours) * np.array([c.load for c in conditions])
     rate = scenario.requests_per_second * swing / replicas
-    shape = (replicas, minutes)
+    shape = (replicas, minutes * QUARTERS)
     requests, tokens, steps = np.zeros(shape), np.zeros(shape), np.zeros(shape)
     means, efficiencies = np.zeros(minutes), np.zeros(minutes)
     for begin, end in _stretches(conditions):
@@ -115,25 +119,28 @@ def generate(
         weights, expected = _expected(held, k)
         means[begin:end], efficiencies[begin:end] = expected
         for replica in range(replicas):
-            counts = rng.poisson(rate[begin:end] * MINUTE)
-            requests[replica, begin:end] = counts
+            counts = rng.poisson(np.repeat(rate[begin:end], QUARTERS) * (MINUTE / QUARTERS))
+            requests[replica, begin * QUARTERS : end * QUARTERS] = counts
             drawn = _draw(rng, held, weights, int(counts.sum()), k)
             if keep_requests:
                 single[replica].append(drawn)
             edges = np.concatenate(([0], np.cumsum(counts)))
             for target, values in ((tokens, drawn[0]), (steps, drawn[1])):
                 total = np.concatenate(([0.0], np.cumsum(values)))
-                target[replica, begin:end] = total[edges[1:]] - total[edges[:-1]]
+                target[replica, begin * QUARTERS : end * QUARTERS] = total[edges[1:]] - total[edges[:-1]]
+    steps = np.maximum(steps, 0.0)
+    by_minute = [of.reshape(replicas, minutes, QUARTERS).sum(axis=2) for of in (requests, tokens, steps)]
     return Traffic(
-        requests=requests,
-        tokens=tokens,
-        steps=np.maximum(steps, 0.0),
+        requests=by_minute[0],
+        tokens=by_minute[1],
+        steps=by_minute[2],
+        quarters=(requests, tokens, steps),
         replicas=replicas,
         rate=rate,
         conditions=conditions,
         mean_tokens=means,
         mean_per_step=efficiencies,
-        drawn=tuple(_joined(parts, requests[i]) for i, parts in enumerate(single)) if keep_requests else (),
+        drawn=tuple(_joined(parts, by_minute[0][i]) for i, parts in enumerate(single)) if keep_requests else (),
     )
 
 

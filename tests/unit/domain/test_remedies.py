@@ -56,7 +56,7 @@ def test_a_limit_that_does_not_help_ends_in_no_speculation_and_is_not_tried_agai
     w = quiet(world)
     busy(w, limited=limited)
     w.until(State.TUNING)
-    assert w.until(State.COOLDOWN) <= timedelta(minutes=50)
+    assert w.until(State.COOLDOWN) <= timedelta(minutes=70)
     assert w.news[-1] == ("Disable", "BelowBreakEven")
     w.run(timedelta(hours=20))
     assert [reason for _, reason in w.news].count("LoadCrossesBreakEven") == 1
@@ -141,7 +141,7 @@ def band(running: str, speedup: str, inflation: str, *, of: str = "v", hours: in
 
 
 def test_the_crossover_lies_between_what_pays_and_what_loses() -> None:
-    present = Point(running=64, speedup=0.8, inflation=2.5)
+    present = Point(running=64, speedup=0.8, inflation=2.5, load=64)
     profile = [band("4", "1.6", "1.2"), band("16", "1.25", "1.6")]
     assert crossover(profile, variant="v", present=present, now=START) == 32
     lower = [*profile, band("32", "0.95", "2.1")]
@@ -150,6 +150,11 @@ def test_the_crossover_lies_between_what_pays_and_what_loses() -> None:
     assert crossover([band("16", "1.25", "1.6", hours=200)], variant="v", present=present, now=START) is None
     assert crossover([band("16", "1.25", "2.45")], variant="v", present=present, now=START) is None
     assert crossover([], variant="v", present=present, now=START) is None
+
+
+def test_more_running_requests_at_the_same_load_are_no_crossover() -> None:
+    slower = Point(running=24, speedup=0.8, inflation=2.5, load=16)
+    assert crossover([band("16", "1.25", "1.6")], variant="v", present=slower, now=START) is None
 
 
 def drafting(world: Make, *, longer: float, **changes: object) -> Any:
