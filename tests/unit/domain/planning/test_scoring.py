@@ -195,3 +195,13 @@ def test_byte_order_mark_line_ends_case_and_further_columns_do_not_matter(newlin
         Reason.UNKNOWN: ("line 3",),
         Reason.UNMEASURED: ("line 4",),
     }
+
+
+def test_a_stated_plain_speed_tells_the_host_time_that_both_steps_spend() -> None:
+    silent, stated = predict(case()), predict(case(metric="decode tok/s (24.6 without)"))
+    fast = predict(case(metric="TPOT (0.1 ms without)"))
+    told = predict(case(metric="tok/s 485.5 vs 301.1"))
+
+    assert silent and stated and fast and told
+    assert stated.inflation < silent.inflation
+    assert fast.inflation == silent.inflation == told.inflation

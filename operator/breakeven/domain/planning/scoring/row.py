@@ -42,6 +42,7 @@ NEEDED = ("target", "method", "measured_speedup")
 _NUMBER = re.compile(r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?")
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 _DECIMAL_COMMA = re.compile(r"(?<=\d),(?=\d)")
+_WITHOUT = re.compile(r"\((\d+(?:\.\d+)?)\s*(ms)?\s+without\)")
 _SPAN = re.compile(r"^[~≈]?\s*(\d+(?:\.\d+)?)\s*[x×]?\s*(?:-|–|—|to|\.\.)\s*(\d+(?:\.\d+)?)\s*[x×]?\s*$", re.IGNORECASE)
 
 
@@ -79,6 +80,8 @@ class Case:
     """Whether the speed-up is over another draft length, not over no speculation."""
     ratio: float | None = None
     """Accepted / drafted, as given."""
+    plain_ms: float | None = None
+    """Time per output token without speculation, where the metric states it: `TPOT (7.07 ms without)`."""
 
 
 def number(text: object) -> float | None:
@@ -160,6 +163,7 @@ def read_case(row: Mapping[str | None, object]) -> Case:
         measured=speedup_of(cells["measured_speedup"]),
         relative="not vs no speculation" in metric,
         ratio=_share(cells["accepted_per_drafted"]),
+        plain_ms=_plain_ms(metric),
     )
 
 
@@ -188,6 +192,17 @@ def absent_columns(text: str) -> tuple[str, ...]:
     reader = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""))
     header = {name.strip().lower() for name in next(reader, [])}
     return tuple(name for name in COLUMNS if name not in header)
+
+
+def _plain_ms(metric: str) -> float | None:
+    """From the parenthesis alone: two figures side by side would give the speed-up away."""
+    found = _WITHOUT.search(metric)
+    if found is None:
+        return None
+    value = float(found.group(1))
+    if found.group(2):
+        return value if value > 0.0 else None
+    return 1e3 / value if value > 0.0 and "tok/s" in metric else None
 
 
 def _tokens(length: float | None, ratio: float | None, k: int | None) -> float | None:
