@@ -10,29 +10,29 @@ on, a crash before it has done nothing.
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from breakeven.api.base import API_VERSION, KIND
 from breakeven.api.conditions import Reason
-from breakeven.api.names import COMMAND
 from breakeven.api.spec import SpeculativeDeploymentSpec
 from breakeven.api.status import Memory, State, Status, ValueStatus
 from breakeven.control import report
 from breakeven.control.apply import Applier, Writes
+from breakeven.control.asked import command_of, limits_of, memory_of, planned_loading, status_manifest
 from breakeven.control.cache import OWNED_KINDS, Cache
 from breakeven.control.core import Core, Wanted
 from breakeven.control.errors import Gone, Refused
 from breakeven.control.fleet import fleets, loading_minutes, pods_by_variant
-from breakeven.control.moves import Limits, Move, Step, Target, Wait, next_move
+from breakeven.control.looks import Looks, holds
+from breakeven.control.moves import Arrived, Move, Step, Target, Wait, next_move
 from breakeven.control.outcome import Outcome
 from breakeven.control.parsed import Parsed, read
 from breakeven.control.ports import STARTING, Key, Manifest, MetricsQuery, Outside
 from breakeven.control.smoke import SmokeDesk
 from breakeven.control.spoken import known_as, spoken
 from breakeven.control.unchanged import Unchanged
-from breakeven.control.windows import window_open
 from breakeven.domain.decision import Decision, Declared
 from breakeven.domain.observation import Observation, Smoke
 from breakeven.domain.windows import batch_length, history
@@ -54,6 +54,7 @@ class _Plan:
     decision: Decision | None
     move: Move
     writes: Writes
+    observation: Observation = field(default_factory=Observation)
 
     @property
     def idle(self) -> bool:
@@ -74,6 +75,7 @@ class Reconciler:
         self._disturbed: dict[Key, dict[str, datetime]] = {}
         self._met: set[Key] = set()
         self._unchanged = Unchanged()
+        self._looks = Looks()
         self._refusals: dict[Key, str] = {}
         """Why an object could not be written, until it can."""
         self._sums: dict[Key, ValueStatus] = {}
@@ -81,10 +83,16 @@ class Reconciler:
 
     def pod_monitors(self, served: bool) -> None:
         """Say whether the cluster has PodMonitors."""
+        if served != self._applier.pod_monitor:
+            self._looks.clear()
         self._applier.pod_monitor = served
 
     async def reconcile(self, key: Key) -> Outcome:
         """Run one pass. Raises errors of `control.errors`; the caller decides when to come back."""
+        rest = self._rest(key)
+        if rest is not None:
+            return Outcome(again_s=rest.total_seconds())
+        self._looks.forget(key)
         await self._readable(key)
         if self._unread(key):
             return Outcome(again_s=_SOON.total_seconds())
@@ -100,8 +108,20 @@ class Reconciler:
             return Outcome()
         if not plan.idle:
             await self._write_or_say(key, plan)
+        elif isinstance(plan.move, Arrived) and plan.decision is not None:
+            objects, now = self._owned(key), self._outside.clock.now()
+            self._looks.found(key, plan.body, objects, plan.observation, plan.decision, now)
         self._outside.recorder.reports(key, plan.status, plan.decision)
         return Outcome(again_s=self._again(plan).total_seconds())
+
+    def _rest(self, key: Key) -> timedelta | None:
+        """When to come back, if neither the API server nor the metrics say anything new since the last whole look."""
+        body, now = self._cache.resource(key), self._outside.clock.now()
+        look = self._looks.rests(key, body, self._owned(key), now) if body is not None else None
+        return look.again if look is not None and holds(look, self._outside.metrics.read(key, now)) else None
+
+    def _owned(self, key: Key) -> Sequence[Manifest]:
+        return [o for kind in OWNED_KINDS for o in self._cache.owned(kind, key)]
 
     async def _readable(self, key: Key) -> None:
         """Raises Refused when the status was written by a release that knows more; its conditions then say so."""
@@ -115,7 +135,7 @@ class Reconciler:
         generation = int(body["metadata"]["generation"])
         new = report.unreadable(old, message=why, generation=generation, now=now)
         if new != old and self._outside.leadership.may_write():
-            self._cache.put(await self._outside.cluster.apply_status(_status_manifest(body, new)))
+            self._cache.put(await self._outside.cluster.apply_status(status_manifest(body, new)))
             self._outside.recorder.wrote(KIND, verb="status")
         raise Refused(why)
 
@@ -154,17 +174,17 @@ class Reconciler:
         self, key: Key, body: Manifest, parsed: Parsed, spec: SpeculativeDeploymentSpec, now: datetime
     ) -> _Plan:
         generation = int(body["metadata"]["generation"])
-        memory = self._with_sums(key, _memory(parsed.status))
+        memory = self._with_sums(key, memory_of(parsed.status))
         observation = self._observe(key, spec, memory, now)
         declared = Declared(
-            spec=spec, generation=generation, planned_loading_minutes=_planned(parsed, spec), **_command(body)
+            spec=spec, generation=generation, planned_loading_minutes=planned_loading(parsed, spec), **command_of(body)
         )
         decision = self._core.decide(declared, memory, observation, now)
         if decision.memory.value is not None:
             self._sums[key] = decision.memory.value
         targets = [Target(variant=p.variant.name, replicas=p.replicas) for p in decision.placements]
         move = spoken(
-            next_move(targets, observation.fleet, _limits(spec, now)),
+            next_move(targets, observation.fleet, limits_of(spec, now)),
             known_as(decision.placements, parsed.status.variants),
         )
         wanted = [
@@ -181,7 +201,7 @@ class Reconciler:
         if decision.memory.last_good:
             keep.add(decision.memory.last_good.variant.name)
         rests_on = (owner, wanted, keep, spec.policy.paused, self._applier.pod_monitor, isinstance(move, Step))
-        objects = [o for kind in OWNED_KINDS for o in self._cache.owned(kind, key)]
+        objects = self._owned(key)
         if self._unchanged.covers(key, rests_on, objects):
             writes = Writes()
         else:
@@ -205,7 +225,15 @@ class Reconciler:
             refused="" if writes.empty else self._refusals.get(key, ""),
         )
         status = report.status_of(seen, parsed.status, now)
-        return _Plan(body=body, old=parsed.status, status=status, decision=decision, move=move, writes=writes)
+        return _Plan(
+            body=body,
+            old=parsed.status,
+            status=status,
+            decision=decision,
+            move=move,
+            writes=writes,
+            observation=observation,
+        )
 
     def _refused(self, key: Key, body: Manifest, parsed: Parsed, reason: Reason, message: str, now: datetime) -> _Plan:
         """Nothing is touched, what runs keeps running, and the conditions say which field to change."""
@@ -294,7 +322,7 @@ class Reconciler:
         if report.says_more(plan.status, plan.old):
             await self._applier.fence()
             status = plan.status.model_dump(mode="json", exclude_none=True)
-            self._cache.put(await self._outside.cluster.apply_status(_status_manifest(plan.body, status)))
+            self._cache.put(await self._outside.cluster.apply_status(status_manifest(plan.body, status)))
             self._outside.recorder.wrote(KIND, verb="status")
             await self._tell(key, plan)
 
@@ -343,6 +371,7 @@ class Reconciler:
         self._smoke.forget(key)
         self._applier.forget(key)
         self._unchanged.forget(key)
+        self._looks.forget(key)
         self._outside.metrics.forget(key)
         self._outside.recorder.forgot(key)
 
@@ -351,61 +380,8 @@ def _said(refusals: Sequence[object]) -> str:
     return "; ".join(f"spec.{refusal}" for refusal in refusals)
 
 
-def _memory(status: Status) -> Memory:
-    return Memory(**{name: getattr(status, name) for name in Memory.model_fields})
-
-
-def _planned(parsed: Parsed, spec: SpeculativeDeploymentSpec) -> float | None:
-    """Loading minutes of one replica by plan."""
-    plan = parsed.fitness.plan
-    if plan is None or plan.switch_replica_minutes is None or not spec.replicas:
-        return None
-    return plan.switch_replica_minutes / spec.replicas
-
-
-def _command(body: Manifest) -> dict[str, str]:
-    """The one-shot command and its identity, which is the text itself: a change of the spec does not repeat it.
-
-    The annotation stays, since the operator has no right to write the resource. The same command again is another text
-    (`abort/again`), or the annotation removed and set once more.
-    """
-    text = str((body["metadata"].get("annotations") or {}).get(COMMAND, "")).strip()[:64]
-    if not text:
-        return {}
-    return {"command": text.partition("/")[0], "command_id": text}
-
-
-def _limits(spec: SpeculativeDeploymentSpec, now: datetime) -> Limits:
-    switching, hardware = spec.policy.switching, spec.hardware
-    kinds = " or ".join(hardware.accelerators)
-    plural = "" if hardware.gpus_per_replica == 1 else "s"
-    return Limits(
-        surge=switching.surge,
-        allow_downtime=switching.allow_downtime,
-        window_open=window_open(switching.windows, now),
-        paused=spec.policy.paused,
-        capacity=f"{hardware.gpus_per_replica} GPU{plural} ({kinds})",
-    )
-
-
 def _count(name: str, move: Move, fleet: Any) -> int:
     """Replicas to render now: those of the step, else those that are wanted already."""
     if isinstance(move, Step) and name in move.replicas:
         return int(move.replicas[name])
     return int(fleet[name].wanted) if name in fleet else 0
-
-
-def _status_manifest(body: Manifest, status: dict[str, Any]) -> Manifest:
-    meta = body["metadata"]
-    return {
-        "apiVersion": API_VERSION,
-        "kind": KIND,
-        # The version makes the server refuse a write that rests on an older reading: by another replica of us, say.
-        "metadata": {
-            "name": meta["name"],
-            "namespace": meta["namespace"],
-            "uid": meta["uid"],
-            "resourceVersion": meta["resourceVersion"],
-        },
-        "status": status,
-    }
