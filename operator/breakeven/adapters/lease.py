@@ -34,7 +34,7 @@ class LeaseSettings:
     deadline_s: float = 10.0
     """Without a renewal for this long nothing is written any more. Shorter than the duration."""
     period_s: float = 2.0
-    """Between attempts. One request takes at most this long too."""
+    """Between attempts. One request takes at most half the deadline, as in Kubernetes' own components."""
 
 
 class LeaseElector:
@@ -149,7 +149,7 @@ class LeaseElector:
         settings = self._settings
         name = "" if verb == "create" else settings.name
         return await self._rest.call(
-            verb, API, KIND, namespace=settings.namespace, name=name, body=body, timeout_s=settings.period_s
+            verb, API, KIND, namespace=settings.namespace, name=name, body=body, timeout_s=settings.deadline_s / 2
         )
 
 
