@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from scipy.special import stdtrit
+from breakeven.domain.student import upper_quantile
 
 ONE_SIDED = 0.001
 """Error rate of one bound on one window; with two windows in a row false alarms are rare even at low traffic."""
@@ -50,7 +50,7 @@ class LogRatio:
 @lru_cache(maxsize=4096)
 def quantile(freedom: float, probability: float) -> float:
     """Upper quantile of Student's t: the value exceeded with this probability."""
-    return float(-stdtrit(freedom, probability))
+    return upper_quantile(freedom, probability)
 
 
 @dataclass(frozen=True, slots=True)
