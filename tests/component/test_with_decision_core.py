@@ -1,7 +1,8 @@
 """The loop with the decision core itself in place of the stand-in."""
 
-from tests.support.world import World
+from tests.support.world import KEY, World
 
+from breakeven.api.status import State
 from breakeven.domain.decide import decide
 
 
@@ -61,3 +62,19 @@ async def test_crashing_canary_ends_the_trial_with_everything_serving() -> None:
     assert world.status.canary is None
     assert world.serving == 4
     assert world.condition("Ready")["status"] == "True"
+
+
+async def test_histograms_are_needed_in_a_trial_and_welcome_beside_a_live_control() -> None:
+    world = World(gpus=4, decide=decide)
+    await world.settle()
+    trial = world.metrics.queries[KEY]
+    assert (trial.buckets, trial.buckets_if_room) == (True, False)
+    world.command("promote/1")
+    await world.settle()
+    assert (world.status.state, world.status.holdback) == (State.SPECULATING, True)
+    beside = world.metrics.queries[KEY]
+    assert (beside.buckets, beside.buckets_if_room) == (False, True)
+    world.command("abort/1")
+    await world.settle()
+    off = world.metrics.queries[KEY]
+    assert (world.status.holdback, off.buckets_if_room) == (False, False)

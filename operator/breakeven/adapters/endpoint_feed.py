@@ -1,9 +1,9 @@
 """Reading one Prometheus for all resources that point at it.
 
 A cycle asks a fixed number of queries: one range selector for the newest samples of all counters and levels, one more
-when some resource wants histograms, times the number of label spellings in use (nearly always one). Only when a pod is
-new, or after a gap, its past is read in bounded steps, and only when a pod cannot be found the names are looked for
-again.
+when histograms are wanted and a batch has ended, times the number of label spellings in use (nearly always one). Only
+when a pod is new, or after a gap, its past is read in bounded steps, and only when a pod cannot be found the names are
+looked for again.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ from breakeven.adapters.promql import (
     selectors,
 )
 from breakeven.adapters.replica_history import ReplicaHistory
-from breakeven.domain.batches import STALE
+from breakeven.domain.batches import STALE, number
 from breakeven.domain.names import prefix_of
 from breakeven.domain.observation import Outage, Scrape
 
@@ -223,12 +223,13 @@ class EndpointFeed:
         held = {p: self.histories[p].target for p in read.pods}
         interval = self.interval(read.pods) or DEFAULT_INTERVAL_S
         seconds = read.end - read.start + OVERLAP * interval
-        names = sorted({p for _, p in read.pods}) if len(read.pods) <= NAMED_PODS else []
         texts: list[str] = []
-        for buckets in (False, True):
-            if not buckets or any(wanted[p].buckets for p in read.pods):
-                spaces = sorted({n for n, _ in read.pods})
-                texts += selectors(naming.values(), spaces, buckets=buckets, seconds=seconds, pods=names)
+        crossing = [p for p in read.pods if wanted[p].buckets and self._crosses(p, read.end)]
+        for buckets, pods in ((False, read.pods), (True, crossing)):
+            if pods:
+                spaces, their = sorted({n for n, _ in pods}), [naming[p] for p in pods]
+                named = sorted({p for _, p in pods}) if len(pods) <= NAMED_PODS else []
+                texts += selectors(their, spaces, buckets=buckets, seconds=seconds, pods=named)
         self.queries += len(texts)
         loop = asyncio.get_running_loop()
         found = await loop.run_in_executor(
@@ -242,6 +243,15 @@ class EndpointFeed:
             history.covered = max(history.covered, read.end)
             if count % 200 == 199:
                 await asyncio.sleep(0)
+
+    def _crosses(self, pod: PodName, end: float) -> bool:
+        """Whether the newest scrape is of another batch than this moment.
+
+        A piece is cut from the scrapes around the two ends of its batch when a later one comes, and from no others, so
+        histograms between them would be read for nothing.
+        """
+        history = self.histories[pod]
+        return history.newest is None or number(history.newest, history.length) < number(end, history.length)
 
     async def _ask(self, texts: Sequence[str], at: float) -> list[RawSeries]:
         self.queries += len(texts)

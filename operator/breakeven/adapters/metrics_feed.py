@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from breakeven.adapters.arm_batches import ArmBatches
 from breakeven.adapters.endpoint_feed import Asks, EndpointFeed, Wanted
+from breakeven.adapters.histogram_turns import ROOM, on_turn
 from breakeven.adapters.prometheus import Endpoint, PrometheusClient
 from breakeven.adapters.promql import PodName
 from breakeven.adapters.replica_history import increments_of
@@ -110,7 +111,7 @@ class MetricsFeed:
     async def cycle(self, now: float) -> None:
         """Ask every endpoint once, side by side. Failures end in what `read` says."""
         begun, before = time.monotonic(), self._sent()
-        wanted = self._wanted()
+        wanted = self._wanted(now)
         for url in [u for u in self._endpoints if u not in wanted]:
             self._endpoints.pop(url).close()
         for url in wanted:
@@ -152,9 +153,10 @@ class MetricsFeed:
             return url or None
         return url if any(_covers(allowed, url) for allowed in self._settings.allowed) else None
 
-    def _wanted(self) -> dict[str, dict[PodName, Wanted]]:
+    def _wanted(self, now: float) -> dict[str, dict[PodName, Wanted]]:
         wanted: dict[str, dict[PodName, Wanted]] = {}
-        for query in self._queries.values():
+        with_histograms = self._with_histograms(now)
+        for key, query in self._queries.items():
             url = self._url(query)
             if url is None:
                 continue
@@ -164,12 +166,24 @@ class MetricsFeed:
                     length=query.batch.total_seconds(),
                     keep=keep,
                     started=_unix(pod.started_at),
-                    buckets=query.buckets,
+                    buckets=key in with_histograms,
                     prefix=query.prefix,
                     namespace_label=query.namespace_label,
                     pod_label=query.pod_label,
                 )
         return wanted
+
+    def _with_histograms(self, now: float) -> frozenset[Key]:
+        """Resources that need histograms, and those of which it is the turn, endpoint by endpoint."""
+        asking = [
+            (k, q, self._url(q), len(_pods(q))) for k, q in self._queries.items() if q.buckets or q.buckets_if_room
+        ]
+        chosen = {key for key, query, _, _ in asking if query.buckets}
+        for url in {url for _, _, url, _ in asking}:
+            needed = sum(pods for _, query, there, pods in asking if there == url and query.buckets)
+            welcome = {key: pods for key, query, there, pods in asking if there == url and not query.buckets}
+            chosen |= on_turn(welcome, room=max(0, ROOM - needed), now=now)
+        return frozenset(chosen)
 
     def read(self, key: Key, now: datetime) -> MetricsReading:
         """What is known for that resource now. An outage comes without arms: nothing may be judged."""

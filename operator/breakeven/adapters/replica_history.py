@@ -51,7 +51,7 @@ class ReplicaHistory:
         """Take scrapes, some of which may be known; what lies before the kept ones is settled and passed over."""
         floor = self._recent[0].at if self._recent else float("-inf")
         merged = {s.at: s for s in self._recent}
-        merged.update((s.at, s) for s in scrapes if s.at >= floor)
+        merged.update((s.at, _with_histograms(s, merged.get(s.at))) for s in scrapes if s.at >= floor)
         for at in sorted(s.at for s in scrapes):
             if self.newest is None or at > self.newest:
                 if self.newest is not None:
@@ -94,3 +94,14 @@ def increments_of(
     """The newest scrapes of an arm, cut as finely as they allow when somebody looks at them."""
     tails = [Tail(r, tuple(h.tail), h.interval) for r, h in replicas if h.tail and h.interval is not None]
     return increments(tails, batch=batch, warmup=warmup)
+
+
+def _with_histograms(scrape: Scrape, known: Scrape | None) -> Scrape:
+    """The same scrape read again, with the histograms that were read before: not every reading asks for them."""
+    if known is None:
+        return scrape
+    ours, theirs = scrape.totals, known.totals
+    ttft, tpot = ours.ttft_buckets or theirs.ttft_buckets, ours.tpot_buckets or theirs.tpot_buckets
+    if (ttft, tpot) == (ours.ttft_buckets, ours.tpot_buckets):
+        return scrape
+    return replace(scrape, totals=replace(ours, ttft_buckets=ttft, tpot_buckets=tpot))

@@ -52,7 +52,9 @@ class MetricsQuery:
     """How far back batches are wanted."""
     warmup: timedelta
     buckets: bool = False
-    """Whether latency histograms are wanted too."""
+    """Whether latency histograms are needed: a promotion hangs on them."""
+    buckets_if_room: bool = False
+    """Whether they are welcome where they cost little: they tell mixed traffic while a live control runs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -285,8 +285,8 @@ class Reconciler:
             batch=batch_length(spec.evidence),
             history=history(spec.evidence),
             warmup=spec.evidence.warmup,
-            # Tails are looked at before a promotion only.
             buckets=memory.canary is not None or memory.state in (State.TRIAL, State.TUNING),
+            buckets_if_room=memory.holdback and memory.state in (State.SPECULATING, State.FROZEN),
         )
 
     async def _refresh(self, key: Key) -> None:

@@ -147,16 +147,67 @@ async def test_the_number_of_queries_does_not_depend_on_the_number_of_resources(
     assert asked == {1: 2, 300: 2}
 
 
-async def test_histograms_cost_one_more_query_and_only_when_wanted(
-    feed: MetricsFeed, prometheus: FakePrometheus
+def with_histogram(prometheus: FakePrometheus, pod: str, start: float, end: float) -> None:
+    """One request a second that takes 20 ms a token, beside the counters."""
+    prometheus.run(pod, start, end)
+    labels = {"namespace": "inference", "pod": pod, "engine": "0", "model_name": "m", "job": "vllm"}
+    at = start
+    while at <= end:
+        for bound in ("0.01", "0.03", "+Inf"):
+            count = 0.0 if bound == "0.01" else at - START
+            prometheus.put("vllm:request_time_per_output_token_seconds_bucket", {**labels, "le": bound}, at, count)
+        at += 15
+
+
+@pytest.mark.parametrize("offset", [0.0, 4.0, 14.9])
+async def test_histograms_are_read_around_the_ends_of_batches_only_and_every_batch_has_them(
+    prometheus: FakePrometheus, feed: MetricsFeed, offset: float
 ) -> None:
-    prometheus.run("a", START, START + 30)
+    with_histogram(prometheus, "a", START + offset, START + 900)
     feed.watch(KEY, query({"on": [pod("a", started=START)]}, buckets=True))
-    await feed.cycle(START + 15)
-    await feed.cycle(START + 30)
-    assert feed.telemetry.last_cycle_queries == 2
-    assert "bucket" in prometheus.asked[-1]
-    assert "bucket" not in prometheus.asked[-2]
+    await feed.cycle(START + 61)
+    prometheus.asked.clear()
+    for i in range(1, 41):
+        await feed.cycle(START + 61 + 15 * i)
+        assert feed.telemetry.last_cycle_queries <= 2
+    asked = [text for text in prometheus.asked if "bucket" in text]
+    assert len(prometheus.asked) - len(asked) == 40
+    assert len(asked) <= 22
+    batches = feed.read(KEY, moment(START + 661)).arms["on"].batches
+    assert len(batches) == 10 - (offset > 0)
+    assert {batch.totals.tpot_buckets for batch in batches} == {((0.01, 0.0), (0.03, 60.0), (float("inf"), 60.0))}
+
+
+async def test_only_pods_whose_histograms_are_wanted_are_named(feed: MetricsFeed, prometheus: FakePrometheus) -> None:
+    for name in ("a", "b"):
+        with_histogram(prometheus, name, START, START + 120)
+    feed.watch(KEY, query({"on": [pod("a", started=START)]}, buckets=True))
+    feed.watch(Key("inference", "other"), query({"on": [pod("b", started=START)]}))
+    await feed.cycle(START + 60)
+    await feed.cycle(START + 75)
+    bucket = [text for text in prometheus.asked if "bucket" in text]
+    assert bucket and all('pod=~"a"' in text for text in bucket)
+
+
+async def test_live_controls_take_turns_and_a_cycle_asks_no_more_for_many_than_for_one(
+    prometheus: FakePrometheus,
+) -> None:
+    asked: dict[int, int] = {}
+    for count in (1, 60):
+        feed = MetricsFeed(FeedSettings(url="http://prometheus:9090"), prometheus.connect)
+        for i in range(count):
+            pods = [pod(f"r{i}-{n}", started=START) for n in range(4)]
+            feed.watch(Key("inference", f"r{i}"), query({"on": pods[:3], "off": pods[3:]}, buckets_if_room=True))
+            for each in pods:
+                with_histogram(prometheus, each.name, START, START + 120)
+        await feed.cycle(START + 50)
+        prometheus.asked.clear()
+        await feed.cycle(START + 65)
+        asked[count] = len(prometheus.asked)
+        (bucket,) = [text for text in prometheus.asked if "bucket" in text]
+        assert 0 < len(set(re.findall(r"r\d+-\d", bucket))) <= 100
+        feed.close()
+    assert asked == {1: 2, 60: 2}
 
 
 async def test_a_restarted_operator_cuts_the_same_batches(feed: MetricsFeed, prometheus: FakePrometheus) -> None:
