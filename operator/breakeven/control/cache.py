@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from breakeven.api.base import KIND
 from breakeven.api.names import MANAGED_BY, RESOURCE
 from breakeven.control.ports import Key, Manifest
+from breakeven.control.shared import Shared
 
 _UNREAD = frozenset({"managedFields", "generateName"})
 OWNED_KINDS = ("Deployment", "Service", "Pod", "PodMonitor")
@@ -45,6 +46,7 @@ class Cache:
     def __init__(self) -> None:
         self._kinds: dict[str, _Kind] = {kind: _Kind() for kind in (KIND, *OWNED_KINDS)}
         self._changes = 0
+        self._shared = Shared()
 
     @property
     def changes(self) -> int:
@@ -53,34 +55,36 @@ class Cache:
 
     def put(self, obj: Manifest) -> Key | None:
         """Take a copy in, unless a newer one of the same object is there; answer whom it concerns."""
-        key = key_of(obj)
-        kind = self._kinds.get(obj.get("kind", ""))
-        if key is None or kind is None:
+        place = self._place(obj)
+        if place is None:
             return None
-        self._changes += 1
-        meta = obj["metadata"]
-        name = (meta.get("namespace", ""), meta["name"])
-        revision = _revision(obj)
-        old = kind.by_name.get(name)
-        if old and old.obj["metadata"].get("uid") == meta.get("uid") and revision < old.revision:
+        key, kind, name = place
+        revision, old = _revision(obj), kind.by_name.get(name)
+        if old and old.obj["metadata"].get("uid") == obj["metadata"].get("uid") and revision < old.revision:
             return key
-        kind.by_name[name] = _Entry(_lean(obj), revision, self._changes)
+        kind.by_name[name] = _Entry(self._shared.of(_lean(obj)), revision, self._changes)
         kind.by_key.setdefault(key, set()).add(name)
         return key
 
     def drop(self, obj: Manifest) -> Key | None:
         """Forget a deleted object, unless another one of that name has come since; answer whom it concerned."""
-        key = key_of(obj)
-        kind = self._kinds.get(obj.get("kind", ""))
+        place = self._place(obj)
+        if place is None:
+            return None
+        key, kind, name = place
+        old = kind.by_name.get(name)
+        if old and old.obj["metadata"].get("uid") in (obj["metadata"].get("uid"), None):
+            self._remove(kind, key, name)
+        return key
+
+    def _place(self, obj: Manifest) -> tuple[Key, _Kind, tuple[str, str]] | None:
+        """Whom an object that came in concerns, and where it is kept; None when it is none of ours."""
+        key, kind = key_of(obj), self._kinds.get(obj.get("kind", ""))
         if key is None or kind is None:
             return None
         self._changes += 1
         meta = obj["metadata"]
-        name = (meta.get("namespace", ""), meta["name"])
-        old = kind.by_name.get(name)
-        if old and old.obj["metadata"].get("uid") in (meta.get("uid"), None):
-            self._remove(kind, key, name)
-        return key
+        return key, kind, (meta.get("namespace", ""), meta["name"])
 
     def replace(self, kind: str, objects: Iterable[Manifest], mark: int, *, of: Key | None = None) -> set[Key]:
         """Take a full listing in and forget what is not in it; answer whom the difference concerns.
