@@ -5,8 +5,8 @@
 Real etcd, kube-apiserver, scheduler, controller-manager and Prometheus; the pods are hollow (marked Ready without a
 process), their series are simulated by one exporter, and the smoke test of a canary is answered by the one address that
 they share. Every resource speculates with a live control, so every one is judged all the time. API requests are counted
-from the API server's audit log, Prometheus queries from Prometheus's own counter (divided by the operator's count of its
-cycles), CPU and memory from /proc. The operator runs under its own service account with the rights it ships with.
+from the API server's audit log, Prometheus queries from Prometheus's own counter (divided by the operator's count of
+its cycles), CPU and memory from /proc. The operator runs under its own service account with the rights it ships with.
 """
 
 import argparse
@@ -59,7 +59,8 @@ def resource(index: int, mode: str) -> dict[str, object]:
         "spec": {
             "replicas": 2,
             "engine": {"image": "vllm/vllm-openai:v0.33.0"},
-            "target": {"model": "meta-llama/Llama-3.1-8B-Instruct"},
+            # Another name in each: what resources have in common is kept once, and real ones differ.
+            "target": {"model": "meta-llama/Llama-3.1-8B-Instruct", "servedName": f"model-{index:04d}"},
             "draft": {"method": "Eagle3", "model": "yuhuili/EAGLE3-LLaMA3.1-Instruct-8B", "numSpeculativeTokens": 3},
             "evidence": {"window": "150s", "warmup": "15s", "promoteWindows": 1, "minRequests": 1},
             "policy": {"mode": mode, "holdback": {"mode": "Always"}, "maxTransitionsPerDay": 100},
@@ -82,7 +83,7 @@ def measure(size: int, minutes: float) -> Row:
                 lab, size, "speculate", lambda s: s.get("state") == "Speculating" and s.get("readyReplicas") == 2
             )
             apply(lab, size, "Auto")
-            wait_until(lab, size, "are judged", lambda s: s.get("observedGeneration") == 2)
+            wait_until(lab, operator, size, "are judged", lambda s: s.get("observedGeneration") == 2)
             operator.kill()
             started = time.monotonic()
             operator.start()
@@ -106,10 +107,13 @@ def statuses(lab: RunningLab) -> list[Status]:
     return [item.get("status") or {} for item in listed["items"]]
 
 
-def wait_until(lab: RunningLab, size: int, what: str, reached: Callable[[Status], bool]) -> None:
+def wait_until(lab: RunningLab, operator: Operator, size: int, what: str, reached: Callable[[Status], bool]) -> None:
     """Until the status of every resource is so."""
 
     def all_of_them() -> bool:
+        if operator.pid is None:
+            say("the operator ended, as it must without its Lease; started again, as its Deployment would")
+            operator.start()
         done = sum(map(reached, statuses(lab)))
         say(f"{done} of {size} {what}")
         return done == size
