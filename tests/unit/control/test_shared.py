@@ -45,11 +45,11 @@ def test_true_and_one_are_not_alike() -> None:
 
 
 def test_parts_that_came_once_are_forgotten(monkeypatch: Any) -> None:
-    monkeypatch.setattr(shared, "ONCE", 8)
+    monkeypatch.setattr(shared, "ONCE", 64)
     pool = Shared()
     common = pool.of(pod("a"))["spec"]
     assert pool.of(pod("a"))["spec"] is common
     for n in range(100):
         pool.of({f"k{n}": [f"v{n}"]})
-    assert len(pool._texts._once) <= 8
+    assert len(pool._texts._once) <= 64
     assert pool.of(pod("c"))["spec"] is common
