@@ -227,19 +227,22 @@ def mixed_traffic(now: Situation, found: Judgement, *, held: bool) -> Cause | No
 
 
 def temperature_shift(now: Situation, found: Judgement, *, held: bool) -> Cause | None:
-    """Acceptance fell and step times did not."""
-    fell = _fallen(now, found, held=held)
-    if fell is None or _inflated(now, found, held=held) is not None:
+    """Acceptance fell, and that explains more of the loss than a rise of step times does."""
+    fell, rose = _fallen(now, found, held=held), _inflated(now, found, held=held)
+    if fell is None or (rose is not None and not _acceptance_outweighs(now, found)):
         return None
+    if rose is not None:
+        message = f"{fell}, which explains more of the loss than {rose}: a higher temperature, or other traffic"
+        return Cause(reason=Reason.TEMPERATURE_SHIFT, message=message)
     known = inflation(found) is not None
     steps = "step times did not rise" if known else "step times are not known"
     return Cause(reason=Reason.TEMPERATURE_SHIFT, message=f"{fell} and {steps}: a higher temperature, or other traffic")
 
 
 def step_time(now: Situation, found: Judgement, *, held: bool) -> Cause | None:
-    """R rose and the load did not."""
+    """R rose and the load did not, and that explains more of the loss than a fall of acceptance does."""
     rose = _inflated(now, found, held=held)
-    if rose is None:
+    if rose is None or _acceptance_outweighs(now, found):
         return None
     return Cause(reason=Reason.STEP_TIME_ROSE, message=f"{rose} at the same load: the engine or its node")
 
@@ -299,6 +302,17 @@ def _inflated(now: Situation, found: Judgement, *, held: bool) -> str | None:
     if present <= (1 + (STEP - 1) * (NEARER if held else 1)) * float(before.inflation):
         return None
     return f"R rose from {before.inflation} to {present:.3f} since the promotion"
+
+
+def _acceptance_outweighs(now: Situation, found: Judgement) -> bool:
+    """Whether E = 1 + k accepted/drafted fell by a larger factor than R rose by since the promotion; S = E / R."""
+    before, present, on = now.memory.reference, inflation(found), found.on
+    if before is None or before.acceptance is None or before.inflation is None or present is None:
+        return False
+    if on is None or on.draft_length is None or on.tokens_per_step is None:
+        return False
+    was = 1 + on.draft_length * float(before.acceptance)
+    return was / on.tokens_per_step > present / float(before.inflation)
 
 
 def _queue(batches: Sequence[Batch]) -> tuple[float, float]:

@@ -151,6 +151,10 @@ CASES = {
     "temperature": Case(
         now(accepted=1.4), "TemperatureShift", r"acceptance fell from 0\.5\S* to 0\.\d+ .* step times did not rise"
     ),
+    "temperature, R up by less": Case(
+        now(accepted=1.5, step=2.25), "TemperatureShift", r"acceptance fell .* explains more of the loss than R rose"
+    ),
+    "steps, acceptance down by less": Case(now(accepted=1.7, step=2.6), "StepTimeRose", r"R rose"),
     "temperature, hardly": Case(now(accepted=1.9), ""),
     "temperature, against the stored control": Case(
         now(accepted=1.4), "TemperatureShift", r"step times did not rise", STORED
