@@ -33,8 +33,8 @@ from breakeven.domain.batches import STALE, number
 from breakeven.domain.names import prefix_of
 from breakeven.domain.observation import Outage, Scrape
 
-STEP_SAMPLES = 400_000
-"""Samples one step of reading the past may bring: about 40 MB of JSON."""
+STEP_SAMPLES = 200_000
+"""Samples one step of reading the past may bring: about 20 MB of JSON."""
 SERIES_OF_A_POD = 24
 NAMED_PODS = 100
 """Up to this many pods are named in a selector; more are found by namespace alone, to keep the query short."""
@@ -56,8 +56,8 @@ SILENT_S = 60.0
 class Asks(Protocol):
     """A Prometheus to ask; blocking."""
 
-    def query(self, text: str, *, at: float) -> Sequence[RawSeries]:
-        """Evaluate an instant query. Raises MetricsError."""
+    def query(self, text: str, *, at: float) -> Iterable[RawSeries]:
+        """Evaluate an instant query. Raises MetricsError, at once or while the answer is gone through."""
 
     def close(self) -> None:
         """Close the connections."""

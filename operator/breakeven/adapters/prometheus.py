@@ -12,7 +12,7 @@ What its defaults leave open and what is done about it here:
 import json
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,8 @@ from prometheus_api_client.exceptions import PrometheusApiClientException
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 from urllib3.util.retry import Retry
+
+from breakeven.adapters.matrix import Matrix
 
 RawSeries = Mapping[str, Any]
 """One element of `data.result` of a range selector: `metric` and `values`."""
@@ -147,6 +149,9 @@ def _explain(status: int, body: bytes, location: str | None) -> str:
 
 def _envelope(body: bytes) -> dict[str, Any]:
     try:
+        matrix = Matrix.of(body.decode(), QueryFailed)
+        if matrix is not None:
+            return {"data": {"result": matrix}}
         envelope = json.loads(body)
     except ValueError:
         raise QueryFailed("the answer is not JSON; is this the address of a Prometheus?") from None
@@ -176,8 +181,8 @@ class PrometheusClient:
         self._session.mount(url, HTTPAdapter(pool_connections=1, pool_maxsize=2, max_retries=Retry(0, redirect=0)))
         self.host = urlsplit(url).netloc.rpartition("@")[2]
 
-    def query(self, text: str, *, at: float) -> Sequence[RawSeries]:
-        """Evaluate an instant query at a time in Unix seconds.
+    def query(self, text: str, *, at: float) -> Iterable[RawSeries]:
+        """Evaluate an instant query at a time in Unix seconds; going through the answer may raise as well.
 
         Raises
         ------
@@ -185,7 +190,7 @@ class PrometheusClient:
             `Unreachable`, `QueryFailed` or `PartialData`, with a message for people.
         """
         try:
-            result: list[RawSeries] = self._connect.custom_query(text, params={"time": f"{at:.3f}"})
+            result: Iterable[RawSeries] = self._connect.custom_query(text, params={"time": f"{at:.3f}"})
         except MetricsError:
             raise
         except requests.Timeout:

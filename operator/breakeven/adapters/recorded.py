@@ -183,7 +183,7 @@ class Record:
 
     def _ask(self, text: str, at: float) -> Sequence[RawSeries]:
         self.queries += 1
-        return self._client.query(text, at=at)
+        return list(self._client.query(text, at=at))
 
 
 def _replica_name(labels: Mapping[str, str], target: Target) -> str:
