@@ -105,6 +105,18 @@ def crossover(profile: Sequence[LoadBand], *, variant: str, present: Point, now:
     return limit if SMALLEST <= limit <= LARGEST else None
 
 
+def rises_with_load(profile: Sequence[LoadBand], *, below: float, now: datetime) -> bool:
+    """Whether a variant was measured to pay at a load below this one, and its step-time inflation to rise above."""
+    for variant in {band.variant for band in profile}:
+        points = [p for band in profile if (p := _point(band, variant, now)) is not None]
+        calm = min((p for p in points if p.speedup > 1 and p.load <= below), default=None, key=lambda p: p.load)
+        if calm is not None and any(
+            p.load > calm.load and p.inflation >= ROSE * calm.inflation and p.speedup < calm.speedup for p in points
+        ):
+            return True
+    return False
+
+
 def _point(band: LoadBand, variant: str, now: datetime) -> Point | None:
     if band.variant != variant or now - band.measured_at > VALID:
         return None

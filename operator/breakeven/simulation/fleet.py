@@ -104,6 +104,11 @@ class FleetState:
                 changed = True
         return changed
 
+    @property
+    def _loading(self) -> float:
+        """Minutes from the start of a replica to ready."""
+        return max(1.0, self.scenario.loading / timedelta(minutes=1))
+
     def _begin(self, replica: Replica) -> None:
         self.replicas.append(replica)
         self._show(replica)
@@ -291,7 +296,7 @@ class FleetState:
             recent = range((minute - KEPT) * QUARTERS, until)
             newest = Increments(recent, partial(self._increment, name))
             arms[name] = Arm(variant=name, batches=batches, ready=found.ready, scraped=scraped, newest=newest)
-        return Observation(arms=arms, fleet=fleet, outage=outage, scrape_interval=15.0)
+        return Observation(arms=arms, fleet=fleet, outage=outage, scrape_interval=15.0, loading_minutes=self._loading)
 
     def _arm(self, scraping: Scraping, name: str, minute: int) -> Arm:
         now = EPOCH.timestamp() + minute * MINUTE

@@ -1,0 +1,65 @@
+"""What failed for the load is not tried again before the load has fallen."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from breakeven.api.status import State
+
+Make = Callable[..., Any]
+DISABLE = {"policy": {"onBelowBreakEven": ["Disable"]}}
+
+
+def serving(world: Make) -> Any:
+    w = world(**DISABLE)
+    w.running = 4.0
+    w.speedup = lambda variant: 1.4 if variant.speculates else 1.0
+    w.until(State.SPECULATING)
+    w.run(timedelta(hours=1))
+    return w
+
+
+def lose(w: Any, *, requests_per_second: float) -> None:
+    w.speedup = lambda variant: 0.7 if variant.speculates else 1.0
+    w.running, w.requests_per_second = requests_per_second, requests_per_second
+    w.until(State.COOLDOWN)
+
+
+def trials(w: Any) -> int:
+    return [action for action, _ in w.news].count("StartTrial")
+
+
+def test_a_loss_that_came_with_load_waits_until_the_load_is_gone(world: Make) -> None:
+    w = serving(world)
+    lose(w, requests_per_second=16.0)
+    assert w.memory.failed_at_load is not None
+    w.run(timedelta(hours=12))
+    assert trials(w) == 2  # the alarm came before a window had told how the new load does; the second trial did
+    w.requests_per_second, w.running = 4.0, 4.0
+    w.speedup = lambda variant: 1.4 if variant.speculates else 1.0
+    assert w.until(State.SPECULATING) <= timedelta(hours=1.5)
+    assert trials(w) == 3
+
+
+def test_it_waits_a_day_at_most(world: Make) -> None:
+    w = serving(world)
+    lose(w, requests_per_second=16.0)
+    w.run(timedelta(hours=23))
+    assert trials(w) == 2
+    w.run(timedelta(hours=4))
+    assert trials(w) == 3
+
+
+def test_a_loss_at_the_same_load_is_tried_again_after_the_cooldown(world: Make) -> None:
+    w = serving(world)
+    lose(w, requests_per_second=4.0)
+    w.run(timedelta(hours=2))
+    assert trials(w) >= 2
+
+
+def test_the_control_stays_where_speculation_was_switched_within_a_day(world: Make) -> None:
+    w = serving(world)
+    w.run(timedelta(hours=22))
+    assert w.memory.holdback
+    w.run(timedelta(hours=4))
+    assert not w.memory.holdback
