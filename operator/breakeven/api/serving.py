@@ -112,6 +112,15 @@ class EngineSpec(SpecModel):
 class ModelFacts(SpecModel):
     """Architecture of a model that is not in the packaged catalog; the names are those of its config.json."""
 
+    rules = (
+        Rule(
+            field="fullAttentionLayers",
+            message="write at most layers",
+            cel="!has(self.fullAttentionLayers) || !has(self.layers) || self.fullAttentionLayers <= self.layers",
+            holds=lambda f: f.full_attention_layers is None or f.layers is None or f.full_attention_layers <= f.layers,
+        ),
+    )
+
     params_billions: Billions | None = None
     """Parameters in billions. Absent: unknown."""
     active_params_billions: Billions | None = None
@@ -132,6 +141,14 @@ class ModelFacts(SpecModel):
     """Name shared by models with the same token ids. Absent: unknown."""
     max_position_embeddings: Annotated[int, Field(ge=1, le=100_000_000)] | None = None
     """Longest context the model takes. Absent: unknown."""
+    sliding_window: Annotated[int, Field(ge=1, le=100_000_000)] | None = None
+    """Tokens that layers with a sliding window cache at most. Absent: no layer has one."""
+    full_attention_layers: Annotated[int, Field(ge=0, le=1000)] | None = None
+    """Layers without a sliding window, where there is one. Absent: unknown with `slidingWindow`, else all."""
+    kv_latent_width: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    """Elements cached per token and layer by multi-head latent attention: kv_lora_rank + qk_rope_head_dim. Absent: no such attention."""
+    weight_bits: Annotated[int, Field(ge=1, le=32)] | None = None
+    """Bits of one weight of the checkpoint. Absent: 16, or unknown where `quantization` is Prequantized or GPTQ."""
 
 
 class TargetSpec(SpecModel):

@@ -130,7 +130,7 @@ def _with_engine(made: "Plan", resource: "Resource", *, what_if: bool) -> "Plan"
         found += [
             (f, f.field.replace("draft", f"alternatives[{place}]", 1))
             for f in check(declared.with_draft(draft))
-            if f.field.startswith("draft")
+            if f.field.startswith("draft") and not any(f.message == known.message for known, _ in found)
         ]
     said = dict.fromkeys(
         (pairing.refusal if isinstance(f, Refusal) else pairing.warning)(field, f.message) for f, field in found

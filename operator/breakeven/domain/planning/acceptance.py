@@ -19,7 +19,7 @@ class Assumption:
 
 
 _BY_METHOD: dict[DraftMethod, Assumption] = {
-    DraftMethod.DRAFT_MODEL: Assumption(alpha=0.70, source="assumed for a smaller model of the same family"),
+    DraftMethod.DRAFT_MODEL: Assumption(alpha=0.70, source="assumed, as for a smaller model of the same family"),
     DraftMethod.EAGLE: Assumption(alpha=0.60, source="EAGLE on Llama 8B, MT-Bench, k = 2 to 7: 0.58 to 0.66"),
     DraftMethod.EAGLE3: Assumption(alpha=0.70, source="published EAGLE-3 replays, four data sets: 0.61 to 0.77"),
     DraftMethod.MTP: Assumption(alpha=0.85, source="DeepSeek-V3 report: second token accepted 0.85 to 0.90"),
@@ -35,11 +35,24 @@ _BY_METHOD: dict[DraftMethod, Assumption] = {
 }
 
 
-def assumed(method: DraftMethod, *, same_weights: bool = False) -> Assumption:
-    """The conditional acceptance taken for a method; `same_weights` is a quantized copy of the target as its draft."""
+def assumed(method: DraftMethod, *, same_weights: bool = False, related: bool | None = None) -> Assumption:
+    """The conditional acceptance taken for a method.
+
+    Parameters
+    ----------
+    same_weights
+        Whether the draft is a quantized copy of the target.
+    related
+        Whether a draft model is of the target's family. None: not known. Nothing published tells what another family
+        costs, so the figure is kept and the source says what it is worth.
+    """
     if same_weights:
         return Assumption(alpha=0.90, source="quantized copy of the target as draft, measured 0.88 to 0.91 by counters")
-    return _BY_METHOD[method]
+    found = _BY_METHOD[method]
+    if method is not DraftMethod.DRAFT_MODEL or related:
+        return found
+    doubt = "families are unknown" if related is None else "draft and target are of other families: expect less"
+    return Assumption(alpha=found.alpha, source=f"{found.source}; {doubt}")
 
 
 def at_temperature(alpha: float, temperature: float, acceptance: AcceptanceMethod) -> float:

@@ -41,6 +41,8 @@ class Architecture:
     latent_width: int | None = None
     """Elements that one layer caches per token when attention is latent (MLA): kv_lora_rank + qk_rope_head_dim."""
     native_mtp_layers: int | None = None
+    multimodal: bool | None = None
+    """Whether it takes more than text. The catalog does not say."""
     weight_bits: float | None = None
     """Bits of one weight of the checkpoint itself, 16 unless its config says otherwise."""
 

@@ -30,6 +30,7 @@ def article_rules(
     node_gib: float,
     lost: float | None,
     outlook: Outlook | None,
+    draft_model: bool,
 ) -> tuple[Rule, ...]:
     """The four rules: size ratio 1:8 to 1:12, draft within 15 % of VRAM, weights above 70 %, acceptance below 0.5."""
     ratio = size_ratio(target, draft) if draft is not None else None
@@ -40,7 +41,11 @@ def article_rules(
     return (
         Rule(
             rule="draft is 1:8 to 1:12 of the target",
-            value="unknown" if ratio is None or ratio <= 0 else f"1:{1 / ratio:.0f} by active parameters",
+            value="no draft model"
+            if not draft_model
+            else "unknown"
+            if ratio is None or ratio <= 0
+            else f"1:{1 / ratio:.0f} by active parameters",
             holds=None if ratio is None or ratio <= 0 else 8 <= 1 / ratio <= 12,
             better="speed-up unknown"
             if first is None

@@ -41,16 +41,40 @@ def _overlay(base: Architecture, declared: ModelFacts) -> Architecture:
         "vocab_size": declared.vocab_size,
         "tokenizer_group": declared.tokenizer_group,
         "max_position": declared.max_position_embeddings,
+        "weight_bits": None if declared.weight_bits is None else float(declared.weight_bits),
     }
     stated = {field: value for field, value in stated.items() if value is not None}
     if not stated:
         return base
-    if base.attention is None and "kv_heads" in stated:
-        stated["attention"] = Attention.FULL
-    if base.attention is Attention.FULL and "layers" in stated:
-        stated["full_attention_layers"] = declared.layers
+    stated |= _attention(base, declared)
+    if base.weight_bits is None and "params" in stated:
+        # Quantization None says that the checkpoint is not quantized; Prequantized and GPTQ take 16 for unknown.
+        stated.setdefault("weight_bits", 16.0)
     origin = "resource" if base.origin.startswith("unknown") else f"resource over {base.origin}"
     return replace(base, origin=origin, **stated)
+
+
+def _attention(base: Architecture, declared: ModelFacts) -> dict[str, Any]:
+    """What declared facts say of the cache: latent, with windows, or every layer in full."""
+    if declared.kv_latent_width is not None:
+        layers = declared.layers or base.layers
+        return {
+            "attention": Attention.LATENT,
+            "latent_width": declared.kv_latent_width,
+            "full_attention_layers": layers,
+        }
+    if declared.sliding_window is not None:
+        return {
+            "attention": Attention.SLIDING,
+            "sliding_window": declared.sliding_window,
+            "full_attention_layers": declared.full_attention_layers,
+        }
+    if declared.full_attention_layers is not None and base.attention is Attention.SLIDING:
+        return {"full_attention_layers": declared.full_attention_layers}
+    plain = base.attention is Attention.FULL or (base.attention is None and declared.kv_heads is not None)
+    if plain:
+        return {"attention": Attention.FULL, "full_attention_layers": declared.layers or base.layers}
+    return {}
 
 
 def _whole(config: Mapping[str, Any], *names: str) -> int | None:
@@ -95,6 +119,7 @@ def from_config(name: str, config: Mapping[str, Any]) -> Architecture:
         sliding_window=window if kind is Attention.SLIDING else None,
         latent_width=width,
         native_mtp_layers=_whole(text, "num_nextn_predict_layers") or 0,
+        multimodal=any(isinstance(config.get(name), Mapping) for name in _OTHER_SENSES),
         weight_bits=_weight_bits(config),
     )
     count = _gated_dense_params(model, text)
@@ -134,6 +159,8 @@ def _weight_bits(config: Mapping[str, Any]) -> float | None:
     return float(bits) if isinstance(bits, int) and not isinstance(bits, bool) and bits > 0 else None
 
 
+_OTHER_SENSES = ("vision_config", "audio_config", "thinker_config")
+"""Sections of a config.json that tell of images or sound."""
 _GATED_DENSE = frozenset({"llama", "mistral", "qwen2", "qwen3", "phi3", "gemma2", "gemma3_text", "granite"})
 """Families whose layer is attention plus a three-matrix gated MLP; parameters of others are not counted from a
 config."""

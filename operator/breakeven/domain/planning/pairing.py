@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from breakeven.api.spec import DraftMethod
+from breakeven.api.spec import DraftMethod, DraftSpec
 from breakeven.domain.planning import catalog
 from breakeven.domain.planning.architecture import Architecture
+from breakeven.engines import Engine
 
 LARGE_DRAFT = 0.33
 """Active parameters of the draft over those of the target above which one drafted token costs too much to try longer
@@ -62,14 +63,32 @@ def split_remarks(model: Architecture, gpus: int, *, field: str) -> Iterator[Rem
             )
 
 
+def related(target: Architecture, draft: Architecture) -> bool | None:
+    """Whether two models are of one family; None where it is not known, or where two sources name families each in its
+    own way."""
+    if target.family is None or draft.family is None:
+        return None
+    if target.family == draft.family:
+        return True
+    same_words = any(source in target.origin and source in draft.origin for source in ("catalog", "config.json"))
+    return False if same_words else None
+
+
 def pair_remarks(
-    target: Architecture, draft: Architecture | None, *, method: DraftMethod, draft_name: str | None
+    target: Architecture, draft: Architecture | None, *, spec: DraftSpec, engine: Engine
 ) -> Iterator[Remark]:
-    """What is wrong with a pair: vocabularies, token ids, size, heads trained for another target."""
+    """What is wrong with a pair: vocabularies, token ids, family, size, heads trained for another target."""
+    method, draft_name = spec.method, spec.model
     if method is DraftMethod.DRAFT_MODEL and draft is not None:
         yield from _draft_model_remarks(target, draft)
-    if method is DraftMethod.MTP and draft_name is None and target.native_mtp_layers == 0:
-        yield refusal("draft.method", f"{target.name} has no multi-token-prediction layers; choose another method")
+        if engine.applies("MultimodalDraft") and (target.multimodal or draft.multimodal):
+            yield refusal(
+                "draft.method",
+                f"vLLM {engine.version} takes no draft model where target or draft is multimodal, "
+                f"{engine.versions(lambda e: e.supports(method) and not e.applies('MultimodalDraft'))} can",
+            )
+    if method is DraftMethod.MTP and draft_name is None:
+        yield from _prediction_remarks(target, spec.num_speculative_tokens)
     head = catalog.heads().get((draft_name or "").lower())
     if head is not None:
         trained = catalog.models()[head.target]
@@ -85,6 +104,17 @@ def pair_remarks(
             )
 
 
+def _prediction_remarks(target: Architecture, k: int) -> Iterator[Remark]:
+    layers = target.native_mtp_layers
+    if layers == 0:
+        yield refusal("draft.method", f"{target.name} has no multi-token-prediction layers; choose another method")
+    elif layers is not None and k % layers:
+        yield refusal(
+            "draft.numSpeculativeTokens",
+            f"{target.name} predicts {layers} tokens at a time; write a multiple of {layers} instead of {k}",
+        )
+
+
 def _draft_model_remarks(target: Architecture, draft: Architecture) -> Iterator[Remark]:
     if target.vocab_size is not None and draft.vocab_size is not None and target.vocab_size != draft.vocab_size:
         yield refusal(
@@ -93,10 +123,19 @@ def _draft_model_remarks(target: Architecture, draft: Architecture) -> Iterator[
             "vLLM refuses such a pair at start-up",
         )
     elif target.tokenizer_group and draft.tokenizer_group and target.tokenizer_group != draft.tokenizer_group:
+        # The names of the catalog are those of families: Qwen 2.5 and 3 share most ids. Declared names are taken at
+        # their word.
+        declared = "resource" in target.origin and "resource" in draft.origin
+        yield (refusal if declared else warning)(
+            "draft.model",
+            f"token ids differ ({target.tokenizer_group}, {draft.tokenizer_group}) though vocabularies are of one "
+            "size: vLLM starts and may accept next to nothing; choose a draft with the target's tokenizer",
+        )
+    elif related(target, draft) is False:
         yield warning(
             "draft.model",
-            f"token ids differ ({target.tokenizer_group}, {draft.tokenizer_group}): "
-            "it starts, and accepts next to nothing",
+            f"{draft.name} is of another family ({draft.family}) than {target.name} ({target.family}); "
+            "expect less acceptance than within one",
         )
     ratio = size_ratio(target, draft)
     if ratio is not None and ratio > LARGE_DRAFT:
@@ -115,8 +154,21 @@ def size_ratio(target: Architecture, draft: Architecture) -> float | None:
     return draft.active_params / target.active_params
 
 
-def length_remarks(target: Architecture, draft: Architecture | None, max_model_len: int | None) -> Iterator[Remark]:
-    """Whether the declared context is one the models take."""
+def length_remarks(
+    target: Architecture, draft: Architecture | None, max_model_len: int | None, *, on_v1: bool
+) -> Iterator[Remark]:
+    """Whether the context that is served, as declared or else the target's longest, is one the models take."""
+    served = max_model_len or target.max_position
+    if draft is not None and draft.max_position is not None and served is not None and served > draft.max_position:
+        said = f"{draft.name} takes {draft.max_position} tokens, fewer than the {served} that are served"
+        if on_v1:
+            yield refusal(
+                "target.maxModelLen",
+                f"{said}: beyond that acceptance falls to nothing or the engine crashes, by release; "
+                f"write {draft.max_position} or less, or choose another draft.model",
+            )
+        else:
+            yield warning("draft.model", f"{said}: sequences beyond that are not drafted for")
     if max_model_len is None:
         return
     if target.max_position is not None and max_model_len > target.max_position:
@@ -124,10 +176,4 @@ def length_remarks(target: Architecture, draft: Architecture | None, max_model_l
             "target.maxModelLen",
             f"{max_model_len} is more than the {target.max_position} tokens {target.name} is known for; "
             "vLLM refuses it unless the checkpoint or extraArgs extend the context",
-        )
-    if draft is not None and draft.max_position is not None and max_model_len > draft.max_position:
-        yield warning(
-            "draft.model",
-            f"{draft.name} takes {draft.max_position} tokens, fewer than maxModelLen {max_model_len}: "
-            "no drafts are made, or poor ones, beyond that",
         )

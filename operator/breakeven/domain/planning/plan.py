@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from breakeven.api.choices import WITHOUT_MODEL
 from breakeven.api.spec import DraftMethod, DraftSpec, Quantization
 from breakeven.api.variant import Variant
 from breakeven.domain.planning import advice, catalog
@@ -15,7 +16,7 @@ from breakeven.domain.planning.loads import head_load, target_load
 from breakeven.domain.planning.measured import Profile, built_in
 from breakeven.domain.planning.memory import Capacity, ModelMemory, cache_of, capacity, lost_share, overhead_gib
 from breakeven.domain.planning.outlook import Outlook, Situation, anchored, outlook
-from breakeven.domain.planning.pairing import Remark, Severity, length_remarks, pair_remarks, split_remarks
+from breakeven.domain.planning.pairing import Remark, Severity, length_remarks, pair_remarks, related, split_remarks
 from breakeven.domain.planning.placement import Placement, Start, room_remarks
 from breakeven.domain.planning.question import Question
 from breakeven.domain.planning.steptime import Chip, Load
@@ -146,7 +147,7 @@ class _Planner:
     def _draft_memory(self) -> ModelMemory | None:
         """Memory of what drafts; None without a draft, for methods that hold none, and when unknown (then named)."""
         spec = self.spec
-        if spec is None or spec.method in (DraftMethod.NGRAM, DraftMethod.NGRAM_GPU, DraftMethod.SUFFIX):
+        if spec is None or self._hostless():
             return None
         if self.draft is not None:
             weights = self._weights(self.draft, spec.quantization)
@@ -177,8 +178,12 @@ class _Planner:
             replicated=whole.replicated,
         )
 
+    def _hostless(self) -> bool:
+        """Whether nothing is loaded to draft with."""
+        return self.spec is None or self.spec.method in WITHOUT_MODEL
+
     def _draft_memory_known(self) -> bool:
-        if self.spec is None or self.spec.method in (DraftMethod.NGRAM, DraftMethod.NGRAM_GPU, DraftMethod.SUFFIX):
+        if self._hostless():
             return True
         return self._draft_memory() is not None
 
@@ -241,7 +246,8 @@ class _Planner:
             return None
         if self.question.alpha is not None:
             return Assumption(alpha=self.question.alpha, source="given")
-        base = assumed(self.spec.method, same_weights=self._is_copy())
+        kin = None if self.draft is None else related(self.target, self.draft)
+        base = assumed(self.spec.method, same_weights=self._is_copy(), related=kin)
         alpha = at_temperature(base.alpha, self.question.temperature, self.spec.acceptance.method)
         source = base.source
         if alpha != base.alpha:
@@ -267,7 +273,7 @@ class _Planner:
         if target is None:
             self.unknowns.append(f"step time of {self.target.name} ({self.target.origin})")
             return None
-        hostless = spec.method in (DraftMethod.NGRAM, DraftMethod.NGRAM_GPU, DraftMethod.SUFFIX)
+        hostless = self._hostless()
         draft = None if hostless else self._draft_load(spec)
         if draft is None and not hostless:
             self.unknowns.append(f"step time of the {spec.method.value} draft")
@@ -339,14 +345,15 @@ class _Planner:
 
     def _remarks(self) -> tuple[Remark, ...]:
         found = list(split_remarks(self.target, self.gpus, field="hardware.gpusPerReplica"))
-        found += length_remarks(self.target, self.draft, self.variant.target.max_model_len)
         spec = self.spec
+        on_v1 = self.engine.generation(None if spec is None else spec.method, forced=self.forced) == "v1"
+        found += length_remarks(self.target, self.draft, self.variant.target.max_model_len, on_v1=on_v1)
         if spec is None:
             return tuple(found)
         if self.draft is not None:
             size = self.engine.draft_tensor_parallel_size(spec.method, self.gpus, forced=self.forced) or self.gpus
             found += split_remarks(self.draft, size, field="draft.model")
-        found += pair_remarks(self.target, self.draft, method=spec.method, draft_name=spec.model)
+        found += pair_remarks(self.target, self.draft, spec=spec, engine=self.engine)
         found += advice.temperature_remarks(spec, self.question.temperature)
         return tuple(found)
 
@@ -361,9 +368,10 @@ class _Planner:
         return article_rules(
             self.target,
             self.draft,
-            draft_bytes=drafted.weight_bytes if drafted is not None else None,
+            draft_bytes=0.0 if self._hostless() else drafted.weight_bytes if drafted is not None else None,
             target_bytes=weight_bytes(self.target, self.variant.target.quantization),
             node_gib=catalog.gpus()[first.gpu].memory_gib * self.gpus,
             lost=first.lost,
             outlook=first.outlook,
+            draft_model=self.spec.method is DraftMethod.DRAFT_MODEL,
         )
