@@ -82,12 +82,16 @@ def simulate(
 
 
 def _runs(scenario: "Scenario", seeds: int, compare: bool, *, exact: bool) -> "list[list[Run]]":
+    from rich.console import Console
+    from rich.progress import track
+
     from breakeven.simulation.policies import Article, Breakeven, ThreeBadChecks
     from breakeven.simulation.run import run, scraping_of, world
 
     kinds = [Breakeven, Article, ThreeBadChecks] if compare else [Breakeven]
     runs: list[list[Run]] = [[] for _ in kinds]
-    for seed in range(1, seeds + 1):
+    bar = Console(stderr=True)
+    for seed in track(range(1, seeds + 1), "simulating", console=bar, transient=True, disable=not bar.is_terminal):
         made = world(scenario, seed, exact=exact)
         for found, kind in zip(runs, kinds, strict=True):
             found.append(run(made, kind(made.spec), scraping=scraping_of(made) if exact else None))
@@ -128,8 +132,8 @@ def _show(scenario: "Scenario", runs: "list[list[Run]]", *, as_json: bool) -> No
     typer.echo(table(scores))
     typer.echo("\ndecisions of the first run:")
     for change in runs[0][0].changes:
-        day, rest = divmod(change.minute, 1440)
-        when = f"day {day} {rest // 60:02d}:{rest % 60:02d}"
+        day, seconds = divmod(round(60 * change.minute), 86400)
+        when = f"day {day} {seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
         typer.echo(f"  {when}  {change.action:<14} {change.reason:<18} true S {change.speedup:.3f}")
 
 

@@ -124,7 +124,7 @@ def parse(text: str, *, name: str) -> Scenario:
     Raises
     ------
     ScenarioError
-        If it is not YAML or not a scenario; the message names the file and the field.
+        If it is not YAML or not a scenario; the message names the file and each field.
     """
     try:
         scenario = Scenario.model_validate(yaml.safe_load(text))
@@ -132,15 +132,18 @@ def parse(text: str, *, name: str) -> Scenario:
     except yaml.YAMLError as error:
         raise ScenarioError(f"{name} is not YAML: {error}") from None
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise ScenarioError(f"{name}: {place or 'document'}: {first['msg']}") from None
+        wrong = (f"{'.'.join(map(str, each['loc'])) or 'document'}: {each['msg']}" for each in error.errors())
+        raise ScenarioError(f"{name}: {'; '.join(wrong)}") from None
     return scenario
 
 
 def load(path: Path) -> Scenario:
     """Read a scenario file. Raises ScenarioError and OSError."""
-    return parse(path.read_text(encoding="utf-8"), name=str(path))
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise ScenarioError(f"{path} is no text") from None
+    return parse(text, name=str(path))
 
 
 def shipped() -> Sequence[str]:

@@ -1,6 +1,8 @@
 """The simulator draws what the scenario says, and the operator decides in it as it should."""
 
 import json
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -102,6 +104,22 @@ def test_the_command_prints_only_json_when_asked() -> None:
     result = CliRunner().invoke(app, ["simulate", "-f", "spike", "--no-compare", "-o", "json"])
     assert result.exit_code == 0
     assert json.loads(result.stdout)["simulated"] is True
+
+
+def test_the_command_tells_when_it_would_have_decided_what() -> None:
+    shown = CliRunner().invoke(app, ["simulate", "-f", "spike", "--no-compare", "--days", "0.2"])
+    assert shown.exit_code == 0
+    assert re.search(r"day 0 \d\d:\d\d:\d\d  Promote +Pays", shown.stdout)
+
+
+def test_every_wrong_field_is_named_at_once(tmp_path: Path) -> None:
+    (tmp_path / "wrong.yaml").write_text("days: 1\nfoo: 2\n")
+    refused = CliRunner().invoke(app, ["simulate", "-f", str(tmp_path / "wrong.yaml")])
+    assert refused.exit_code == 2
+    assert "title: " in refused.stderr
+    assert "foo: " in refused.stderr
+    (tmp_path / "binary").write_bytes(b"\xff\xfe")
+    assert "is no text" in CliRunner().invoke(app, ["simulate", "-f", str(tmp_path / "binary")]).stderr
 
 
 def test_the_command_lists_and_refuses() -> None:
