@@ -9,8 +9,8 @@ from breakeven.domain.decision import Decision
 from breakeven.domain.observation import Arm, Observation
 from breakeven.domain.quiet import unremarkable
 
-WHOLE_AFTER = 3.5
-"""Passes after which everything is weighed again, for what only time changes: a minute at the usual 15 s."""
+WHOLE_AFTER = 7.5
+"""Passes after which everything is weighed again, for what only time changes: two minutes at the usual 15 s."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
