@@ -9,7 +9,7 @@ from breakeven.api.variant import Variant
 from breakeven.domain import capacity, control_profile, verdict
 from breakeven.domain.acceptance import detailed
 from breakeven.domain.figures import Sums, figures, sums
-from breakeven.domain.lengths import drift
+from breakeven.domain.lengths import SAID, drift
 from breakeven.domain.observation import Arm, Batch, Fleet, Smoke
 from breakeven.domain.situation import Situation
 from breakeven.domain.speedup import speedup, tpot
@@ -187,6 +187,7 @@ def _judge_span(
     if found is None or control is None:
         return _held("CounterAbsent", "time per output token cannot be measured in one of the arms")
     says = compared.bounds.judge(found)
+    words, unlike = in_words(found, measured, control), drift(theirs, ours, beyond=SAID)
     return Judgement(
         verdict=says,
         source=Source.MEASURED,
@@ -205,7 +206,7 @@ def _judge_span(
             source=Source.MEASURED,
             verdict=says,
             until=span.end,
-            message=in_words(found, measured, control),
+            message=f"{words}; {unlike}" if unlike else words,
         ),
     )
 

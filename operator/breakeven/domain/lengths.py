@@ -2,7 +2,8 @@
 
 Pods behind one Service get the same mix, so mean lengths differ by chance only, and the spread between batches says how
 much that is. Arms that differ by more are not compared: time per token depends on the length of the context, and
-acceptance on what is asked. Time per token is a ratio within each arm, so a moderate difference does no harm.
+acceptance on what is asked. Time per token is a ratio within each arm, so a moderate difference does little harm: it is
+said beside the figures.
 """
 
 import math
@@ -12,16 +13,17 @@ from breakeven.domain.observation import Batch, Totals
 from breakeven.domain.speedup import GROUPS
 from breakeven.domain.statistics import Series, grouped, quotient_paired
 
-APART = 1.25
+APART = 2.0
 """Mean lengths whose ratio is shown to lie beyond this, or below its inverse, are those of other traffic."""
-PLAINLY_APART = 1.5
-"""The same where there are too few batches for bounds; wider where there are few requests (`CHANCE`)."""
+SAID = 1.25
+"""Mean lengths whose ratio is shown to lie beyond this are worth a word."""
 CHANCE = 2.4
-"""Three standard deviations of the logarithm of one request's length: 0.8, as published traces have it."""
+"""Three standard deviations of the logarithm of one request's length: 0.8, as published traces have it. The bound is
+wider by so much where there are too few batches to tell chance from their spread."""
 
 
-def drift(off: Sequence[Batch], on: Sequence[Batch]) -> str:
-    """Which mean length differs between the arms, in words without moving figures; empty when none is shown to."""
+def drift(off: Sequence[Batch], on: Sequence[Batch], *, beyond: float = APART) -> str:
+    """Which mean length differs by a larger factor between the arms, in words without moving figures; empty: none."""
     theirs = {batch.start: batch for batch in off}
     both = [(theirs[batch.start], batch) for batch in on if batch.start in theirs]
     for name, tokens in (("prompts", _prompts), ("outputs", _outputs)):
@@ -30,13 +32,14 @@ def drift(off: Sequence[Batch], on: Sequence[Batch]) -> str:
             continue
         found = quotient_paired(first, second)
         if found is not None:
-            low, high, bound, longer = found.lower(), found.upper(), APART, found.value > 1
+            low, high, bound, longer = found.lower(), found.upper(), beyond, found.value > 1
         else:  # too few batches for bounds, as in the run that raises the alarm
             low = high = plain(first) / plain(second) if plain(second) > 0 else 1.0
-            bound, longer = PLAINLY_APART * math.exp(CHANCE * _chance(first, second)), low > 1
+            bound, longer = beyond * math.exp(CHANCE * _chance(first, second)), low > 1
         if low > bound or high < 1 / bound:
             words = "longer" if longer else "shorter"
-            return f"{name} of the speculating or new arm are {words} than those of its control by more than 25 %"
+            factor = f"by a factor above {beyond:g}"
+            return f"{name} of the speculating or new arm are {words} than those of its control, {factor}"
     return ""
 
 

@@ -31,6 +31,14 @@ def test_only_lengths_that_are_shown_to_differ_count(prompt: float, output: floa
     assert said.startswith(names) and bool(said) == bool(names)
 
 
+def test_lengths_that_differ_by_less_are_judged_and_said(world: Make) -> None:
+    w = world()
+    w.prompt = lambda variant: 450.0 if variant.speculates else 300.0
+    w.until(State.SPECULATING)
+    assert w.last.evidence is not None
+    assert "prompts of the speculating or new arm are longer than those of its control" in w.last.evidence.message
+
+
 def test_lengths_that_scatter_show_nothing() -> None:
     wild = arm(420, 200, noise=0.9)
     assert drift(arm(300, 200), wild) == ""
