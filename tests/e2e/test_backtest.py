@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -115,7 +116,9 @@ def test_it_would_have_gone_on_while_it_paid_and_off_when_it_no_longer_did(tmp_p
     off = document["decisions"][3]
     assert TURN < minute(off) < TURN + 40
     assert off["reason"] == "BelowBreakEven"
-    assert "S 0.8" in off["message"]
+    said = re.match(r"S (\d\.\d+) \[", off["message"])
+    assert said is not None and float(said[1]) == pytest.approx(1.2 * 20 / 30, rel=0.02)
+    assert "acceptance 0.050, and it was 0.4" in off["message"], "the cause, although a minute was enough to switch off"
     assert document["speculating"] is False
     assert "StartTrial" in table
     assert "assumed: replicas of both arms" in table

@@ -20,6 +20,7 @@ from breakeven.domain.figures import Sums, sums
 from breakeven.domain.observation import Batch
 from breakeven.domain.outliers import outliers
 from breakeven.domain.situation import Situation
+from breakeven.domain.statistics import LogRatio
 from breakeven.domain.windows import BATCHES, Span
 
 POINTS = 0.05
@@ -97,7 +98,7 @@ def _newest(now: Situation, found: Judgement) -> Sums | None:
 
 def draft_mismatch(now: Situation, found: Judgement, *, held: bool) -> Cause | None:
     """Acceptance near zero."""
-    measured = acceptance(found.on_batches)
+    measured = _accepted(found)
     on = speculating(now)
     if measured is None or on is None or on.draft is None:
         return None
@@ -115,7 +116,7 @@ def draft_mismatch(now: Situation, found: Judgement, *, held: bool) -> Cause | N
 
 def quantization_penalty(now: Situation, found: Judgement, *, held: bool) -> Cause | None:
     """Acceptance below that of the same pair without quantization."""
-    measured, on, known = acceptance(found.on_batches), speculating(now), now.memory.unquantized
+    measured, on, known = _accepted(found), speculating(now), now.memory.unquantized
     if measured is None or on is None or known is None or not quantized(on) or known.pair != pair_of(on):
         return None
     points = now.spec.thresholds.baseline_drop_points / 100
@@ -280,12 +281,26 @@ def inflation(found: Judgement) -> float | None:
         return on.step_seconds / off.step_seconds if off.step_seconds else None
     if found.source is not Source.CALIBRATED or found.speedup is None or on.tokens_per_step is None:
         return None
+    if found.sudden:
+        return None  # its S was worked out from a stored R
     return on.tokens_per_step / found.speedup.value
+
+
+def _accepted(found: Judgement) -> LogRatio | None:
+    """Accepted / drafted of what was judged, with bounds where there are batches enough; None when it cannot be told.
+
+    A sudden loss is shown by a few points, and its cause is gone with speculation when it is not told at once: there
+    the figure stands for itself. So does nothing accepted at all, which has no relative error.
+    """
+    measured, value = acceptance(found.on_batches), found.on.acceptance if found.on is not None else None
+    if measured is not None or value is None or not (found.sudden or value == 0):
+        return measured
+    return LogRatio(value=value, error=0.0, freedom=1)
 
 
 def _fallen(now: Situation, found: Judgement, *, held: bool) -> str | None:
     """How far acceptance fell since the promotion, in words; None when it did not."""
-    before, measured = now.memory.reference, acceptance(found.on_batches)
+    before, measured = now.memory.reference, _accepted(found)
     if now.on_trial or before is None or before.acceptance is None or measured is None:
         return None
     fall = float(before.acceptance) - (measured.value if held else measured.upper())

@@ -10,7 +10,7 @@ import pytest
 
 from breakeven.api.conditions import Reason
 from breakeven.api.spec import SpeculativeDeploymentSpec
-from breakeven.api.status import DiagnosisStatus, EvidenceStatus, Memory, PlainPair, State
+from breakeven.api.status import DiagnosisStatus, EvidenceStatus, Memory, PlainPair, Source, State
 from breakeven.api.variant import declared_variant
 from breakeven.domain.causes import pair_of
 from breakeven.domain.decision import Declared
@@ -20,6 +20,7 @@ from breakeven.domain.figures import sums
 from breakeven.domain.findings import findings
 from breakeven.domain.observation import Arm, Batch, Fleet, Gauges, Observation, Totals
 from breakeven.domain.situation import Situation, situation
+from breakeven.domain.statistics import LogRatio
 from breakeven.domain.verdict import Verdict
 
 from .conftest import START, spec_of
@@ -91,6 +92,33 @@ def reason(now: Situation, found: Judgement) -> str:
 )
 def test_the_cause_is_what_changed(on: tuple[Batch, ...], expected: str) -> None:
     assert reason(moment(), judged(on)) == expected
+
+
+def test_a_sudden_loss_has_its_cause_from_a_few_points() -> None:
+    on, off = batches(acceptance=0.30, count=3), PLAIN[:3]
+    assert reason(moment(), judged(on, off)) == ""
+    assert reason(moment(), replace(judged(on, off), sudden=True)) == "TemperatureShift"
+    assert reason(moment(), replace(judged(batches(count=3), off), sudden=True)) == ""
+
+
+def test_a_draft_of_which_nothing_is_accepted_is_a_mismatch() -> None:
+    assert reason(moment(), judged(batches(acceptance=0.0))) == "DraftMismatch"
+    silent = tuple(replace(b, totals=replace(b.totals, drafts=0.0, drafted=0.0)) for b in batches(acceptance=0.0))
+    assert reason(moment(reference=None), judged(silent)) == ""
+
+
+def test_a_sudden_loss_against_stored_step_times_says_nothing_about_them() -> None:
+    on = batches(step=0.06, acceptance=0.30)
+    stored = replace(
+        judged(on, ()),
+        off=None,
+        live_control=False,
+        source=Source.CALIBRATED,
+        speedup=LogRatio(value=0.7, error=0.01, freedom=9),
+    )
+    now = moment(reference=REFERENCE.model_copy(update={"acceptance": Decimal("0.32")}))
+    assert reason(now, stored) == "StepTimeRose"
+    assert reason(now, replace(stored, sudden=True)) == ""
 
 
 def test_queues_in_both_arms_are_load_and_in_one_are_not() -> None:
