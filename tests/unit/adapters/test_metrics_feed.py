@@ -147,6 +147,26 @@ async def test_the_number_of_queries_does_not_depend_on_the_number_of_resources(
     assert asked == {1: 2, 300: 2}
 
 
+async def test_every_replica_is_told_apart_without_another_query(feed: MetricsFeed, prometheus: FakePrometheus) -> None:
+    for at in range(0, 901, 15):
+        prometheus.engine("a", START + at, at * 100.0)
+        prometheus.engine("b", START + at, at * 50.0, accepted=at * 5.0)
+    feed.watch(KEY, query({"on": [pod("b"), pod("a")]}))
+    await feed.cycle(START + 885)
+    await feed.cycle(START + 900)
+    assert feed.telemetry.last_cycle_queries == 1
+    newest = feed.read(KEY, moment(START + 900)).arms["on"].batches[-1]
+    assert [(s.replica, s.drafted, s.accepted) for s in newest.shares] == [("a", 12000.0, 3000.0), ("b", 6000.0, 300.0)]
+    assert newest.totals.accepted == 3300.0
+
+
+async def test_one_replica_alone_has_no_siblings(feed: MetricsFeed, prometheus: FakePrometheus) -> None:
+    prometheus.run("a", START, START + 900)
+    feed.watch(KEY, query({"on": [pod("a")]}))
+    await feed.cycle(START + 900)
+    assert feed.read(KEY, moment(START + 900)).arms["on"].batches[-1].shares == ()
+
+
 def with_histogram(prometheus: FakePrometheus, pod: str, start: float, end: float) -> None:
     """One request a second that takes 20 ms a token, beside the counters."""
     prometheus.run(pod, start, end)
