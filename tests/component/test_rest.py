@@ -1,0 +1,120 @@
+"""Passes that rest on the last whole look, and what ends the rest."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from tests.support.world import KEY, World, plain_decide
+
+from breakeven.api.status import Memory
+from breakeven.control.ports import MetricsReading
+from breakeven.domain.decision import Decision, Declared
+from breakeven.domain.observation import Arm, Batch, Gauges, Observation, Totals
+
+
+def arm(batches: int, *, tpot: float = 0.01) -> dict[str, Arm]:
+    totals = Totals(generation_tokens=1100.0, first_tokens=100.0, step_seconds=10.0)
+    slow = Totals(generation_tokens=1100.0, first_tokens=100.0, step_seconds=1000 * tpot)
+    made = tuple(
+        Batch(
+            start=60.0 * n,
+            end=60.0 * n + 60,
+            totals=slow if n == batches - 1 else totals,
+            gauges=Gauges(running=1.0, waiting=0.0, kv_usage=0.1),
+            replicas=1,
+        )
+        for n in range(batches)
+    )
+    return {"a": Arm(variant="a", batches=made, ready=4, scraped=4)}
+
+
+class Counted:
+    """`decide` that counts how often it was asked."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def __call__(self, declared: Declared, memory: Memory, observation: Observation, now: datetime) -> Decision:
+        self.asked += 1
+        return plain_decide(declared, memory, observation, now)
+
+
+async def rested(**spec: Any) -> tuple[World, Counted]:
+    """A settled world whose last pass was a whole look."""
+    decide = Counted()
+    world = World(decide=decide, **spec)
+    world.metrics.reading = MetricsReading(arms=arm(3))
+    await world.settle()
+    world.clock.forward(timedelta(hours=1))
+    await world.once()
+    decide.asked = 0
+    return world, decide
+
+
+async def test_nothing_is_decided_while_nothing_is_new() -> None:
+    world, decide = await rested()
+    outcome = await world.once()
+    assert decide.asked == 0
+    assert outcome.again_s == 15.0
+
+
+async def test_batch_like_the_last_waits_and_one_that_moved_does_not() -> None:
+    world, decide = await rested()
+    world.metrics.reading = MetricsReading(arms=arm(4))
+    await world.once()
+    assert decide.asked == 0
+    world.metrics.reading = MetricsReading(arms=arm(5, tpot=0.02))
+    await world.once()
+    assert decide.asked == 1
+
+
+async def test_everything_is_weighed_again_after_two_minutes() -> None:
+    world, decide = await rested()
+    world.clock.forward(timedelta(minutes=2))
+    await world.once()
+    assert decide.asked == 1
+
+
+async def test_outage_is_decided_on_at_once_and_never_rested_on() -> None:
+    world, decide = await rested()
+    world.metrics.outage("PrometheusUnreachable")
+    await world.once()
+    await world.once()
+    assert decide.asked >= 2
+
+
+async def test_change_of_spec_or_command_is_decided_on_at_once() -> None:
+    world, decide = await rested()
+    world.edit_spec(replicas=5)
+    await world.once()
+    assert decide.asked >= 1
+    world, decide = await rested()
+    world.command("retry/9")
+    await world.once()
+    assert decide.asked >= 1
+
+
+async def test_drift_of_an_owned_object_ends_the_rest() -> None:
+    world, decide = await rested()
+    name = world.cluster.of("Deployment")[0]["metadata"]["name"]
+    world.cluster.edit("Deployment", name, lambda o: o["spec"].update(replicas=1))
+    await world.once()
+    assert decide.asked >= 1
+    await world.settle()
+    assert world.replicas[name] == 4
+
+
+async def test_trial_is_never_rested_on() -> None:
+    world, decide = await rested()
+    world.command("retry/1")
+    await world.settle()
+    decide.asked = 0
+    await world.once()
+    await world.once()
+    assert decide.asked == 2
+
+
+async def test_deleted_resource_is_forgotten_at_once() -> None:
+    world, _ = await rested()
+    world.cache.drop(world.body)
+    await world.reconciler.reconcile(KEY)
+    assert world.recorder.forgotten == [KEY]
