@@ -25,7 +25,7 @@ SAMPLES = sorted((ROOT / "manifests" / "samples").glob("*.yaml"))
 
 def create(server: RunningLab, resource: dict[str, Any]) -> str:
     """Try to create it, without keeping it; returns what kubectl says against it."""
-    text = yaml.safe_dump(resource)
+    text = json.dumps(resource)  # PyYAML would leave a model named Y unquoted, which kubectl reads as true
     result = server.kubectl("create", "--dry-run=server", "-f", "-", input=text, check=False)
     return result.stderr if result.returncode else ""
 

@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 from breakeven.api.spec import DraftMethod
 from breakeven.api.status import Role
 from breakeven.cli.main import app
+from breakeven.cli.yamltext import yaml_text
 from breakeven.domain.decision import Placement
 from breakeven.lab.handle import RunningLab
 from breakeven.lab.tools.find import require
@@ -39,6 +40,8 @@ spec:
     env:
       - {name: KEY, valueFrom: {secretKeyRef: {name: keys, key: engine}}}
       - {name: HF_HUB_OFFLINE, value: "1"}
+      - {name: ODD, value: "Y"}
+      - {name: ODDER, value: "1e3"}
     startupTimeout: 90s
     shutdownTimeout: 0s
   target: {model: /models/a$(b), servedName: "a$b", quantization: FP8, maxModelLen: 4096, kvCacheDtype: fp8}
@@ -82,7 +85,7 @@ def in_namespace(namespace: str) -> str:
     moved = copy.deepcopy(rendered())
     for item in moved:
         item["metadata"]["namespace"] = namespace
-    return yaml.safe_dump_all(moved, sort_keys=False)
+    return yaml_text(moved)
 
 
 def strict(definitions: dict[str, Any]) -> dict[str, Any]:

@@ -67,10 +67,9 @@ def plan(
     """
     import json
 
-    import yaml
-
     from breakeven.api.variant import declared_variant
     from breakeven.cli import plan_table
+    from breakeven.cli.yamltext import yaml_text
     from breakeven.domain.planning.document import plan_document
     from breakeven.domain.planning.findings import plan_refuses
     from breakeven.domain.planning.plan import plan as make_plan
@@ -101,7 +100,7 @@ def plan(
         case PlanOutput.JSON:
             typer.echo(json.dumps(plan_document(made), indent=2, ensure_ascii=False))
         case PlanOutput.YAML:
-            typer.echo(yaml.safe_dump(plan_document(made), sort_keys=False, allow_unicode=True, width=4096), nl=False)
+            typer.echo(yaml_text([plan_document(made)]), nl=False)
         case PlanOutput.TABLE:
             plan_table.print_plan(made)
     if plan_refuses(made):

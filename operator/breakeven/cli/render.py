@@ -93,12 +93,12 @@ def _placements(resource: "Resource", speculation: Speculation) -> "list[Placeme
 def _print(renderings: "list[tuple[list[Placement], Rendering]]", output: Output) -> None:
     import json
 
-    import yaml
+    from breakeven.cli.yamltext import yaml_text
 
     objects: list[dict[str, Any]] = [o for _, made in renderings for o in made.objects]
     match output:
         case Output.YAML:
-            typer.echo(yaml.safe_dump_all(objects, sort_keys=False, width=4096), nl=False)
+            typer.echo(yaml_text(objects), nl=False)
         case Output.JSON:
             typer.echo(json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}, indent=2))
         case Output.ARGS:

@@ -147,3 +147,19 @@ def test_a_tag_that_says_another_release_is_a_caution_only_where_it_was_declared
 
     assert "make them agree" in run("-f", "-", stdin=declared)[2]
     assert "make them agree" not in run("-f", "-", "--engine-version", "0.24.0")[2]
+
+
+@pytest.mark.parametrize(
+    "text", ["y", "N", "yes", "Off", "1e3", "0x1f", "0o17", "1_000", ".5", "+1", "~", "null", "2026-11-22", "a: b", ""]
+)
+def test_text_that_other_readers_take_for_something_else_is_quoted(text: str) -> None:
+    variable = f"env: [{{name: ODD, value: {json.dumps(text)}}}]"
+    code, out, _ = run(
+        "-f", "-", "--speculation", "off", stdin=RESOURCE.replace('v0.33.0"}', f'v0.33.0", {variable}}}')
+    )
+
+    assert code == 0
+    assert any(f"value: {quote}{text}{quote}\n" in out for quote in "'\"")
+    assert text in [
+        e.get("value") for e in list(yaml.safe_load_all(out))[1]["spec"]["template"]["spec"]["containers"][0]["env"]
+    ]
