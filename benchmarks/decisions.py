@@ -6,9 +6,9 @@
 
 Columns: false transitions per 30 days; losses of more than 5 % that were never switched off; median and 95th percentile
 of the minutes until they were; Lorden's bound on that delay for any detector with as few false alarms, and the median
-over it (the bound counts as one minute at least, the length of a batch); share of replica-minutes in the better state;
-decoding capacity delivered over an oracle's, which is always and at once in the better state; restarts and decisions
-per day.
+over it (the bound counts as 15 s at least: nothing is known between two scrapes); share of replica-minutes in the
+better state; decoding capacity delivered over an oracle's, which is always and at once in the better state; restarts
+and decisions per day.
 """
 
 import argparse
@@ -26,6 +26,8 @@ from breakeven.simulation.run import run, world
 from breakeven.simulation.scenario import load_shipped, shipped
 from breakeven.simulation.scores import Scores, score
 
+SCRAPE = 0.25
+"""Minutes between two scrapes."""
 POLICIES = (Breakeven, Article, ThreeBadChecks)
 
 
@@ -54,6 +56,8 @@ def main() -> None:
             print(f"\n{name} at {rate:g} requests/s (simulated, {scores[0].days:g} days): {scenario.title}")
             print(table(scores), flush=True)
             found += [{"scenario": name, "rate": rate, **scores_document(s)} for s in scores]
+            if args.json:
+                args.json.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
     print("\nAll scenarios together (simulated):")
     for rate in args.rates:
         print(f"  {rate:g} requests/s")
@@ -62,8 +66,6 @@ def main() -> None:
             del policy
     spent = time.monotonic() - began
     print(f"\n{days:.0f} simulated days in {spent:.0f} s on one core ({sys.version.split()[0]}).")
-    if args.json:
-        args.json.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
 
 
 def markdown(rows: list[dict[str, Any]]) -> str:
@@ -80,20 +82,20 @@ def markdown(rows: list[dict[str, Any]]) -> str:
     lines += [
         "",
         "| scenario | requests/s | policy | false per 30 days | missed | median delay, min | P95 | Lorden's bound, min "
-        "| median / max(bound, 1 batch) | better state | delivered | restarts a day |",
+        "| median / max(bound, 1 scrape) | better state | delivered | restarts a day |",
         "| --- | --: | --- | --: | --: | --: | --: | --: | --: | --: | --: | --: |",
     ]
     order = {name: index for index, name in enumerate(sorted({row["scenario"] for row in rows}))}
     for row in sorted(rows, key=lambda r: (order[r["scenario"]], r["rate"])):
         middle, bound = row["medianDelayMinutes"], row["lordenMinutes"]
-        ratio = middle / max(1.0, bound) if middle is not None and bound is not None else None
+        ratio = middle / max(SCRAPE, bound) if middle is not None and bound is not None else None
         cells = [
             row["scenario"],
             f"{row['rate']:g}",
             row["policy"],
             f"{row['falsePer30Days']:.1f}",
             f"{row['misses']} of {row['losses']}" if row["losses"] else "–",
-            *(_cell(value) for value in (middle, row["p95DelayMinutes"])),
+            *(_minutes(value) for value in (middle, row["p95DelayMinutes"])),
             _cell(bound, 2),
             _cell(ratio, 1),
             f"{row['inBetterState']:.1%}",
@@ -115,8 +117,8 @@ def _total(rows: list[dict[str, Any]]) -> str:
         rows[0]["policy"],
         f"{wrong:.2f}",
         f"{sum(r['misses'] for r in rows)} of {sum(r['losses'] for r in rows)}",
-        _cell(median(medians) if medians else None),
-        _cell(slowest),
+        _minutes(median(medians) if medians else None),
+        _minutes(slowest),
         f"{better:.1%}",
         f"{delivered:.1%}",
         f"{restarts:.1f}",
@@ -128,6 +130,10 @@ def _cell(value: float | None, digits: int = 0) -> str:
     return "–" if value is None else f"{value:.{digits}f}"
 
 
+def _minutes(value: float | None) -> str:
+    return _cell(value, 2 if value is not None and value < 10 else 0)
+
+
 def _summary(scores: list[Scores]) -> str:
     delays = sorted(d for s in scores for d in s.delays)
     middle = delays[len(delays) // 2] if delays else math.nan
@@ -136,7 +142,7 @@ def _summary(scores: list[Scores]) -> str:
     delivered = math.fsum(s.delivered for s in scores) / len(scores)
     missed, losses = sum(s.misses for s in scores), sum(s.losses for s in scores)
     return (
-        f"{scores[0].policy:<18} false/30d {wrong:6.2f}  missed {missed}/{losses}  median delay {middle:4.0f} min  "
+        f"{scores[0].policy:<18} false/30d {wrong:6.2f}  missed {missed}/{losses}  median delay {middle:5.2f} min  "
         f"delivered {delivered:.1%} of the oracle's"
     )
 

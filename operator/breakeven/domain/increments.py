@@ -51,6 +51,9 @@ class Increments(Sequence[Batch]):
     def __getitem__(self, index: int | slice) -> Batch | tuple[Batch, ...]:
         return self._all()[index]
 
+    def __bool__(self) -> bool:
+        return next(reversed(self), None) is not None
+
     def __len__(self) -> int:
         return len(self._all())
 

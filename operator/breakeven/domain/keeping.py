@@ -6,8 +6,7 @@ from typing import Any
 from breakeven.api.scalars import format_duration
 from breakeven.api.spec import HoldbackMode, LadderStep
 from breakeven.api.status import Memory, Source, State
-from breakeven.domain import capacity, control_profile, cooldown, economics
-from breakeven.domain.cooldown import recent
+from breakeven.domain import capacity, control_profile, cooldown, crossing, economics
 from breakeven.domain.diagnosis import cause_in_words
 from breakeven.domain.evidence import Judgement, sole
 from breakeven.domain.ladder import tuned_length
@@ -133,8 +132,8 @@ def return_control(now: Situation) -> Memory | None:
         return None
     if now.policy.holdback.mode != HoldbackMode.AUTO or not memory.profile or now.observation.outage is not None:
         return None
-    if recent(memory, now.now):
-        return None  # what was switched within a day may have to be judged again soon
+    if crossing.explained(now) and cooldown.recent(memory, now.now):
+        return None  # what the load switched within a day it will switch again
     grew = memory.profile_grew_at or memory.since
     quiet: timedelta = now.evidence.window * QUIET_WINDOWS
     if grew is None or now.now - grew < quiet:

@@ -6,14 +6,14 @@ batches anyhow, so what was measured before a roll-out stays the reference of wh
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from breakeven.api.status import Source
+from breakeven.api.status import LoadBand, Source
 from breakeven.domain import control_profile
 from breakeven.domain.acceptance import detailed
 from breakeven.domain.alarm import Alarm, raised, raised_alone, suspicious, suspicious_alone
-from breakeven.domain.evidence import Comparison, Judgement, arm_hold, comparison, in_words
+from breakeven.domain.evidence import Judgement, arm_hold, comparison, in_words
 from breakeven.domain.figures import figures, sums
 from breakeven.domain.increments import spliced
 from breakeven.domain.lengths import drift
@@ -26,29 +26,27 @@ FRESH = 3
 """Batches that may lie between the newest point and now: an alarm is about the present."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Arms:
+    """What the alarm compares at this moment."""
+
+    ours: Arm
+    theirs: Arm | None
+    """None: there is no control, or it is itself restarting; then the stored `inflation` stands for it."""
+    inflation: float
+    leave: float
+
+
 def alarmed(now: Situation, found: Judgement) -> Judgement:
     """The judgement, replaced when the newest points alone show a loss that need not wait for the window's end."""
-    compared = comparison(now)
-    if now.observation.outage is not None or compared is None or compared.trial:
+    arms = _arms(now)
+    if arms is None or not _slow(arms):
         return found
-    ours = _seen(now.arm(compared.on), "stable")
-    if ours is None:
-        return found
-    if compared.off is None:
-        return _without_control(now, compared, found, ours)
-    theirs = _seen(now.arm(compared.off), "control")
-    if (
-        theirs is None
-        or theirs.batches[-1].end < ours.batches[-1].end - FRESH * batch_length(now.evidence).total_seconds()
-    ):
-        stored = replace(compared, off=None, bounds=compared.bounds.without_control(), profile=now.memory.profile)
-        return _without_control(now, stored, found, ours)  # the control itself is restarting
-    leave = compared.bounds.leave
-    if not suspicious(theirs.newest or theirs.batches, ours.newest or ours.batches, leave=leave):
-        return found
-    off, on = spliced(theirs.batches, ours.batches, theirs.newest, ours.newest)
+    if arms.theirs is None:
+        return _without_control(now, arms, found)
+    off, on = spliced(arms.theirs.batches, arms.ours.batches, arms.theirs.newest, arms.ours.newest)
     on = _since(now, on)
-    alarm = raised(off, on, leave=leave, min_requests=now.evidence.min_requests)
+    alarm = raised(off, on, leave=arms.leave, min_requests=now.evidence.min_requests)
     if alarm is None or not _fresh(now, alarm):
         return found
     span = Span(alarm.start, alarm.end, now.evidence.leave_windows)
@@ -56,31 +54,56 @@ def alarmed(now: Situation, found: Judgement) -> Judgement:
     return found if drift(control, run) else _hurts(found, alarm, span, Source.MEASURED, run, control)
 
 
-def _without_control(now: Situation, compared: Comparison, found: Judgement, ours: Arm) -> Judgement:
+def suspected(now: Situation) -> bool:
+    """Whether `alarmed` could find anything: whether the newest point is slow at all."""
+    arms = _arms(now)
+    return arms is not None and _slow(arms)
+
+
+def _arms(now: Situation) -> _Arms | None:
+    compared = comparison(now)
+    if now.observation.outage is not None or compared is None or compared.trial:
+        return None
+    ours = _seen(now.arm(compared.on), "stable")
+    theirs = _seen(now.arm(compared.off), "control") if compared.off is not None else None
+    if ours is None:
+        return None
+    late = FRESH * batch_length(now.evidence).total_seconds()
+    if theirs is not None and theirs.batches[-1].end >= ours.batches[-1].end - late:
+        return _Arms(ours, theirs, 0.0, compared.bounds.leave)
+    inflation = stored_inflation(now.memory.profile, compared.on.name, now.now)
+    if inflation is None:
+        return None
+    bounds = compared.bounds if compared.off is None else compared.bounds.without_control()
+    return _Arms(ours, None, inflation, bounds.leave)
+
+
+def _slow(arms: _Arms) -> bool:
+    on = arms.ours.newest or arms.ours.batches
+    if arms.theirs is None:
+        return suspicious_alone(on, inflation=arms.inflation, leave=arms.leave)
+    return suspicious(arms.theirs.newest or arms.theirs.batches, on, leave=arms.leave)
+
+
+def _without_control(now: Situation, arms: _Arms, found: Judgement) -> Judgement:
     """The same from live tokens per step and the smallest step-time inflation that is stored for this variant."""
-    inflation = stored_inflation(compared, now.now)
-    leave = compared.bounds.leave
-    if inflation is None or not suspicious_alone(ours.newest or ours.batches, inflation=inflation, leave=leave):
-        return found
-    _, on = spliced(ours.batches, ours.batches, ours.newest, ours.newest)
+    _, on = spliced(arms.ours.batches, arms.ours.batches, arms.ours.newest, arms.ours.newest)
     on = _since(now, on)
-    alarm = raised_alone(on, inflation=inflation, leave=leave, min_requests=now.evidence.min_requests)
+    alarm = raised_alone(on, inflation=arms.inflation, leave=arms.leave, min_requests=now.evidence.min_requests)
     if alarm is None or not _fresh(now, alarm):
         return found
     span = Span(alarm.start, alarm.end, now.evidence.leave_windows)
     return _hurts(found, alarm, span, Source.CALIBRATED, span.of(on))
 
 
-def stored_inflation(compared: Comparison, now: datetime) -> float | None:
-    """The smallest R of this variant in any band of load that is young enough: the one that speaks most for it."""
+def stored_inflation(profile: Sequence[LoadBand], variant: str, now: datetime) -> float | None:
+    """The smallest R of a variant in any band of load that is young enough: the one that speaks most for it."""
     known = [
         float(band.inflation)
-        for band in compared.profile
-        if band.variant == compared.on.name
-        and band.inflation is not None
-        and now - band.measured_at <= control_profile.VALID
+        for band in profile
+        if band.variant == variant and band.inflation is not None and now - band.measured_at <= control_profile.VALID
     ]
-    return min(known, default=None)
+    return min((r for r in known if r > 0), default=None)
 
 
 def _seen(arm: Arm | None, name: str) -> Arm | None:

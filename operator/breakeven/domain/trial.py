@@ -1,13 +1,11 @@
 """The rules of a trial: when it begins, and how it ends."""
 
-from datetime import timedelta
-
 from pydantic.alias_generators import to_camel
 
 from breakeven.api.scalars import format_duration
 from breakeven.api.status import Memory, State
 from breakeven.api.variant import Variant
-from breakeven.domain import capacity, cooldown, economics, remedies, schedules
+from breakeven.domain import capacity, cooldown, crossing, economics, remedies
 from breakeven.domain.diagnosis import cause_in_words
 from breakeven.domain.evidence import Judgement
 from breakeven.domain.ladder import next_candidate, tuned_length
@@ -17,10 +15,6 @@ from breakeven.domain.verdict import Verdict
 
 LOAD_FELL = 2.0
 """A load this many times lower than at the last failure is another question."""
-LOAD_WAS_WHY = 1.5
-"""The same where load was found to be why it failed: above that, the same answer is expected."""
-WAIT_FOR_LOAD = timedelta(hours=24)
-"""Longest wait for a load that does not fall: the day's quiet hours have passed by then."""
 RESTING = (State.BASELINE, State.COOLDOWN, State.FROZEN, State.SPECULATING)
 
 
@@ -54,7 +48,7 @@ def begin_trial(now: Situation) -> Memory | None:
         return None
     if memory.cooldown_until is not None and now.now < memory.cooldown_until and not _load_fell(now):
         return None
-    if memory.unverified_since is not None or _waits_for_load(now):
+    if memory.unverified_since is not None or crossing.waits(now):
         return None
     wanted = candidate(now)
     if wanted is None or not capacity.can_try(now) or not _serving(now):
@@ -140,32 +134,8 @@ def _load_fell(now: Situation) -> bool:
     memory = now.memory
     if memory.failed_at_load is None or memory.since is None or now.now - memory.since < now.policy.cooldown:
         return False
-    load, factor = present_load(now), LOAD_WAS_WHY if _load_was_why(now) else LOAD_FELL
+    load, factor = present_load(now), crossing.LOAD_WAS_WHY if crossing.explained(now) else LOAD_FELL
     return load is not None and 0 < load * factor < float(memory.failed_at_load)
-
-
-def _load_was_why(now: Situation) -> bool:
-    """Whether load explains the last failure: drafts were seen to pay at a clearly lower load, and step times to rise
-    from there on. Not where a shorter draft is predicted to pay at this load.
-    """
-    failed = now.memory.failed_at_load
-    if failed is None or now.memory.tuned_length is not None:
-        return False
-    return schedules.rises_with_load(now.memory.profile, below=float(failed) / LOAD_WAS_WHY, now=now.now)
-
-
-def _waits_for_load(now: Situation) -> bool:
-    """Whether speculation failed for the load, which has not fallen since: a trial would only cost its replicas.
-
-    Not longer than a day, for whatever else may have changed meanwhile. A load that cannot be told is not waited for.
-    """
-    memory = now.memory
-    if memory.state != State.COOLDOWN or not _load_was_why(now) or memory.failed_at_load is None:
-        return False
-    if memory.since is None or now.now - memory.since >= WAIT_FOR_LOAD or now.wished.baseline != now.stable.baseline:
-        return False
-    load = present_load(now)
-    return load is not None and load * LOAD_WAS_WHY >= float(memory.failed_at_load)
 
 
 def _serving(now: Situation) -> bool:

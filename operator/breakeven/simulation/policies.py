@@ -13,11 +13,10 @@ from breakeven.api.variant import declared_variant
 from breakeven.domain.decide import decide
 from breakeven.domain.decision import Decision, Declared, Placement
 from breakeven.domain.figures import sums
-from breakeven.domain.observation import Arm, Observation
+from breakeven.domain.observation import Observation
+from breakeven.domain.situation import situation
 from breakeven.domain.speedup import decode_tokens
-
-SLOW = 0.9
-"""Share of the control's time per token from which on a pass is not left out."""
+from breakeven.domain.sudden import suspected
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +64,7 @@ class Breakeven:
         """
         seen = (observation.fleet, observation.outage)
         quiet = self.quiet_until is not None and now < self.quiet_until and seen == self.seen
-        if self.last is not None and quiet and not self.every_pass and not self._suspicious(observation):
+        if self.last is not None and quiet and not self.every_pass and not self._suspicious(observation, now):
             return self.last
         before = self.memory
         decision = decide(Declared(spec=self.spec, generation=1), self.memory, observation, now)
@@ -77,19 +76,9 @@ class Breakeven:
         self.last = Turn(decision.placements, (), speculating=speculating, hold=decision.hold)
         return replace(self.last, actions=tuple((record.action, record.reason) for record in decision.news))
 
-    def _suspicious(self, observation: Observation) -> bool:
-        """Whether the newest increments could raise the alarm: only when one is slower than the control can they."""
-        stable = self.memory.stable
-        if stable is None or not stable.speculates or self.memory.canary is not None:
-            return False
-        on, off = observation.arms.get(stable.name), observation.arms.get(stable.baseline.name)
-        if on is None or not on.batches:
-            return False
-        ours, theirs = _tpot(on), _tpot(off) if off is not None and self.memory.holdback else None
-        if theirs is None:
-            bands = [float(b.off_tpot_ms) / 1000 for b in self.memory.profile]
-            theirs = min(bands, default=None)
-        return ours is None or theirs is None or ours > theirs * SLOW
+    def _suspicious(self, observation: Observation, now: datetime) -> bool:
+        """Whether the newest increments could raise the alarm."""
+        return suspected(situation(Declared(spec=self.spec, generation=1), self.memory, observation, now))
 
     def _quiet_until(self, decision: Decision, now: datetime) -> datetime | None:
         moments = [now + self.spec.evidence.window]
@@ -100,11 +89,6 @@ class Breakeven:
         if self.memory.cooldown_until is not None:
             moments.append(self.memory.cooldown_until)
         return min(moment for moment in moments if moment > now) if moments else None
-
-
-def _tpot(arm: Arm) -> float | None:
-    newest = next(reversed(arm.newest), None) or next(reversed(arm.batches), None)
-    return sums((newest,)).tpot if newest is not None else None
 
 
 @dataclass(slots=True)

@@ -57,9 +57,14 @@ def test_a_loss_at_the_same_load_is_tried_again_after_the_cooldown(world: Make) 
     assert trials(w) >= 2
 
 
-def test_the_control_stays_where_speculation_was_switched_within_a_day(world: Make) -> None:
+def test_the_control_stays_where_the_load_switched_within_a_day(world: Make) -> None:
     w = serving(world)
-    w.run(timedelta(hours=22))
+    lose(w, requests_per_second=16.0)
+    w.run(timedelta(hours=3))
+    w.requests_per_second, w.running = 4.0, 4.0
+    w.speedup = lambda variant: 1.4 if variant.speculates else 1.0
+    w.until(State.SPECULATING)
+    w.run(timedelta(hours=23))
     assert w.memory.holdback
-    w.run(timedelta(hours=4))
+    w.run(timedelta(hours=2))
     assert not w.memory.holdback

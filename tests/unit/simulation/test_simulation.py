@@ -51,6 +51,26 @@ def test_a_loss_is_switched_off_within_twenty_minutes(name: str) -> None:
     assert found.median_delay <= 20
 
 
+@pytest.mark.parametrize("name", ["temperature-shift", "draft-mismatch", "bad-image"])
+def test_a_large_loss_is_switched_off_within_a_few_scrapes(name: str) -> None:
+    found = score([ran(name, days=1.2)])
+    assert found.median_delay is not None
+    assert found.median_delay <= 1.0
+
+
+def test_a_loss_without_a_live_control_is_switched_off_as_soon() -> None:
+    r = ran("recovery", days=1.6)
+    assert ("ReturnControl", "NothingNew") in [(c.action, c.reason) for c in r.changes]
+    found = score([r])
+    assert found.median_delay is not None
+    assert found.median_delay <= 2.0
+
+
+def test_across_a_daily_knee_there_is_one_switch_each_way() -> None:
+    r = ran("diurnal-knee", days=2.9)
+    assert [c.action for c in r.changes if c.action != "Begin"] == ["StartTrial", "Promote", "Disable"] * 3
+
+
 @pytest.mark.parametrize("name", ["temperature-harmless", "quantized-target", "runaway-client", "spike", "per-token"])
 def test_what_still_pays_is_left_alone(name: str) -> None:
     r = ran(name, days=2.2)
