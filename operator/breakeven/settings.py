@@ -36,7 +36,7 @@ class Settings(BaseModel):
     """Seconds after which a silent leader is replaced; the leader itself stops writing at two thirds of it."""
     identity: str = ""
     """Name of this process in the Lease and in Events. Empty: host name and a random part."""
-    workers: Annotated[int, Field(ge=1, le=256)] = 8
+    workers: Annotated[int, Field(ge=1, le=256)] = 32
     """Passes that run side by side."""
     resync: Annotated[float, Field(ge=5, le=86_400)] = 600
     """Seconds between two full listings, which find deletions that a broken watch has missed."""
