@@ -36,3 +36,17 @@ NAME_MESSAGE = (
 def fits_name(name: str) -> bool:
     """Whether a resource may have this name."""
     return len(name) <= NAME_MAX and re.fullmatch(NAME_PATTERN, name) is not None
+
+
+def spoken_model(model: str) -> str:
+    """A model as it is shown to people: a local checkpoint by its last folder, a Hugging Face name as it is.
+
+    A folder of the Hugging Face cache (`…/models--org--name/snapshots/<hash>`) is shown by the name it holds.
+    """
+    if not model.startswith(("/", "./", "../", "~")):
+        return model
+    parts = [part for part in model.split("/") if part]
+    cached = next((part for part in parts if part.startswith("models--")), None)
+    if cached is not None:
+        return cached.removeprefix("models--").replace("--", "/")
+    return parts[-1] if parts else model

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from breakeven.api.conditions import ConditionType, Reason, find_condition, set_condition
+from breakeven.api.names import spoken_model
 from breakeven.api.spec import DraftSpec, Mode, SpeculativeDeploymentSpec
 from breakeven.api.status import Condition, Memory, Role, State, Status, VariantStatus
 from breakeven.control.core import Fitness
@@ -113,7 +114,7 @@ def describe(draft: DraftSpec | None) -> str:
         return "off"
     words = [str(draft.method), f"k={draft.num_speculative_tokens}"]
     if draft.model:
-        words.append(draft.model)
+        words.append(spoken_model(draft.model))
     return " ".join(words)[:128]
 
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from breakeven.api.conditions import Reason
+from breakeven.api.names import spoken_model
 from breakeven.api.spec import Quantization
 from breakeven.api.status import Source
 from breakeven.api.variant import Variant
@@ -108,7 +109,7 @@ def draft_mismatch(now: Situation, found: Judgement, *, held: bool) -> Cause | N
     if value >= limit:
         return None
     was = f", and it was {reference} at the promotion" if reference is not None else ""
-    who = f"the draft {on.draft.model}" if on.draft.model else f"what {on.draft.method} proposes"
+    who = f"the draft {spoken_model(on.draft.model)}" if on.draft.model else f"what {on.draft.method} proposes"
     # Nothing on the metrics page tells a wrong draft from traffic that it cannot guess.
     message = f"acceptance {measured.value:.3f}{was}: {who} does not fit the target, or not this traffic (temperature)"
     return Cause(reason=Reason.DRAFT_MISMATCH, message=message)

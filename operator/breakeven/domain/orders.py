@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from breakeven.api.names import spoken_model
 from breakeven.api.spec import Mode
 from breakeven.api.status import Memory, State
 from breakeven.api.variant import Variant
@@ -50,7 +51,8 @@ def follow_spec(now: Situation) -> Memory | None:
             abandon_trial(here, "Superseded", f"generation {now.declared.generation} asks for something else")
         )
     if _another_model(wished, stable):
-        message = f"serve {wished.target.model} instead of {stable.target.model}: another model is not compared"
+        new, old = spoken_model(wished.target.model), spoken_model(stable.target.model)
+        message = f"serve {new} instead of {old}: another model is not compared"
         changed = serve(here, wished.baseline, "Replace", "TargetChanged", message)
         return changed.model_copy(update={**FRESH_TRIES, "profile": [], "profile_grew_at": None})
     if wished.baseline != stable.baseline:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from breakeven.api.names import spoken_model
 from breakeven.api.spec import HoldbackMode
 from breakeven.api.status import EvidenceStatus, LastGood, Memory, State
 from breakeven.api.variant import Variant
@@ -24,7 +25,7 @@ def describe(variant: Variant) -> str:
     draft = variant.draft
     if draft is None:
         return "no speculation"
-    model = f" {draft.model}" if draft.model else ""
+    model = f" {spoken_model(draft.model)}" if draft.model else ""
     return f"{draft.method}{model} k={draft.num_speculative_tokens}"
 
 
