@@ -9,7 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from breakeven.api.spec import SpeculativeDeploymentSpec
-from breakeven.api.status import LastGood, LoadBand, Memory, State
+from breakeven.api.status import DiagnosisStatus, LastGood, LoadBand, Memory, Remedy, State
 from breakeven.api.variant import Variant, declared_variant
 from breakeven.domain.cooldown import recent
 from breakeven.domain.decide import decide
@@ -18,6 +18,8 @@ from breakeven.domain.observation import Arm, Batch, Fleet, Gauges, Observation,
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 counts = st.one_of(st.none(), st.floats(min_value=0, max_value=1e9), st.sampled_from([0.0, 1.0, 1e-300, 1e300]))
+causes = st.sampled_from(["Load", "DegradedUntilRestart", "DraftMismatch", "TemperatureShift", "Idle", "Unheard"])
+figures = st.sampled_from([None, Decimal("0.5"), Decimal("1.4"), Decimal("16")])
 moments = st.integers(-200_000, 2_000).map(lambda seconds: NOW + timedelta(seconds=seconds))
 
 
@@ -52,7 +54,16 @@ def memories(draw: st.DrawFn, spec: SpeculativeDeploymentSpec) -> Memory:
     some = st.sampled_from([None, wished, wished.baseline, older, older.baseline])
     last = draw(some)
     bands = [
-        LoadBand(load=Decimal("100"), off_tpot_ms=Decimal("20"), spread=Decimal("0.01"), measured_at=when, variant="x")
+        LoadBand(
+            load=draw(st.sampled_from([Decimal("40"), Decimal("100")])),
+            off_tpot_ms=Decimal("20"),
+            spread=Decimal("0.01"),
+            measured_at=when,
+            variant=draw(st.sampled_from(["x", wished.name])),
+            inflation=draw(figures),
+            speedup=draw(figures),
+            running=draw(figures),
+        )
         for when in draw(st.lists(moments, max_size=2))
     ]
     return Memory(
@@ -75,12 +86,19 @@ def memories(draw: st.DrawFn, spec: SpeculativeDeploymentSpec) -> Memory:
         blind_since=draw(st.none() | moments),
         evidence_after=draw(st.none() | moments),
         unverified_since=draw(st.none() | moments),
+        remedies=[
+            Remedy(action=draw(st.sampled_from(["Schedule", "Longer", "Restart"])), variant=of, at=when)
+            for of, when in draw(st.lists(st.tuples(st.sampled_from([wished.name, older.name]), moments), max_size=3))
+        ],
+        diagnosis=draw(st.none() | st.builds(DiagnosisStatus, reason=causes, message=st.just("x"), since=moments)),
+        tuned_length=draw(st.none() | st.integers(1, 4)),
+        failed_at_load=draw(st.none() | st.sampled_from([Decimal("0.001"), Decimal("80"), Decimal("1000000")])),
     )
 
 
 @st.composite
-def batches(draw: st.DrawFn, length: float) -> tuple[Batch, ...]:
-    count = draw(st.sampled_from([0, 3, 10, 60]))
+def batches(draw: st.DrawFn, length: float, counted: tuple[int, ...] = (0, 3, 10, 60)) -> tuple[Batch, ...]:
+    count = draw(st.sampled_from(counted))
     shape = [draw(counts) for _ in range(9)]
     first = NOW.timestamp() - count * length - draw(st.sampled_from([0.0, length, 100 * length]))
     gauges = Gauges(running=shape[8], waiting=shape[7], kv_usage=draw(st.sampled_from([None, 0.5, 1.0])))
@@ -112,7 +130,8 @@ def observations(draw: st.DrawFn, memory: Memory, spec: SpeculativeDeploymentSpe
     for name in known:
         ready = draw(st.integers(0, 3))
         if draw(st.integers(0, 5)):
-            arms[name] = Arm(variant=name, batches=draw(batches(length)), ready=ready, scraped=draw(st.integers(0, 3)))
+            whole, newest = draw(batches(length)), draw(batches(length / 4, (0, 0, 2, 12)))
+            arms[name] = Arm(variant=name, batches=whole, ready=ready, scraped=draw(st.integers(0, 3)), newest=newest)
         if draw(st.integers(0, 5)):
             fleet[name] = Fleet(
                 variant=name,
