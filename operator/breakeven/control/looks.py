@@ -51,9 +51,16 @@ class Looks:
         decision: Decision,
         now: datetime,
     ) -> None:
-        """Keep a look that found nothing to do. Not while a canary, an outage or an end of cooldown is waited for."""
+        """Keep a look that found nothing to do. Not while a canary, an outage or an end of cooldown is waited for, nor
+        while a loss is suspected: a second slow increment is like the first, and is what the alarm waits for.
+        """
         memory = decision.memory
-        if memory.canary is not None or memory.cooldown_until is not None or observation.outage is not None:
+        if (
+            decision.suspects
+            or memory.canary is not None
+            or memory.cooldown_until is not None
+            or observation.outage is not None
+        ):
             self.forget(key)
             return
         self._looks[key] = Look(

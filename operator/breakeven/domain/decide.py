@@ -83,6 +83,7 @@ def decide(declared: Declared, memory: Memory, observation: Observation, now: da
         hold=_hold(here, found),
         look_again=max(SOONEST, min(LATEST, batch_length(declared.spec.evidence))),
         next_window=found.next_end,
+        suspects=found.suspects,
     )
 
 

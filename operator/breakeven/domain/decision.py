@@ -57,5 +57,7 @@ class Decision:
     """Why nothing is judged; empty when judging."""
     next_window: float | None = None
     """When the window under way will be over, Unix seconds. None: none is under way."""
+    suspects: bool = False
+    """The newest minutes look like a loss: the next increment may show it, so the next look has to be a whole one."""
     look_again: timedelta = timedelta(seconds=15)
     """When deciding may come out differently without any event."""

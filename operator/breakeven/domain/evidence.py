@@ -55,6 +55,8 @@ class Judgement:
     live_control: bool = False
     sudden: bool = False
     """Judged by the sequential alarm, on the newest minutes alone."""
+    suspects: bool = False
+    """The newest point of the sequential alarm is slow, and the alarm may be raised by the next."""
     objection: Hold | None = None
     """A clause beside the speed-up that forbids promotion: tail latency, or the user's own threshold."""
     off_batches: tuple[Batch, ...] = ()

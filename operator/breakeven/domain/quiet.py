@@ -41,7 +41,7 @@ def unremarkable(before: Mapping[str, Arm], now: Mapping[str, Arm], *, until: fl
 
 def _newest(arm: Arm) -> Batch | None:
     newest: Sequence[Batch] = arm.newest or arm.batches
-    return newest[-1] if newest else None
+    return next(reversed(newest), None)
 
 
 def _same(before: Batch | None, now: Batch | None) -> bool:

@@ -42,6 +42,7 @@ def alarmed(now: Situation, found: Judgement) -> Judgement:
     arms = _arms(now)
     if arms is None or not _slow(arms):
         return found
+    found = replace(found, suspects=True)
     if arms.theirs is None:
         return _without_control(now, arms, found)
     off, on = spliced(arms.theirs.batches, arms.ours.batches, arms.theirs.newest, arms.ours.newest)

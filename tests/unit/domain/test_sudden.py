@@ -116,3 +116,12 @@ def test_without_a_control_fewer_tokens_per_step_switch_off(world: Make) -> None
     w.speedup = lambda variant: 1.3 * 1.1 / 2.0 if variant.speculates else 1.0
     assert w.until(State.COOLDOWN, timedelta(minutes=10)) <= timedelta(minutes=4)
     assert "stored step times" in w.memory.decisions[0].message
+
+
+def test_a_suspicion_asks_for_a_whole_look(world: Make) -> None:
+    w = serving(world)
+    assert not w.last.suspects
+    w.speedup = lambda variant: 0.6 if variant.speculates else 1.0
+    w.step()
+    assert w.memory.state == State.SPECULATING
+    assert w.last.suspects
