@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from breakeven.api.spec import AcceptanceMethod, DraftMethod
-from breakeven.engines import Caution, Finding, Reason, Refusal
+from breakeven.engines import Caution, Engine, Finding, Reason, Refusal
 from breakeven.render.request import Request
 from breakeven.render.schedule import DEFAULT_MAX_NUM_SEQS
 
@@ -68,9 +68,13 @@ def _scheduling(request: Request) -> Iterator[Finding]:
         if tokens is not None and tokens <= seqs:
             yield _refuse(
                 "BatchedTokensTooFew",
-                f"--max-num-batched-tokens={tokens} must be above --max-num-seqs={seqs}: a draft model takes a "
-                f"slot per sequence",
+                f"--max-num-batched-tokens={tokens} must be above --max-num-seqs={seqs}: a draft model takes "
+                f"a slot per sequence up to 0.32.0, {_draft_models_without(engine, 'BatchedTokensTooFew')} can",
             )
+
+
+def _draft_models_without(engine: Engine, rule: str) -> str:
+    return engine.versions(lambda e: e.supports(DraftMethod.DRAFT_MODEL) and not e.applies(rule))
 
 
 def _kind(method: DraftMethod | None) -> DraftMethod | None:

@@ -27,8 +27,8 @@ def _check(request: Request, argument: Argument) -> Iterator[Finding]:
     if managed:
         means = "" if argument.given == managed[0] else f" (read as {managed[0]})"
         yield _refuse(f"{argument.given}{means} is managed; {MANAGED[managed[0]]}")
-    elif argument.flag in request.engine.removed_flags:
-        can = request.engine.versions_with("flags", argument.flag)
+    elif _switch(argument.flag) in request.engine.removed_flags:
+        can = request.engine.versions_with("flags", _switch(argument.flag))
         yield Refusal(
             field=_FIELD,
             reason=Reason.UNSUPPORTED_BY_ENGINE,
@@ -38,6 +38,11 @@ def _check(request: Request, argument: Argument) -> Iterator[Finding]:
         yield _refuse("--load-format is set by target.quantization here: remove it")
     elif argument.flag == "--api-key":
         yield Caution(field=_FIELD, message="--api-key: smoke tests send no key, so a trial would never be promoted")
+
+
+def _switch(flag: str) -> str:
+    """The flag that a switch of the form `--no-…` turns off: where one is missing, so is the other."""
+    return f"--{flag.removeprefix('--no-')}" if flag.startswith("--no-") else flag
 
 
 def _refuse(message: str) -> Refusal:

@@ -182,6 +182,8 @@ def test_typical_acceptance_works_where_v0_is_asked_for() -> None:
         ("0.12.0", {"method": "Suffix"}, "--async-scheduling", "0.15.1 and newer can"),
         ("0.9.2", NGRAM, "--num-scheduler-steps=8", "no release can"),
         ("0.33.0", HEAD, "--logits-processors=a.B", "0.10.1.1 to 0.11.0 can"),
+        ("0.9.2", NGRAM, "--no-async-scheduling", "0.10.0 and newer can"),
+        ("0.20.0", DRAFT, "--max-num-batched-tokens=8", "0.33.0 can"),
     ],
 )
 def test_releases_named_have_the_flag_and_the_method(

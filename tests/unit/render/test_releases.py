@@ -1,6 +1,7 @@
 """Every release, with and without speculation: what is rendered exists there, and the rest is refused with versions."""
 
 import json
+import re
 from dataclasses import dataclass
 from functools import cache
 
@@ -15,6 +16,8 @@ from breakeven.render.check import refusals
 from breakeven.render.request import read
 
 TABLE = load()
+ABLE = re.compile(r", ([0-9][^,;]*) can\b")
+NUMBER = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+(?:\.post[0-9]+|\.[0-9]+)?")
 METHODS = (None, *DraftMethod)
 VALUES = {
     "method": "methods",
@@ -115,3 +118,20 @@ def test_json_is_never_spelled_before_0_8_3_and_flags_never_after() -> None:
         speaks_json = any(a.startswith("--speculative-config=") for a in arguments)
         assert speaks_json == engine(release).at_least("0.8.3")
         assert speaks_json != any(a.startswith("--speculative-model") for a in arguments)
+
+
+@pytest.mark.parametrize("release", ["0.6.0", "0.8.5", "0.9.2", "0.12.0", "0.16.0", "0.23.0", "0.33.0"])
+def test_the_releases_that_are_named_can(release: str) -> None:
+    checked = 0
+    for method in DraftMethod:
+        for name, made in cases(release, method):
+            for refusal in refusals(made):
+                if refusal.field not in ("draft.method", "draft.disableAboveBatchSize", "target.quantization"):
+                    continue
+                for other in NUMBER.findall("".join(ABLE.findall(refusal.message))):
+                    again = dict(cases(other, method))[name]
+                    fields = [r.field for r in refusals(again) if r.reason is Reason.UNSUPPORTED_BY_ENGINE]
+                    assert refusal.field not in fields, (name, other, refusal)
+                    checked += 1
+
+    assert checked > 3
