@@ -23,16 +23,20 @@ COLUMNS = (
 )
 
 
+SCRAPE = 0.25
+"""Minutes between two scrapes: nothing is known sooner, whatever Lorden's bound says."""
+
+
 def row(found: Scores) -> tuple[str, ...]:
     """One line of the table; a dash where there is nothing to say."""
-    bound = max(1.0, found.lorden) if found.lorden is not None else None
+    bound = max(SCRAPE, found.lorden) if found.lorden is not None else None
     ratio = found.median_delay / bound if found.median_delay is not None and bound else None
     return (
         found.policy,
         f"{found.false_per_30_days:.1f}",
         f"{found.misses}/{found.losses}" if found.losses else "-",
-        _number(found.median_delay, 0),
-        _number(found.p95_delay, 0),
+        _number(found.median_delay, 1),
+        _number(found.p95_delay, 1),
         _number(found.lorden, 2),
         _number(ratio, 1),
         f"{found.in_better_state:.1%}",
