@@ -22,8 +22,10 @@ def settings(*, grace_s: float) -> kopf.OperatorSettings:
     # The default of five minutes would hide a hanging API server.
     made.networking.request_timeout = 20
     made.networking.connect_timeout = 5
-    # Handlers only enqueue, but a burst of events should not become thousands of tasks at once.
-    made.queueing.worker_limit = 32
+    # Handlers only enqueue. A worker stays with its object for the idle time, so a limit would let through only so many
+    # objects per idle time: 32 workers and the default of 5 s made a thousand changed objects wait for minutes.
+    made.queueing.worker_limit = None
+    made.queueing.idle_timeout = 0.5
     # Ours are posted by our own adapter; kopf's would repeat log lines.
     made.posting.enabled = False
     # Below the grace period of the pod, or the kubelet is first.
