@@ -425,3 +425,37 @@ def test_a_missing_right_is_said_and_is_no_crash_loop(cluster: Cluster, outcomes
     cluster.lab.kubectl("replace", "-f", "-", input=json.dumps(allowed))
     cluster.wait(name, "it serves", lambda s: s.get("readyReplicas") == 1 and not condition(s, "Stalled"), timeout=120)
     cluster.delete(name)
+
+
+def test_a_pod_monitor_is_made_kept_and_taken_away_where_the_kind_exists(
+    cluster: Cluster, outcomes: Mapping[str, Future[None]]
+) -> None:
+    for outcome in outcomes.values():
+        outcome.exception(timeout=500)
+    name, lab = "watched", cluster.lab
+    cluster.operator.stop()
+    lab.kubectl("apply", "--server-side", "-f", str(Path(__file__).parents[1] / "data" / "podmonitors-crd.yaml"))
+    monitors = f"/apis/monitoring.coreos.com/v1/namespaces/{NAMESPACE}/podmonitors"
+    lab.wait_for("PodMonitor to be served", lambda: cluster.get(monitors))
+    cluster.operator.start()
+    cluster.apply(small(name, replicas=1))
+    made = lab.wait_for("its PodMonitor", lambda: cluster.get(f"{monitors}/{name}"))
+    assert made["spec"]["podMetricsEndpoints"] == [{"port": "http", "path": "/metrics", "interval": "15s"}]
+    pods = lab.wait_for("its pod", lambda: cluster.addresses(name))
+    selector = ",".join(f"{k}={v}" for k, v in made["spec"]["selector"]["matchLabels"].items())
+    assert (
+        len(json.loads(lab.kubectl("get", "pods", "-n", NAMESPACE, "-l", selector, "-o", "json").stdout)["items"]) == 1
+    )
+    assert len(pods) == 1
+    lab.kubectl("delete", "podmonitor", name, "-n", NAMESPACE)
+    cluster.operator.stop()  # the kind is not watched, for most clusters have none: a listing finds what is missing
+    cluster.operator.start()
+    again = lab.wait_for("it is made again", lambda: cluster.get(f"{monitors}/{name}"))
+    assert again["metadata"]["uid"] != made["metadata"]["uid"]
+    cluster.delete(name)
+    # The garbage collector looks for new kinds every half minute.
+    lab.wait_for(
+        "it goes with its owner",
+        lambda: all(o["metadata"]["name"] != name for o in cluster.get(monitors)["items"]),
+        timeout=120,
+    )
