@@ -13,6 +13,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from statistics import median
+from time import monotonic
 from typing import Protocol
 
 from breakeven.adapters.prometheus import MetricsError, RawSeries
@@ -51,6 +52,11 @@ LOOK_AGAIN_S = 10.0
 """Least seconds between looking for the names of pods that are not found."""
 SILENT_S = 60.0
 """Seconds after its start when a pod that gives no samples may be named in another way than was taken for granted."""
+
+
+CAUGHT_UP_S = 5.0
+"""A reading of the past that took longer is followed by another at once: its newest samples are that old."""
+MOST_ROUNDS = 5
 
 
 class Asks(Protocol):
@@ -129,7 +135,7 @@ class EndpointFeed:
     async def cycle(self, now: float, wanted: Mapping[PodName, Wanted]) -> None:
         """Read what is new. A failure is kept as `outage`; what was asked for is then asked for again."""
         try:
-            await self._cycle(now, wanted)
+            await self._catch_up(now, wanted)
         except MetricsError as error:
             held = self.outage
             since = held.since if held is not None and held.reason == error.reason else None
@@ -140,19 +146,32 @@ class EndpointFeed:
             self.outage = None
             self.last_success = now
 
-    async def _cycle(self, now: float, wanted: Mapping[PodName, Wanted]) -> None:
+    async def _catch_up(self, now: float, wanted: Mapping[PodName, Wanted]) -> None:
+        """Read up to the present: what went by while a long past was read would look like an outage."""
+        begun = monotonic()
+        for _ in range(MOST_ROUNDS):
+            started = monotonic()
+            steps = await self._cycle(now + started - begun, wanted)
+            if steps <= 1 or monotonic() - started < CAUGHT_UP_S:
+                return
+
+    async def _cycle(self, now: float, wanted: Mapping[PodName, Wanted]) -> int:
+        """Read up to `now`; answers in how many steps."""
         self._make_room(now, wanted)
         if not wanted:
-            return
+            return 0
         await self._name(now, wanted)
+        steps = 0
         for _ in range(MAX_STEPS):
             reads = self._plan(now, wanted)
             if not reads:
                 break
+            steps += 1
             for read in reads:
                 await self._read(read, wanted)
         for pod, history in self.histories.items():
             history.prune(now - wanted[pod].keep - 2 * wanted[pod].length)
+        return steps
 
     def _make_room(self, now: float, wanted: Mapping[PodName, Wanted]) -> None:
         for pod in [p for p, h in self.histories.items() if p not in wanted or h.length != wanted[p].length]:

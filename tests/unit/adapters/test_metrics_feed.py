@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from breakeven.adapters import endpoint_feed
 from breakeven.adapters.metrics_feed import FeedSettings, MetricsFeed
 from breakeven.adapters.prometheus import Endpoint, PartialData, Unreachable
 from breakeven.control.ports import Key, MetricsQuery, Pod
@@ -445,3 +446,17 @@ async def test_a_forgotten_resource_costs_no_query(feed: MetricsFeed, prometheus
     prometheus.asked.clear()
     await feed.cycle(START + 60)
     assert prometheus.asked == []
+
+
+async def test_what_went_by_while_a_long_past_was_read_is_read_before_anything_is_judged(
+    feed: MetricsFeed, prometheus: FakePrometheus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(endpoint_feed, "monotonic", lambda: 40.0 * len(prometheus.asked))  # each query takes 40 s
+    prometheus.run("a", START, START + 1800)
+    feed.watch(KEY, query({"on": [pod("a")]}))
+    await feed.cycle(START + 900)
+    late = START + 900 + 40.0 * (len(prometheus.asked) - 1)
+    assert late > START + 900 + 100
+    reading = feed.read(KEY, moment(late))
+    assert reading.outage is None
+    assert reading.arms["on"].scraped == 1
