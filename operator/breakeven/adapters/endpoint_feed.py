@@ -21,6 +21,7 @@ from breakeven.adapters.promql import (
     LABEL_PAIRS,
     Gathering,
     Naming,
+    Places,
     PodName,
     Target,
     anchor_query,
@@ -121,6 +122,7 @@ class EndpointFeed:
         self._client = client
         self._executor = executor
         self._naming: dict[PodName, Naming] = {}
+        self._places = Places()
         self._looked: float | None = None
 
     def close(self) -> None:
@@ -176,8 +178,10 @@ class EndpointFeed:
     def _make_room(self, now: float, wanted: Mapping[PodName, Wanted]) -> None:
         for pod in [p for p, h in self.histories.items() if p not in wanted or h.length != wanted[p].length]:
             del self.histories[pod]
-        for pod in [p for p in self._naming if p not in wanted]:
+        gone = [p for p in self._naming if p not in wanted]
+        for pod in gone:
             del self._naming[pod]
+        self._places.gone(len(gone), len(wanted))
         for pod, want in wanted.items():
             if pod not in self.histories:
                 self.histories[pod] = _empty(now, want)
@@ -252,7 +256,7 @@ class EndpointFeed:
         self.queries += len(texts)
         loop = asyncio.get_running_loop()
         found = await loop.run_in_executor(
-            self._executor, lambda: _gather(self._client, texts, read.end, naming, held, STALE * interval)
+            self._executor, lambda: _gather(self._client, texts, read.end, naming, held, STALE * interval, self._places)
         )
         for count, pod in enumerate(read.pods):
             history = self.histories[pod]
@@ -296,9 +300,10 @@ def _gather(
     naming: Mapping[PodName, Naming],
     held: Mapping[PodName, Target | None],
     patience: float,
+    places: Places,
 ) -> Found:
     """Ask and parse, in a thread. All of it or, when one query fails, nothing: half a scrape is no scrape."""
-    gathering = Gathering()
+    gathering = Gathering(places)
     for text in texts:
         gathering.add(client.query(text, at=at), naming)
     found: Found = {}

@@ -2,7 +2,10 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any
 
+from breakeven.adapters.matrix import Matrix
 from breakeven.adapters.prometheus import RawSeries, regex_of
 from breakeven.domain import names
 from breakeven.domain.counters import scrape_of
@@ -89,36 +92,107 @@ def selectors(
         yield f"{{{','.join(matchers)}}}[{max(1, round(seconds * 1000))}ms]"
 
 
+Place = tuple[PodName, Target, Series]
+"""Where the samples of a series belong."""
+
+
+class Places:
+    """Where each series of known pods belongs, by its labels as Prometheus writes them: the same in every answer.
+
+    For answers in which all pods are named in one way, so that the labels alone tell the place. One thread at a time.
+    """
+
+    def __init__(self) -> None:
+        self._naming: Naming | None = None
+        self._places: dict[bytes, Place] = {}
+        self._parts: dict[Any, Any] = {}
+        self._gone = 0
+
+    def of(self, naming: Naming) -> "dict[bytes, Place]":
+        """Places by `digest`, as pods of this naming have them."""
+        if naming != self._naming:
+            self.clear()
+            self._naming = naming
+        return self._places
+
+    def keep(self, key: bytes, place: Place) -> Place:
+        """Keep a place; equal parts are kept once."""
+        pod, target, series = place
+        once = self._parts.setdefault
+        self._places[key] = kept = (once(pod, pod), once(target, target), once(series, series))
+        return kept
+
+    def gone(self, pods: int, left: int) -> None:
+        """Say how many pods went and how many are left; everything is found anew when many went."""
+        self._gone += pods
+        if self._gone > max(100, left // 4):
+            self.clear()
+
+    def clear(self) -> None:
+        """Forget all places."""
+        self._places.clear()
+        self._parts.clear()
+        self._gone = 0
+
+
+def digest(labels: str) -> bytes:
+    """A key for labels in an eighth of their space; two different ones never have the same."""
+    return blake2b(labels.encode(), digest_size=16).digest()
+
+
 class Gathering:
     """Collects the values of raw results by pod, target and scrape."""
 
-    def __init__(self) -> None:
+    def __init__(self, places: Places | None = None) -> None:
         self.by_pod: dict[PodName, dict[Target, Readings]] = {}
         self.samples = 0
+        self._places = places if places is not None else Places()
 
     def add(self, result: Iterable[RawSeries], naming: Mapping[PodName, Naming]) -> None:
         """Take the series of known pods; the others are passed over."""
         known = sorted(set(naming.values()))
+        if isinstance(result, Matrix) and len(known) == 1:
+            self._add_rows(result, known[0], naming)
+            return
         for raw in result:
             labels: Mapping[str, str] = raw["metric"]
             for candidate in known:
-                pod = (labels.get(candidate.namespace, ""), labels.get(candidate.pod, ""))
-                if naming.get(pod) == candidate and self._take(raw, labels, candidate, pod):
+                place = _place(labels, candidate, naming)
+                if place is not None:
+                    self._take(place, raw["values"])
                     break
 
-    def _take(self, raw: RawSeries, labels: Mapping[str, str], naming: Naming, pod: PodName) -> bool:
-        name = labels.get("__name__", "")
-        if not name.startswith(naming.prefix):
-            return False
-        series = names.series_of(name.removeprefix(naming.prefix), labels)
-        if series is None:
-            return False
-        target = tuple(sorted((k, v) for k, v in labels.items() if k not in names.OWN_LABELS))
+    def _add_rows(self, result: Matrix, only: Naming, naming: Mapping[PodName, Naming]) -> None:
+        places = self._places.of(only)
+        for labels, values in result.rows():
+            key = digest(labels)
+            place = places.get(key)
+            if place is None:
+                place = _place(result.labels(labels), only, naming)
+                if place is None:
+                    continue
+                place = self._places.keep(key, place)
+            if place[0] in naming:
+                self._take(place, values)
+
+    def _take(self, place: Place, values: Sequence[tuple[float, str]]) -> None:
+        pod, target, series = place
         readings = self.by_pod.setdefault(pod, {}).setdefault(target, {})
-        for at, text in raw["values"]:
+        for at, text in values:
             names.merge(readings.setdefault(float(at), {}), series, float(text))
-            self.samples += 1
-        return True
+        self.samples += len(values)
+
+
+def _place(labels: Mapping[str, str], naming: Naming, known: Mapping[PodName, Naming]) -> Place | None:
+    """Where a series belongs, if it is of a pod that is named so and one of those that are read."""
+    pod = (labels.get(naming.namespace, ""), labels.get(naming.pod, ""))
+    name = labels.get("__name__", "")
+    if known.get(pod) != naming or not name.startswith(naming.prefix):
+        return None
+    series = names.series_of(name.removeprefix(naming.prefix), labels)
+    if series is None:
+        return None
+    return pod, tuple(sorted((k, v) for k, v in labels.items() if k not in names.OWN_LABELS)), series
 
 
 def scrapes(readings: Readings) -> list[Scrape]:

@@ -33,6 +33,7 @@ def scrape_of(at: float, values: Mapping[Series, float]) -> Scrape:
         drafts=None if v0 else _one(values, "spec_decode_num_drafts"),
         drafted=None if v0 else _one(values, "spec_decode_num_draft_tokens"),
         accepted=None if v0 else _one(values, "spec_decode_num_accepted_tokens"),
+        v0_emitted=_one(values, names.V0_ONLY),
         accepted_at=() if v0 else _positions(values),
         ttft_buckets=_buckets(values, f"{names.FIRST_TOKEN}_bucket"),
         tpot_buckets=_buckets(values, f"{names.REQUEST_TPOT}_bucket"),

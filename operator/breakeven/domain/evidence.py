@@ -318,6 +318,8 @@ def _too_little(now: Situation, variant: Variant, arm: Sums, name: str) -> Hold 
         return Hold(reason="TooFewRequests", message=message)
     if not variant.speculates:
         return None
+    if arm.drafted is None and arm.v0_emitted:
+        return None  # S rests on time per output token alone; acceptance stays unknown
     if arm.drafted is None:
         return Hold(reason="CounterAbsent", message=f"the draft counters of the {name} arm are absent")
     if arm.drafted < wanted.min_draft_tokens:

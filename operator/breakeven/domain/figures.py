@@ -37,6 +37,7 @@ class Sums:
     drafts: float | None
     drafted: float | None
     accepted: float | None
+    v0_emitted: float | None
     finished: float | None
     failed: float | None
     length: float
@@ -99,6 +100,7 @@ def sums(batches: Sequence[Batch]) -> Sums:
         drafts=_sum([b.totals.drafts for b in batches]),
         drafted=_sum([b.totals.drafted for b in batches]),
         accepted=_sum([b.totals.accepted for b in batches]),
+        v0_emitted=_sum([b.totals.v0_emitted for b in batches]),
         finished=_sum([_finished(b.totals) for b in batches]),
         failed=_sum([b.totals.failed for b in batches]),
         length=length,

@@ -39,6 +39,8 @@ class Totals:
     drafted: float | None = None
     accepted: float | None = None
     """Accepted drafted tokens, bonus token excluded."""
+    v0_emitted: float | None = None
+    """Exported by the V0 engine only: its draft counters cannot be used (`names.V0_ONLY`), this says that it drafts."""
     accepted_at: tuple[float, ...] = ()
     """Drafts that accepted at least position i + 1. Empty when absent."""
     ttft_buckets: Buckets = ()

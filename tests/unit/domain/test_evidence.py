@@ -97,6 +97,11 @@ HOLDS: dict[str, tuple[Change, str, str]] = {
     "six of ten batches are missing": (batches(lambda n, b: b if n < 4 else None), "MissingBatches", "not scraped"),
     "no requests are counted": (batches(totals(finished=None, first_tokens=None)), "CounterAbsent", "speculating arm"),
     "no drafts are counted": (batches(totals(drafted=None)), "CounterAbsent", "draft counters"),
+    "no drafts are counted, and the engine speculates no more": (
+        batches(totals(drafted=None, v0_emitted=0.0)),
+        "CounterAbsent",
+        "draft counters",
+    ),
     "the newest batch is old": (later(timedelta(minutes=31)), "Stale", "two windows"),
     "just settled": (
         lambda now: stable(fleet={"settled_since": now.now - timedelta(minutes=12)})(now),
@@ -124,6 +129,7 @@ def test_what_cannot_be_judged_is_held_with_its_reason(name: str) -> None:
         stable(arm={"ready": 5, "scraped": 4}),
         later(timedelta(minutes=10)),
         lambda now: stable(fleet={"settled_since": now.now - timedelta(minutes=16)})(now),
+        batches(totals(drafts=None, drafted=None, accepted=None, v0_emitted=900.0)),
     ],
 )
 def test_what_is_just_enough_is_judged(change: Change) -> None:
