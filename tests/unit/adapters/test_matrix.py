@@ -46,3 +46,31 @@ def test_broken_answer_is_an_error(middle: str) -> None:
     body = text([]).replace('"result":[]', f'"result":[{middle}]')
     with pytest.raises(ValueError, match="broken"):
         list(matrix(body))
+
+
+@given(SERIES)
+def test_rows_are_the_same_series_with_their_labels_left_as_written(series: list[Any]) -> None:
+    found = matrix(text([{"metric": s["metric"], "values": s["values"]} for s in series]))
+    assert [{"metric": found.labels(labels), "values": values} for labels, values in found.rows()] == series
+
+
+@pytest.mark.parametrize(
+    "middle",
+    [
+        '{"metric":{}',
+        '{"metric":{},"values":[]}{"metric":{},"values":[]}',
+        '{"metric":{},"values":[]};',
+        "1",
+        '{"metric":{},"values":[]},',
+        '{"values":[],"metric":{}}',
+    ],
+)
+def test_broken_row_is_an_error(middle: str) -> None:
+    body = text([]).replace('"result":[]', f'"result":[{middle}]')
+    with pytest.raises(ValueError, match="broken"):
+        list(matrix(body).rows())
+
+
+def test_labels_that_are_none_are_an_error() -> None:
+    with pytest.raises(ValueError, match="broken"):
+        matrix(text([])).labels('{"a":}')
