@@ -9,7 +9,7 @@ from breakeven.domain.batches import Piece, Replica, combine
 from breakeven.domain.counters import SCALARS
 from breakeven.domain.observation import Buckets, Gauges, Totals
 
-COUNTS = st.none() | st.floats(0, 1e12)
+COUNTS = st.none() | st.floats(0, 1e12) | st.integers(0, 2**33).map(float)
 INF = float("inf")
 HISTOGRAMS: st.SearchStrategy[Buckets] = st.sampled_from(
     [(), ((0.1, 3.0), (INF, 4.0)), ((0.1, 5.0), (INF, 9.0)), ((0.1, 1.0), (0.2, 2.0), (INF, 2.0))]
@@ -48,6 +48,17 @@ def test_pieces_come_back_as_they_were_and_old_ones_go(pieces: dict[int, Piece],
     found.prune(first)
     assert dict(found) == {n: p for n, p in pieces.items() if n >= first}
     assert all((n in found) == (n in pieces and n >= first) for n in range(80, 150))
+
+
+@settings(max_examples=40)
+@given(st.lists(st.sampled_from([0.0, 1.5, 2.0**32 - 1, 2.0**32, None]), max_size=30), st.integers(0, 40))
+def test_counters_may_turn_fractional_or_large_between_batches(steps: list[float | None], first: int) -> None:
+    pieces = {n: Piece(totals=Totals(steps=v, drafts=3.0), gauges=Gauges()) for n, v in enumerate(steps)}
+    found = packed(pieces)
+    assert dict(found) == pieces
+    assert all(type(p.totals.drafts) is float for p in found.values())
+    found.prune(first)
+    assert dict(found) == {n: p for n, p in pieces.items() if n >= first}
 
 
 def test_what_comes_after_everything_was_forgotten_is_kept() -> None:
