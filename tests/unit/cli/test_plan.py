@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from tests.support.configs import LLAMA_8B
 from typer.testing import CliRunner
 
 from breakeven.cli.main import app
@@ -96,21 +97,7 @@ def test_a_supplied_profile_decides_the_prediction(spd: Path, tmp_path: Path) ->
 def test_a_local_config_makes_an_unknown_model_known(spd: Path, tmp_path: Path) -> None:
     spd.write_text(SPD.replace("meta-llama/Llama-3.1-8B-Instruct", "acme/secret"), encoding="utf-8")
     config = tmp_path / "config.json"
-    config.write_text(
-        json.dumps(
-            {
-                "model_type": "llama",
-                "num_hidden_layers": 32,
-                "hidden_size": 4096,
-                "num_attention_heads": 32,
-                "num_key_value_heads": 8,
-                "intermediate_size": 14336,
-                "vocab_size": 128256,
-                "tie_word_embeddings": False,
-            }
-        ),
-        encoding="utf-8",
-    )
+    config.write_text(json.dumps(LLAMA_8B), encoding="utf-8")
     without = CliRunner().invoke(app, ["plan", "-f", str(spd), "-o", "json"])
     assert json.loads(without.stdout)["starts"] == "Unknown"
     found = CliRunner().invoke(app, ["plan", "-f", str(spd), "--config-json", str(config), "-o", "json"])

@@ -6,6 +6,7 @@ KV bytes per token and GPU = layers · 2 · KV heads · head size · bytes / min
 from typing import Any
 
 import pytest
+from tests.support.configs import LLAMA_8B
 
 from breakeven.api.variant import Variant
 from breakeven.domain.planning.pairing import Severity
@@ -131,18 +132,7 @@ def test_described_caches_may_be_latent_or_have_windows() -> None:
 
 
 def test_a_config_of_a_quantized_checkpoint_tells_its_width() -> None:
-    config = {
-        "model_type": "llama",
-        "num_hidden_layers": 32,
-        "hidden_size": 4096,
-        "num_attention_heads": 32,
-        "num_key_value_heads": 8,
-        "intermediate_size": 14336,
-        "vocab_size": 128256,
-        "tie_word_embeddings": False,
-        "max_position_embeddings": 131072,
-        "quantization_config": {"quant_method": "awq", "bits": 4},
-    }
+    config = LLAMA_8B | {"quantization_config": {"quant_method": "awq", "bits": 4}}
     found = made("/models/mine", quantization="Prequantized", config=config)
     baseline = found.placements[0].baseline
 

@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.support.configs import LLAMA_8B
 
 from breakeven.api.spec import ModelFacts
 from breakeven.domain.planning import catalog
@@ -51,19 +52,6 @@ def test_declared_facts_win_and_the_rest_stays_unknown() -> None:
     assert found.params == 12e9 and found.layers == 40
     assert found.vocab_size is None and found.kv_heads is None
     assert found.origin == "resource"
-
-
-LLAMA_8B = {
-    "model_type": "llama",
-    "num_hidden_layers": 32,
-    "hidden_size": 4096,
-    "num_attention_heads": 32,
-    "num_key_value_heads": 8,
-    "intermediate_size": 14336,
-    "vocab_size": 128256,
-    "max_position_embeddings": 131072,
-    "tie_word_embeddings": False,
-}
 
 
 def test_a_config_counts_the_parameters_it_describes() -> None:
