@@ -1,8 +1,13 @@
-"""A queue of keys: each key waits at most once, is worked on by one worker at a time, and may be due later."""
+"""A queue of keys: each key waits at most once, is worked on by one worker at a time, and may be due later.
+
+A key that is due goes to the worker that has waited longest, and one timer stands for all keys that are due later: if
+every worker waited for the next date itself, all of them would wake for each key.
+"""
 
 import asyncio
 import heapq
 import random
+from collections import deque
 from collections.abc import Callable
 
 from breakeven.control.ports import Key
@@ -28,7 +33,9 @@ class KeyQueue:
         self._count = 0
         self._busy: set[Key] = set()
         self._failures: dict[Key, int] = {}
-        self._changed = asyncio.Condition()
+        self._waiting: deque[asyncio.Future[Key | None]] = deque()
+        """Workers without a key, the longest waiting first."""
+        self._timer: asyncio.TimerHandle | None = None
         self._closed = False
 
     @property
@@ -45,13 +52,10 @@ class KeyQueue:
     async def add(self, key: Key, after_s: float = 0.0) -> None:
         """Have the key looked at in `after_s` seconds; an earlier date that it already has stays."""
         due = self._now() + max(0.0, after_s)
-        async with self._changed:
-            if key in self._due and self._due[key] <= due:
-                return
-            self._due[key] = due
-            self._count += 1
-            heapq.heappush(self._heap, (due, self._count, key))
-            self._changed.notify()
+        if key in self._due and self._due[key] <= due:
+            return
+        self._due[key] = due
+        self._push(key, due)
 
     async def retry(self, key: Key, at_least_s: float = 0.0) -> float:
         """Have the key looked at again after a failure: the delay doubles with each one and is spread by half.
@@ -71,35 +75,52 @@ class KeyQueue:
 
     async def close(self) -> None:
         """Hand out nothing more."""
-        async with self._changed:
-            self._closed = True
-            self._changed.notify_all()
+        self._closed = True
+        self._hand_out()
 
     async def get(self) -> Key | None:
         """Wait for the next key that is due and that nobody works on; `done` must follow. None once it is closed."""
-        async with self._changed:
-            while True:
-                if self._closed:
-                    return None
-                key, wait_s = self._next()
-                if key is not None:
-                    self._busy.add(key)
-                    return key
-                try:
-                    async with asyncio.timeout(wait_s):
-                        await self._changed.wait()
-                except TimeoutError:
-                    continue
+        handed: asyncio.Future[Key | None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(handed)
+        self._hand_out()
+        try:
+            return await handed
+        except asyncio.CancelledError:
+            key = handed.result() if handed.done() and not handed.cancelled() else None
+            if key is not None:  # it was handed over in the moment of the cancellation
+                await self.add(key)
+                await self.done(key)
+            raise
 
     async def done(self, key: Key) -> None:
         """The worker is through with the key; if it was added meanwhile, it is due again."""
-        async with self._changed:
-            self._busy.discard(key)
-            due = self._due.get(key)
-            if due is not None:
-                self._count += 1
-                heapq.heappush(self._heap, (due, self._count, key))
-            self._changed.notify()
+        self._busy.discard(key)
+        due = self._due.get(key)
+        if due is not None:
+            self._push(key, due)
+
+    def _push(self, key: Key, due: float) -> None:
+        self._count += 1
+        heapq.heappush(self._heap, (due, self._count, key))
+        self._hand_out()
+
+    def _hand_out(self) -> None:
+        """Give what is due to whoever waits, and come back when the next key is due if somebody still waits then."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        while self._waiting:
+            if self._waiting[0].done():  # cancelled
+                self._waiting.popleft()
+                continue
+            key, wait_s = (None, None) if self._closed else self._next()
+            if key is None and not self._closed:
+                if wait_s is not None:
+                    self._timer = asyncio.get_running_loop().call_later(wait_s, self._hand_out)
+                return
+            if key is not None:
+                self._busy.add(key)
+            self._waiting.popleft().set_result(key)
 
     def _next(self) -> tuple[Key | None, float | None]:
         now = self._now()

@@ -74,6 +74,49 @@ async def test_delayed_key_comes_when_it_is_due() -> None:
     assert await queue.get() == A
 
 
+async def test_keys_that_are_due_later_come_in_order_to_the_workers_that_wait() -> None:
+    queue = KeyQueue()
+    waiting = [asyncio.create_task(queue.get()) for _ in range(3)]
+    await asyncio.sleep(0)
+    await queue.add(A, 0.02)
+    await queue.add(B, 0.01)
+    done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    assert done == {waiting[0]}
+    assert [await waiting[0], await waiting[1]] == [B, A]
+    assert queue.busy == 2
+    await queue.close()
+    assert await waiting[2] is None
+
+
+async def test_date_that_moves_forward_is_kept_while_a_worker_waits() -> None:
+    queue = KeyQueue()
+    waiting = asyncio.create_task(queue.get())
+    await asyncio.sleep(0)
+    await queue.add(A, 3600)
+    await queue.add(A, 0.01)
+    assert await waiting == A
+
+
+async def test_worker_that_is_cancelled_loses_no_key() -> None:
+    queue = KeyQueue()
+    waiting = asyncio.create_task(queue.get())
+    await asyncio.sleep(0)
+    await queue.add(A)
+    waiting.cancel()
+    await asyncio.wait([waiting])
+    assert waiting.cancelled()
+    assert queue.busy == 0
+    cancelled = asyncio.create_task(queue.get())
+    assert await cancelled == A
+    await queue.done(A)
+    idle = asyncio.create_task(queue.get())
+    await asyncio.sleep(0)
+    idle.cancel()
+    await asyncio.wait([idle])
+    await queue.add(B)
+    assert await queue.get() == B
+
+
 async def test_closed_queue_hands_out_nothing() -> None:
     queue = KeyQueue()
     waiting = asyncio.create_task(queue.get())
