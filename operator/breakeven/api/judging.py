@@ -105,6 +105,8 @@ class EvidenceSpec(SpecModel):
     """Full windows a trial must measure before it may be promoted. Default 3."""
     leave_windows: Annotated[int, Field(ge=1, le=100)] = 2
     """Windows in a row that must agree before speculation leaves. Default 2."""
+    alarm_after: Annotated[Duration, DurationRange("0s", "24h")] = timedelta(0)
+    """How long a large and plain loss must have lasted before speculation leaves ahead of the windows. Longer spares the switch for short bursts. Default 0s: as soon as chance is ruled out."""
     trial_timeout: Annotated[Duration, DurationRange("10s", "720h")] = timedelta(hours=6)
     """A trial without a verdict ends after this. Default 6h."""
 

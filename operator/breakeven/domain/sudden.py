@@ -48,7 +48,7 @@ def alarmed(now: Situation, found: Judgement) -> Judgement:
     off, on = spliced(arms.theirs.batches, arms.ours.batches, arms.theirs.newest, arms.ours.newest)
     on = _since(now, on)
     alarm = raised(off, on, leave=arms.leave, min_requests=now.evidence.min_requests)
-    if alarm is None or not _fresh(now, alarm):
+    if alarm is None or not _counts(now, alarm):
         return found
     span = Span(alarm.start, alarm.end, now.evidence.leave_windows)
     control, run = span.of(off), span.of(on)
@@ -91,7 +91,7 @@ def _without_control(now: Situation, arms: _Arms, found: Judgement) -> Judgement
     _, on = spliced(arms.ours.batches, arms.ours.batches, arms.ours.newest, arms.ours.newest)
     on = _since(now, on)
     alarm = raised_alone(on, inflation=arms.inflation, leave=arms.leave, min_requests=now.evidence.min_requests)
-    if alarm is None or not _fresh(now, alarm):
+    if alarm is None or not _counts(now, alarm):
         return found
     span = Span(alarm.start, alarm.end, now.evidence.leave_windows)
     return _hurts(found, alarm, span, Source.CALIBRATED, span.of(on))
@@ -119,8 +119,10 @@ def _since(now: Situation, batches: Sequence[Batch]) -> Sequence[Batch]:
     return batches[bisect_left(batches, begin, key=lambda batch: batch.start) :]
 
 
-def _fresh(now: Situation, alarm: Alarm) -> bool:
-    return now.now.timestamp() - alarm.end <= FRESH * batch_length(now.evidence).total_seconds()
+def _counts(now: Situation, alarm: Alarm) -> bool:
+    """Whether it is about the present, and has lasted as long as the user wants a loss to last."""
+    fresh = now.now.timestamp() - alarm.end <= FRESH * batch_length(now.evidence).total_seconds()
+    return fresh and alarm.end - alarm.start >= now.evidence.alarm_after.total_seconds()
 
 
 def _hurts(

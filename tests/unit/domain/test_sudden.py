@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from breakeven.api.status import State
+from breakeven.api.variant import Variant
 from breakeven.domain.batches import Replica
 from breakeven.domain.decide import decide
 from breakeven.domain.decision import Declared
@@ -99,6 +100,22 @@ def test_a_roll_out_does_not_hide_a_loss(world: Make) -> None:
     decision = looked(w, settled_since=None)
     assert [record.action for record in decision.news] == ["Disable"]
     assert "far below break-even" in decision.news[0].message
+
+
+def test_a_burst_shorter_than_the_user_minds_switches_nothing(world: Make) -> None:
+    w = serving(world, evidence={"alarmAfter": "6m"})
+
+    def lost(variant: Variant) -> float:
+        return 0.6 if variant.speculates else 1.0
+
+    usual, w.speedup = w.speedup, lost
+    w.run(timedelta(minutes=4))
+    w.speedup = usual
+    w.run(timedelta(hours=1))
+    assert w.memory.state == State.SPECULATING
+    w.speedup = lost
+    took = w.until(State.COOLDOWN)
+    assert timedelta(minutes=6) <= took <= timedelta(minutes=8)
 
 
 def test_replicas_that_change_while_speculation_pays_change_nothing(world: Make) -> None:
