@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from breakeven.adapters.arm_batches import ArmBatches
 from breakeven.adapters.endpoint_feed import Asks, EndpointFeed, Wanted
+from breakeven.adapters.heap import give_back
 from breakeven.adapters.histogram_turns import ROOM, on_turn
 from breakeven.adapters.prometheus import Endpoint, PrometheusClient
 from breakeven.adapters.promql import PodName
@@ -118,6 +119,8 @@ class MetricsFeed:
             if url not in self._endpoints:
                 self._endpoints[url] = EndpointFeed(self._connect(self._endpoint(url)), self._executor)
         await asyncio.gather(*(self._endpoints[url].cycle(now, pods) for url, pods in wanted.items()))
+        if wanted:
+            await asyncio.get_running_loop().run_in_executor(self._executor, give_back)
         told = self.telemetry
         told.cycles += 1
         told.failed_cycles += any(e.outage is not None for e in self._endpoints.values())
