@@ -136,7 +136,7 @@ class Places:
 
 
 def digest(labels: str) -> bytes:
-    """A key for labels in an eighth of their space; two different ones never have the same."""
+    """A key for labels in an eighth of their space: 128 bits, so that no two label sets of a cluster share one."""
     return blake2b(labels.encode(), digest_size=16).digest()
 
 

@@ -14,9 +14,6 @@ from breakeven.simulation.scenario import Scenario
 from breakeven.simulation.scraping import Scraping
 from breakeven.simulation.traffic import MINUTE, QUARTERS, Traffic, generate
 
-OFFS = frozenset({"Disable", "RollBack"})
-ONS = frozenset({"Promote"})
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:

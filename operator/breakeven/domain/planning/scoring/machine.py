@@ -2,7 +2,7 @@
 
 import math
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
@@ -180,17 +180,3 @@ def is_copy(case: Case) -> bool:
     if case.draft_params is None or case.target_params is None or not case.method.startswith("draft"):
         return False
     return abs(case.draft_params / case.target_params - 1.0) < 0.02
-
-
-def narrowed(load: Load, bits: float) -> Load:
-    """The same model with weights stored in this many bits."""
-    if bits >= 16:
-        return load
-    share = (0.53 if bits < 8 else 1.0) / 2.0
-    return replace(
-        load,
-        read_bytes=load.read_bytes * share,
-        total_bytes=load.total_bytes * share,
-        narrow=bits >= 8,
-        weight_only=bits < 8,
-    )

@@ -7,7 +7,7 @@ from breakeven.domain.planning.scoring.assumptions import batch_of, family, leng
 from breakeven.domain.planning.scoring.generation import Generation, generation_of
 from breakeven.domain.planning.scoring.machine import bits_of, head_load_of, is_copy, load_of, rig_of
 from breakeven.domain.planning.scoring.row import Case
-from breakeven.domain.planning.steptime import Host, Load, plain_step, prefill_time, speculating_step
+from breakeven.domain.planning.steptime import Load, plain_step, prefill_time, speculating_step
 
 _MATCHED = 0.5
 """Share of steps in which n-gram drafting finds a match; published replays emit 1.2 to 1.7 tokens a step at k = 3."""
@@ -131,9 +131,3 @@ def _assumed(case: Case, hardware: bool) -> tuple[str, ...]:
         "hardware": hardware,
     }
     return tuple(name for name, absent in missing.items() if absent)
-
-
-def with_extra(generation: Generation, extra: float, extra_sequence: float) -> Generation:
-    """The same generation with other host costs of speculation, for fitting."""
-    host: Host = replace(generation.speculating, extra=extra, extra_sequence=extra_sequence)
-    return replace(generation, speculating=host)
