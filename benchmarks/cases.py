@@ -19,13 +19,13 @@ from scipy.optimize import least_squares
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "operator"))
 
 from breakeven.cli.score import document, print_score, read_file
-from breakeven.domain.planning.calibration import SGLANG_OLD, V0_DRAFT_MODEL, V0_HEAD
-from breakeven.domain.planning.scoring.assumptions import family
-from breakeven.domain.planning.scoring.generation import Generation, generation_of
-from breakeven.domain.planning.scoring.predict import Guess, predict
-from breakeven.domain.planning.scoring.row import Case, CasesError
-from breakeven.domain.planning.scoring.score import Score, group, score
-from breakeven.domain.planning.steptime import Host
+from breakeven.planning.calibration import SGLANG_OLD, V0_DRAFT_MODEL, V0_HEAD
+from breakeven.planning.scoring.assumptions import family
+from breakeven.planning.scoring.generation import Generation, generation_of
+from breakeven.planning.scoring.predict import Guess, predict
+from breakeven.planning.scoring.row import Case, CasesError
+from breakeven.planning.scoring.score import Score, group, score
+from breakeven.planning.steptime import Host
 
 PACKAGED = Path(__file__).parent / "data" / "benchmark-cases.csv"
 

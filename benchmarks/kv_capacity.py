@@ -8,7 +8,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "operator"))
 
-from breakeven.domain.planning.startup import start_ups
+from breakeven.planning.startup import start_ups
 
 
 def main(arguments: Sequence[str] | None = None, echo: Callable[[str], None] = print) -> int:

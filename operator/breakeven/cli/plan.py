@@ -9,9 +9,9 @@ import typer
 if TYPE_CHECKING:
     from breakeven.api.spec import SpeculativeDeploymentSpec
     from breakeven.cli.manifests import Resource
-    from breakeven.domain.planning.measured import Profile
-    from breakeven.domain.planning.plan import Plan
-    from breakeven.domain.planning.question import Question
+    from breakeven.planning.measured import Profile
+    from breakeven.planning.plan import Plan
+    from breakeven.planning.question import Question
 
 
 class PlanOutput(StrEnum):
@@ -70,9 +70,9 @@ def plan(
     from breakeven.api.variant import declared_variant
     from breakeven.cli import plan_table
     from breakeven.cli.yamltext import yaml_text
-    from breakeven.domain.planning.document import plan_document
-    from breakeven.domain.planning.findings import plan_refuses
-    from breakeven.domain.planning.plan import plan as make_plan
+    from breakeven.planning.document import plan_document
+    from breakeven.planning.findings import plan_refuses
+    from breakeven.planning.plan import plan as make_plan
 
     if article_table:
         plan_table.print_article(as_json=output is PlanOutput.JSON)
@@ -113,8 +113,8 @@ def _with_engine(made: "Plan", resource: "Resource", *, what_if: bool) -> "Plan"
 
     from breakeven.api.names import NAME_MESSAGE, fits_name
     from breakeven.api.variant import declared_variant
-    from breakeven.domain.planning import pairing
     from breakeven.engines import Refusal
+    from breakeven.planning import pairing
     from breakeven.render import check
     from breakeven.render.serving import VERSION_DISAGREES
 
@@ -200,7 +200,7 @@ def _profile(path: Path | None) -> "Profile | None":
 
     import yaml
 
-    from breakeven.domain.planning.measured import ProfileError, supplied
+    from breakeven.planning.measured import ProfileError, supplied
 
     if path is None:
         return None
@@ -228,7 +228,7 @@ def _question(
     draft_config: dict[str, Any] | None,
     profile: "Profile | None",
 ) -> "Question":
-    from breakeven.domain.planning.question import Question
+    from breakeven.planning.question import Question
 
     return Question(
         replicas=spec.replicas,

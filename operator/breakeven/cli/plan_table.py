@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
-    from breakeven.domain.planning.memory import Capacity
-    from breakeven.domain.planning.placement import Placement
-    from breakeven.domain.planning.plan import Plan
+    from breakeven.planning.memory import Capacity
+    from breakeven.planning.placement import Placement
+    from breakeven.planning.plan import Plan
 
 
 def print_plan(plan: "Plan") -> None:
@@ -93,7 +93,7 @@ def print_article(*, as_json: bool) -> None:
     """Print the well-known 2×H100 / 2×H200 table beside what fits, GPU by GPU."""
     import json
 
-    from breakeven.domain.planning.article_table import article_table
+    from breakeven.planning.article_table import article_table
 
     rows = article_table()
     if as_json:

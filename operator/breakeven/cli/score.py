@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from breakeven.domain.planning.scoring.row import Case
-    from breakeven.domain.planning.scoring.score import Group, Score
+    from breakeven.planning.scoring.row import Case
+    from breakeven.planning.scoring.score import Group, Score
 
 
 class ScoreOutput(StrEnum):
@@ -38,8 +38,8 @@ def score(
     """
     import json
 
-    from breakeven.domain.planning.scoring.row import CasesError
-    from breakeven.domain.planning.scoring.score import score as make_score
+    from breakeven.planning.scoring.row import CasesError
+    from breakeven.planning.scoring.score import score as make_score
 
     try:
         read, notes = read_file(cases)
@@ -61,7 +61,7 @@ def read_file(path: Path) -> "tuple[tuple[Case, ...], tuple[str, ...]]":
     """The rows of a cases file, or of standard input for `-`, and what to say about its columns. Raises CasesError."""
     import sys
 
-    from breakeven.domain.planning.scoring.row import CasesError, absent_columns, read_cases
+    from breakeven.planning.scoring.row import CasesError, absent_columns, read_cases
 
     try:
         data = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()

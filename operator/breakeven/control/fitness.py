@@ -6,11 +6,11 @@ from breakeven.api.variant import declared_variant
 from breakeven.control.core import Fitness
 from breakeven.control.ports import Manifest
 from breakeven.domain.decision import Finding
-from breakeven.domain.planning.findings import plan_findings, plan_refuses, plan_status
-from breakeven.domain.planning.pairing import Severity
-from breakeven.domain.planning.plan import Plan, plan
-from breakeven.domain.planning.question import Question
 from breakeven.engines import Caution, Refusal, load
+from breakeven.planning.findings import plan_findings, plan_refuses, plan_status
+from breakeven.planning.pairing import Severity
+from breakeven.planning.plan import Plan, plan
+from breakeven.planning.question import Question
 from breakeven.render import check
 
 _LONGEST = 2000

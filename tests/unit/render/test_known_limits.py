@@ -1,7 +1,7 @@
 """Every combination that is known to fail or to hurt, row by row: refused, warned about, or silent for a stated reason.
 
 The rows are those of the refuse and warn list the capability table was made from (numbers 1 to 28). What planning
-judges (vocabularies, contexts, memory, large batches, multimodal targets) is in tests/unit/domain/planning.
+judges (vocabularies, contexts, memory, large batches, multimodal targets) is in tests/unit/planning.
 """
 
 from typing import Any

@@ -1,0 +1,50 @@
+"""Remarks about whether speculation is likely to pay: warnings only, the verdict is measured."""
+
+from collections.abc import Iterator, Sequence
+
+from breakeven.api.spec import AcceptanceMethod, DraftMethod, DraftSpec
+from breakeven.planning.outlook import Outlook
+from breakeven.planning.pairing import Remark, warning
+
+_WARM = 0.5
+"""Temperature from which greedy drafting loses a fifth of its acceptance or more."""
+_GRAPH_TOKENS = 512
+"""Default ceiling of captured CUDA graphs in tokens (measured: the step jumps above it)."""
+_MODEL_ERROR = 1.10
+"""A predicted speed-up within this of 1 is inside the error of the model, and no reason to warn."""
+
+
+def temperature_remarks(spec: DraftSpec, temperature: float) -> Iterator[Remark]:
+    """What sampling temperature does to the default, greedy draft."""
+    greedy = spec.acceptance.method is AcceptanceMethod.REJECTION
+    if temperature < _WARM or not greedy:
+        return
+    if spec.method in (DraftMethod.NGRAM, DraftMethod.NGRAM_GPU, DraftMethod.SUFFIX):
+        return
+    yield warning(
+        "draft.acceptance.method",
+        f"at temperature {temperature:g} greedy drafts lose acceptance (0.68 falls to 0.45 at 0.8 in replays); "
+        "Probabilistic keeps it where the engine has it, and stays lossless",
+    )
+
+
+def pay_remarks(outlooks: Sequence[Outlook], spec: DraftSpec | None) -> Iterator[Remark]:
+    """Where speculation is predicted not to pay, and where the step leaves the CUDA graphs."""
+    if spec is None:
+        return
+    for found in outlooks:
+        first = found.predictions[0] if found.predictions else None
+        if first is not None and first.speedup * _MODEL_ERROR < 1.0:
+            yield warning(
+                "draft",
+                f"predicted slower on {found.gpu} from batch {first.batch}: speed-up {first.speedup:.2f} "
+                f"at {first.tokens:.2f} tokens a step, {first.inflation:.2f} are needed",
+            )
+        limit = spec.disable_above_batch_size
+        if found.crossover is not None and found.crossover > 1 and (limit is None or limit > found.crossover):
+            edge = _GRAPH_TOKENS // (spec.num_speculative_tokens + 1)
+            yield warning(
+                "draft.disableAboveBatchSize",
+                f"predicted slower on {found.gpu} above about {found.crossover} running requests per replica"
+                + (f" (steps leave the CUDA graphs above {edge})" if edge < found.crossover else ""),
+            )
