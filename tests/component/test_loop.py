@@ -10,8 +10,8 @@ from tests.support.world import KEY, World, plain_decide
 from breakeven.api.base import KIND
 from breakeven.api.status import Memory, State
 from breakeven.control.errors import Conflict, Retry
+from breakeven.domain.counters.observation import Observation
 from breakeven.domain.decision import Decision, Declared
-from breakeven.domain.observation import Observation
 
 
 def deployment(world: World, *, speculating: bool) -> str:

@@ -7,8 +7,8 @@ from tests.support.world import KEY, World, plain_decide
 
 from breakeven.api.status import Memory
 from breakeven.control.ports import MetricsReading
+from breakeven.domain.counters.observation import Arm, Batch, Gauges, Observation, Totals
 from breakeven.domain.decision import Decision, Declared
-from breakeven.domain.observation import Arm, Batch, Gauges, Observation, Totals
 
 
 def arm(batches: int, *, tpot: float = 0.01) -> dict[str, Arm]:

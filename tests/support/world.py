@@ -24,8 +24,8 @@ from breakeven.control.outcome import Outcome
 from breakeven.control.ports import Key, MetricsQuery, MetricsReading, Outside
 from breakeven.control.reconcile import Reconciler
 from breakeven.control.smoke import SmokeDesk
+from breakeven.domain.counters.observation import Observation, Outage, Smoke
 from breakeven.domain.decision import Decision, Declared, Placement
-from breakeven.domain.observation import Observation, Outage, Smoke
 from breakeven.render import desired
 
 KEY = Key("inference", "llama")

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import ClassVar, overload
 
-from breakeven.domain.batches import Replica, batch_from, contributors
-from breakeven.domain.observation import Batch, Gauges, Share, Totals
+from breakeven.domain.counters.batches import Replica, batch_from, contributors
+from breakeven.domain.counters.observation import Batch, Gauges, Share, Totals
 
 KEPT = 1024
 """Batches that are kept as objects, of all arms together: more than one pass looks at."""

@@ -31,9 +31,9 @@ from breakeven.adapters.promql import (
     selectors,
 )
 from breakeven.adapters.replica_history import ReplicaHistory
-from breakeven.domain.batches import STALE, number
-from breakeven.domain.names import prefix_of
-from breakeven.domain.observation import Outage, Scrape
+from breakeven.domain.counters.batches import STALE, number
+from breakeven.domain.counters.observation import Outage, Scrape
+from breakeven.domain.counters.vllm_metrics import prefix_of
 
 STEP_SAMPLES = 200_000
 """Samples one step of reading the past may bring: about 20 MB of JSON."""

@@ -19,8 +19,8 @@ from breakeven.adapters.prometheus import Endpoint, PrometheusClient
 from breakeven.adapters.promql import PodName
 from breakeven.adapters.replica_history import increments_of
 from breakeven.control.ports import Key, MetricsQuery, MetricsReading, Pod
-from breakeven.domain.batches import COVERAGE, STALE, Replica
-from breakeven.domain.observation import Arm, Outage
+from breakeven.domain.counters.batches import COVERAGE, STALE, Replica
+from breakeven.domain.counters.observation import Arm, Outage
 
 Connect = Callable[[Endpoint], Asks]
 

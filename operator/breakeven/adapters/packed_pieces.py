@@ -9,9 +9,9 @@ from functools import lru_cache
 from math import nan
 from struct import Struct
 
-from breakeven.domain.batches import Piece
-from breakeven.domain.counters import SCALARS
-from breakeven.domain.observation import Buckets, Gauges, Totals
+from breakeven.domain.counters.batches import Piece
+from breakeven.domain.counters.observation import Buckets, Gauges, Totals
+from breakeven.domain.counters.scrapes import SCALARS
 
 _LEVELS = ("running", "waiting", "kv_usage")
 _FIXED = len(SCALARS) + len(_LEVELS)

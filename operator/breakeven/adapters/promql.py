@@ -7,10 +7,10 @@ from typing import Any
 
 from breakeven.adapters.matrix import Matrix
 from breakeven.adapters.prometheus import RawSeries, regex_of
-from breakeven.domain import names
-from breakeven.domain.counters import scrape_of
-from breakeven.domain.names import Series
-from breakeven.domain.observation import Scrape
+from breakeven.domain.counters import vllm_metrics
+from breakeven.domain.counters.observation import Scrape
+from breakeven.domain.counters.scrapes import scrape_of
+from breakeven.domain.counters.vllm_metrics import Series
 
 PodName = tuple[str, str]
 """Namespace and name."""
@@ -49,7 +49,7 @@ class Naming:
 def anchor_query(prefix: str | None) -> str:
     """Instant query for one series of every vLLM, to see how they are named."""
     stem = regex_of([prefix]) if prefix is not None else ".*"
-    return f'{{__name__=~"{stem}{names.ANCHOR}(_total)?"}}'
+    return f'{{__name__=~"{stem}{vllm_metrics.ANCHOR}(_total)?"}}'
 
 
 def namings(
@@ -59,7 +59,7 @@ def namings(
     result: dict[PodName, Naming] = {}
     for series in found:
         labels: Mapping[str, str] = series["metric"]
-        prefix = names.prefix_of(labels.get("__name__", ""))
+        prefix = vllm_metrics.prefix_of(labels.get("__name__", ""))
         if prefix is None:
             continue
         for namespace, pod in pairs:
@@ -85,7 +85,7 @@ def selectors(
     for naming in known:
         by_labels.setdefault((naming.namespace, naming.pod), set()).add(naming.prefix)
     for (namespace, pod), prefixes in sorted(by_labels.items()):
-        every = [f"{prefix}{name}" for prefix in sorted(prefixes) for name in names.exported(buckets=buckets)]
+        every = [f"{prefix}{name}" for prefix in sorted(prefixes) for name in vllm_metrics.exported(buckets=buckets)]
         matchers = [f'__name__=~"{regex_of(every)}"', f'{namespace}=~"{regex_of(namespaces)}"']
         if pods:
             matchers.append(f'{pod}=~"{regex_of(pods)}"')
@@ -179,7 +179,7 @@ class Gathering:
         pod, target, series = place
         readings = self.by_pod.setdefault(pod, {}).setdefault(target, {})
         for at, text in values:
-            names.merge(readings.setdefault(float(at), {}), series, float(text))
+            vllm_metrics.merge(readings.setdefault(float(at), {}), series, float(text))
         self.samples += len(values)
 
 
@@ -189,15 +189,15 @@ def _place(labels: Mapping[str, str], naming: Naming, known: Mapping[PodName, Na
     name = labels.get("__name__", "")
     if known.get(pod) != naming or not name.startswith(naming.prefix):
         return None
-    series = names.series_of(name.removeprefix(naming.prefix), labels)
+    series = vllm_metrics.series_of(name.removeprefix(naming.prefix), labels)
     if series is None:
         return None
-    return pod, tuple(sorted((k, v) for k, v in labels.items() if k not in names.OWN_LABELS)), series
+    return pod, tuple(sorted((k, v) for k, v in labels.items() if k not in vllm_metrics.OWN_LABELS)), series
 
 
 def scrapes(readings: Readings) -> list[Scrape]:
     """Scrapes in order of time; those without a count of emitted tokens are no scrapes of an engine."""
-    anchor = Series(names.ANCHOR)
+    anchor = Series(vllm_metrics.ANCHOR)
     return [scrape_of(at, values) for at, values in sorted(readings.items()) if anchor in values]
 
 

@@ -9,10 +9,10 @@ from breakeven.adapters.endpoint_feed import DEFAULT_INTERVAL_S, STEP_SAMPLES, A
 from breakeven.adapters.prometheus import RawSeries, regex_of
 from breakeven.adapters.promql import LABEL_PAIRS, Readings, Target, chosen, scrapes
 from breakeven.adapters.replica_history import ReplicaHistory, increments_of
-from breakeven.domain import names
-from breakeven.domain.batches import STALE, Replica, interval_of, number
-from breakeven.domain.counters import restarted
-from breakeven.domain.observation import Arm, Scrape
+from breakeven.domain.counters import vllm_metrics
+from breakeven.domain.counters.batches import STALE, Replica, interval_of, number
+from breakeven.domain.counters.observation import Arm, Scrape
+from breakeven.domain.counters.scrapes import restarted
 
 LONGEST_STEP_S = 6 * 3600.0
 FIRST_STEP_S = 600.0
@@ -85,13 +85,13 @@ class RecordedArm:
             labels: Mapping[str, str] = raw["metric"]
             name = labels.get("__name__", "")
             prefix = next((p for p in self.prefixes if name.startswith(p)), None)
-            series = names.series_of(name.removeprefix(prefix), labels) if prefix is not None else None
+            series = vllm_metrics.series_of(name.removeprefix(prefix), labels) if prefix is not None else None
             if series is None:
                 continue
-            target = tuple(sorted((k, v) for k, v in labels.items() if k not in names.OWN_LABELS))
+            target = tuple(sorted((k, v) for k, v in labels.items() if k not in vllm_metrics.OWN_LABELS))
             readings = found.setdefault(_replica_name(labels, target), {}).setdefault(target, {})
             for at, text in raw["values"]:
-                names.merge(readings.setdefault(float(at), {}), series, float(text))
+                vllm_metrics.merge(readings.setdefault(float(at), {}), series, float(text))
                 self.samples += 1
         return found
 
@@ -156,9 +156,9 @@ class Record:
                 arm.prefixes = frozenset({prefix})
                 continue
             span = max(1, round(self._ends - self.begins))
-            anchor = f'__name__=~".*{names.ANCHOR}(_total)?"'
+            anchor = f'__name__=~".*{vllm_metrics.ANCHOR}(_total)?"'
             found = self._ask(f"group by (__name__) (last_over_time({{{anchor},{arm.matchers}}}[{span}s]))", self._ends)
-            prefixes = (names.prefix_of(raw["metric"].get("__name__", "")) for raw in found)
+            prefixes = (vllm_metrics.prefix_of(raw["metric"].get("__name__", "")) for raw in found)
             arm.prefixes = frozenset(p for p in prefixes if p is not None)
 
     def read_to(self, at: float) -> None:
@@ -174,7 +174,7 @@ class Record:
         before = arm.samples
         result: list[RawSeries] = []
         for buckets in (False, True) if self._buckets else (False,):
-            every = [f"{p}{n}" for p in sorted(arm.prefixes) for n in names.exported(buckets=buckets)]
+            every = [f"{p}{n}" for p in sorted(arm.prefixes) for n in vllm_metrics.exported(buckets=buckets)]
             if every:
                 span = round((until - self._read) * 1000)
                 result += self._ask(f'{{__name__=~"{regex_of(every)}",{arm.matchers}}}[{span}ms]', until)

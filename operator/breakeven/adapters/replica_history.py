@@ -9,9 +9,9 @@ from statistics import median
 
 from breakeven.adapters.packed_pieces import PackedPieces
 from breakeven.adapters.promql import Target
-from breakeven.domain.batches import Replica, cut, number
-from breakeven.domain.increments import KEPT, Increments, Tail, increments
-from breakeven.domain.observation import Scrape
+from breakeven.domain.counters.batches import Replica, cut, number
+from breakeven.domain.counters.increments import KEPT, Increments, Tail, increments
+from breakeven.domain.counters.observation import Scrape
 
 _SERIALS = count()
 

@@ -8,10 +8,10 @@ from urllib.parse import urlsplit, urlunsplit
 import requests
 from prometheus_client.parser import text_string_to_metric_families
 
-from breakeven.domain import names
-from breakeven.domain.counters import scrape_of
-from breakeven.domain.names import Series
-from breakeven.domain.observation import Scrape
+from breakeven.domain.counters import vllm_metrics
+from breakeven.domain.counters.observation import Scrape
+from breakeven.domain.counters.scrapes import scrape_of
+from breakeven.domain.counters.vllm_metrics import Series
 
 MAX_BYTES = 32 * 1024 * 1024
 """A page of one engine has tens of kilobytes."""
@@ -37,10 +37,10 @@ def parse(text: str, *, at: float, prefix: str | None = None) -> Scrape:
     values: dict[Series, float] = {}
     for sample in samples:
         if found is not None and sample.name.startswith(found):
-            series = names.series_of(sample.name.removeprefix(found), sample.labels)
+            series = vllm_metrics.series_of(sample.name.removeprefix(found), sample.labels)
             if series is not None:
-                names.merge(values, series, float(sample.value))
-    if Series(names.ANCHOR) not in values:
+                vllm_metrics.merge(values, series, float(sample.value))
+    if Series(vllm_metrics.ANCHOR) not in values:
         raise PageError(
             "not a vLLM's metric page: it has no generation_tokens_total"
             + (f" with prefix {prefix}" if prefix is not None else "")
@@ -50,7 +50,7 @@ def parse(text: str, *, at: float, prefix: str | None = None) -> Scrape:
 
 
 def _prefix(sample_names: Iterable[str]) -> str | None:
-    found = sorted({p for n in sample_names if (p := names.prefix_of(n)) is not None})
+    found = sorted({p for n in sample_names if (p := vllm_metrics.prefix_of(n)) is not None})
     return found[0] if found else None
 
 

@@ -110,7 +110,7 @@ def _arms(resource: "Resource", on: str | None, off: str | None) -> "tuple[Recor
     from breakeven.adapters.recorded import RecordedArm
     from breakeven.adapters.selectors import SelectorError, label_matchers
     from breakeven.api.variant import declared_variant
-    from breakeven.domain.windows import batch_length, history
+    from breakeven.domain.counters.windows import batch_length, history
 
     variant, evidence = declared_variant(resource.spec), resource.spec.evidence
     pods = f'namespace="{resource.namespace}",pod=~"{resource.name}-{{}}-.+"'

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from breakeven.domain.counters.observation import Scrape
     from breakeven.domain.inspection import Reading
-    from breakeven.domain.observation import Scrape
 
 INTERVALS = 10
 """Intervals a measurement is cut into; their spread gives the bounds."""

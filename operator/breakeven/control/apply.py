@@ -10,7 +10,7 @@ from breakeven.control.errors import Conflict, Gone, Refused, Retry
 from breakeven.control.fleet import variant_of
 from breakeven.control.moves import Move, Step
 from breakeven.control.ports import Key, Manifest, Outside
-from breakeven.domain.observation import Fleet
+from breakeven.domain.counters.observation import Fleet
 from breakeven.render.objects import Rendering
 
 OLD_KEPT = 2

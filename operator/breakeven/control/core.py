@@ -11,8 +11,8 @@ from breakeven.api.spec import SpeculativeDeploymentSpec
 from breakeven.api.status import Memory, Role
 from breakeven.api.variant import Variant
 from breakeven.control.ports import Manifest
+from breakeven.domain.counters.observation import Observation
 from breakeven.domain.decision import Decision, Declared, Finding
-from breakeven.domain.observation import Observation
 from breakeven.render.names import Owner
 from breakeven.render.objects import Rendering
 

@@ -8,7 +8,7 @@ from typing import Any
 from breakeven.api.names import VARIANT
 from breakeven.api.scalars import parse_time
 from breakeven.control.ports import Manifest, Pod
-from breakeven.domain.observation import Fleet, Smoke
+from breakeven.domain.counters.observation import Fleet, Smoke
 
 _FAILING = frozenset(
     {

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from breakeven.control.ports import Key, Manifest, MetricsReading
+from breakeven.domain.counters.observation import Arm, Observation
 from breakeven.domain.decision import Decision
-from breakeven.domain.observation import Arm, Observation
 from breakeven.domain.quiet import unremarkable
 
 WHOLE_AFTER = 7.5

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from breakeven.api.conditions import ConditionType, Reason
+from breakeven.domain.counters.observation import Fleet
 from breakeven.domain.decision import Finding
-from breakeven.domain.observation import Fleet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from breakeven.api.status import Status
+from breakeven.domain.counters.observation import Arm, Outage
 from breakeven.domain.decision import Decision
-from breakeven.domain.observation import Arm, Outage
 
 Manifest = dict[str, Any]
 

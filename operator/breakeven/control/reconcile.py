@@ -33,9 +33,9 @@ from breakeven.control.ports import STARTING, Key, Manifest, MetricsQuery, Outsi
 from breakeven.control.smoke import SmokeDesk
 from breakeven.control.spoken import known_as, spoken
 from breakeven.control.unchanged import Unchanged
+from breakeven.domain.counters.observation import Observation, Smoke
+from breakeven.domain.counters.windows import batch_length, history
 from breakeven.domain.decision import Decision, Declared
-from breakeven.domain.observation import Observation, Smoke
-from breakeven.domain.windows import batch_length, history
 from breakeven.render.names import Owner, selector
 
 log = logging.getLogger(__name__)

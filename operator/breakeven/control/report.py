@@ -14,8 +14,8 @@ from breakeven.api.spec import DraftSpec, Mode, SpeculativeDeploymentSpec
 from breakeven.api.status import Condition, Memory, Role, State, Status, VariantStatus
 from breakeven.control.core import Fitness
 from breakeven.control.moves import Arrived, Blocked, Move, Step
+from breakeven.domain.counters.observation import Fleet, Observation
 from breakeven.domain.decision import Decision, Finding
-from breakeven.domain.observation import Fleet, Observation
 from breakeven.domain.value import worth_writing
 from breakeven.render.names import Owner, selector
 

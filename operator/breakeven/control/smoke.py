@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from breakeven.control.fleet import alive, ready_since, variant_of
 from breakeven.control.ports import Key, Manifest, SmokeTest
-from breakeven.domain.observation import Smoke
+from breakeven.domain.counters.observation import Smoke
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from statistics import quantiles
 
 from breakeven.api.status import EvidenceStatus, SpreadStatus
+from breakeven.domain.counters.observation import Batch
+from breakeven.domain.counters.shares import by_replica
+from breakeven.domain.counters.windows import LEVELS, Span
 from breakeven.domain.figures import Sums, rounded
 from breakeven.domain.ladder import survival_of
-from breakeven.domain.observation import Batch
-from breakeven.domain.shares import by_replica
-from breakeven.domain.windows import LEVELS, Span
 
 FEWEST = 10
 """Batches from which a tenth percentile means anything."""

@@ -17,8 +17,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from breakeven.domain.counters.observation import Batch
 from breakeven.domain.figures import sums
-from breakeven.domain.observation import Batch
 from breakeven.domain.speedup import decode_tokens
 from breakeven.domain.statistics import LogRatio
 

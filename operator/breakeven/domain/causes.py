@@ -16,13 +16,13 @@ from breakeven.api.status import Source
 from breakeven.api.variant import Variant
 from breakeven.domain import tails
 from breakeven.domain.clauses import acceptance
+from breakeven.domain.counters.observation import Batch
+from breakeven.domain.counters.windows import BATCHES, Span
 from breakeven.domain.evidence import Judgement
 from breakeven.domain.figures import Sums, sums
-from breakeven.domain.observation import Batch
 from breakeven.domain.outliers import outliers
 from breakeven.domain.situation import Situation
 from breakeven.domain.statistics import LogRatio
-from breakeven.domain.windows import BATCHES, Span
 
 POINTS = 0.05
 """Acceptance that within-day differences between workloads explain; a larger fall is named."""

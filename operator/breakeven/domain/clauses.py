@@ -9,9 +9,9 @@ from dataclasses import replace
 
 from breakeven.api.status import Source
 from breakeven.domain import latency
+from breakeven.domain.counters.observation import Batch
 from breakeven.domain.evidence import Hold, Judgement
 from breakeven.domain.figures import rounded
-from breakeven.domain.observation import Batch
 from breakeven.domain.situation import Situation
 from breakeven.domain.speedup import GROUPS
 from breakeven.domain.statistics import LogRatio, Series, grouped, ratio

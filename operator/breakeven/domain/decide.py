@@ -11,17 +11,17 @@ from breakeven.api.spec import Mode
 from breakeven.api.status import LastGood, Memory, State
 from breakeven.domain import capacity, guards, keeping, orders, remedies, reporting, rollback, trial
 from breakeven.domain.clauses import weighed
+from breakeven.domain.counters.observation import Observation
+from breakeven.domain.counters.windows import batch_length
 from breakeven.domain.decision import Decision, Declared
 from breakeven.domain.diagnosis import examined
 from breakeven.domain.evidence import Judgement, judge
 from breakeven.domain.findings import findings
 from breakeven.domain.ledger import written_since
-from breakeven.domain.observation import Observation
 from breakeven.domain.situation import Situation, situation
 from breakeven.domain.sudden import alarmed
 from breakeven.domain.transitions import describe
 from breakeven.domain.value import counted
-from breakeven.domain.windows import batch_length
 
 ORDERS: tuple[Callable[[Situation], Memory | None], ...] = (
     orders.mend,

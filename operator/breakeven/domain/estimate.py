@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from breakeven.domain.observation import Buckets, Totals
+from breakeven.domain.counters.observation import Buckets, Totals
 
 RESOLUTION = 0.30
 """Widest bucket, as a share of the quantile that falls into it, from which a quantile is read. vLLM's default bounds

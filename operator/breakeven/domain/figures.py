@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from breakeven.api.status import EvidenceStatus, Source
-from breakeven.domain.observation import Batch, Totals
+from breakeven.domain.counters.observation import Batch, Totals
 from breakeven.domain.speedup import decode_tokens
 from breakeven.domain.statistics import LogRatio
 

@@ -13,7 +13,7 @@ from breakeven.api.scalars import format_duration
 from breakeven.api.status import Memory, State
 from breakeven.api.variant import Variant
 from breakeven.domain import cooldown
-from breakeven.domain.observation import Batch, Smoke
+from breakeven.domain.counters.observation import Batch, Smoke
 from breakeven.domain.situation import Situation
 from breakeven.domain.transitions import abandon_trial, disable, fail_trial
 

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from breakeven.domain.batches import level
-from breakeven.domain.counters import increase, restarted
+from breakeven.domain.counters.batches import level
+from breakeven.domain.counters.observation import Batch, Gauges, Scrape, Totals
+from breakeven.domain.counters.scrapes import increase, restarted
 from breakeven.domain.estimate import Estimate, estimate
-from breakeven.domain.observation import Batch, Gauges, Scrape, Totals
 from breakeven.domain.speedup import speedup
 from breakeven.domain.statistics import FEWEST_BATCHES, ONE_SIDED
 

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 
 from breakeven.api.spec import AcceptanceMethod, DraftMethod, DraftSpec, LadderStep
 from breakeven.api.variant import Variant
+from breakeven.domain.counters.observation import Batch
 from breakeven.domain.figures import Sums
-from breakeven.domain.observation import Batch
 from breakeven.domain.situation import Situation
 from breakeven.engines.engine import Engine
 from breakeven.engines.table import load

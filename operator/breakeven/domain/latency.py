@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from breakeven.domain.observation import Batch, Buckets, Totals
+from breakeven.domain.counters.observation import Batch, Buckets, Totals
 from breakeven.domain.statistics import ONE_SIDED, quantile
 
 RESAMPLES = 400

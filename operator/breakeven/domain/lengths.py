@@ -9,7 +9,7 @@ said beside the figures.
 import math
 from collections.abc import Callable, Sequence
 
-from breakeven.domain.observation import Batch, Totals
+from breakeven.domain.counters.observation import Batch, Totals
 from breakeven.domain.speedup import GROUPS
 from breakeven.domain.statistics import Series, grouped, quotient_paired
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from math import sqrt
 from statistics import median
 
-from breakeven.domain.observation import Batch, Share
-from breakeven.domain.shares import by_replica
+from breakeven.domain.counters.observation import Batch, Share
+from breakeven.domain.counters.shares import by_replica
 from breakeven.domain.statistics import FEWEST_BATCHES, quantile
 
 FEWEST_REPLICAS = 3

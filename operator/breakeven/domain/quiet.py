@@ -8,8 +8,8 @@ whole evidence has to be weighed at once. It errs towards weighing, and `control
 import math
 from collections.abc import Mapping, Sequence
 
+from breakeven.domain.counters.observation import Arm, Batch
 from breakeven.domain.guards import QUEUE_AT_LEAST
-from breakeven.domain.observation import Arm, Batch
 from breakeven.domain.speedup import decode_tokens
 
 MOVED = 0.05

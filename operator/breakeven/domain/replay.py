@@ -9,9 +9,9 @@ from datetime import datetime
 from breakeven.api.spec import LadderStep, SpeculativeDeploymentSpec
 from breakeven.api.status import DecisionRecord, EvidenceStatus, Memory, State
 from breakeven.api.variant import declared_variant
+from breakeven.domain.counters.observation import Arm, Fleet, Observation, Outage, Smoke
 from breakeven.domain.decide import decide
 from breakeven.domain.decision import Declared
-from breakeven.domain.observation import Arm, Fleet, Observation, Outage, Smoke
 
 ASSUMPTIONS = (
     "replicas of both arms are those that were recorded, whatever would have been decided: the traffic they saw and "

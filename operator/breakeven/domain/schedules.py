@@ -13,7 +13,7 @@ from breakeven.api.spec import AcceptanceMethod, DraftMethod
 from breakeven.api.status import LoadBand
 from breakeven.api.variant import Variant
 from breakeven.domain.control_profile import VALID
-from breakeven.domain.observation import Batch
+from breakeven.domain.counters.observation import Batch
 from breakeven.engines.engine import Engine
 from breakeven.engines.table import load
 

@@ -6,8 +6,8 @@ from datetime import datetime
 from breakeven.api.spec import EvidenceSpec, PolicySpec, SpeculativeDeploymentSpec
 from breakeven.api.status import Memory, State
 from breakeven.api.variant import Variant, declared_variant
+from breakeven.domain.counters.observation import Arm, Fleet, Observation
 from breakeven.domain.decision import Declared
-from breakeven.domain.observation import Arm, Fleet, Observation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

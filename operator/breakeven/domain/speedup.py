@@ -7,7 +7,7 @@ an engine observes inter-token latency per step (vLLM up to 0.33) or per token.
 
 from collections.abc import Sequence
 
-from breakeven.domain.observation import Batch, Totals
+from breakeven.domain.counters.observation import Batch, Totals
 from breakeven.domain.statistics import LogRatio, Series, grouped, quotient_apart, quotient_paired, ratio
 
 GROUPS = 10

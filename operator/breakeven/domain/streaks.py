@@ -3,8 +3,8 @@
 from datetime import UTC, datetime
 from typing import Any
 
+from breakeven.domain.counters.windows import Span
 from breakeven.domain.situation import Situation
-from breakeven.domain.windows import Span
 
 
 def counted(now: Situation, verdict: str, span: Span) -> dict[str, Any]:

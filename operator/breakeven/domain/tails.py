@@ -8,12 +8,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from breakeven.api.status import LatencyStatus, QuantileStatus
+from breakeven.domain.counters.observation import Batch, Buckets, Totals
+from breakeven.domain.counters.windows import LEVELS, Span
 from breakeven.domain.evidence import Judgement
 from breakeven.domain.figures import rounded
 from breakeven.domain.latency import TailRatio, plain_ratio, tail_ratio, tpot_buckets, ttft_buckets
-from breakeven.domain.observation import Batch, Buckets, Totals
 from breakeven.domain.situation import Situation
-from breakeven.domain.windows import LEVELS, Span
 
 RECENT = LEVELS[2]
 """Windows that are taken together, at most."""

@@ -7,11 +7,11 @@ from breakeven.api.spec import HoldbackMode
 from breakeven.api.status import EvidenceStatus, LastGood, Memory, State
 from breakeven.api.variant import Variant
 from breakeven.domain import cooldown
+from breakeven.domain.counters.windows import BATCHES
 from breakeven.domain.diagnosis import unquantized
 from breakeven.domain.figures import rounded, sums
 from breakeven.domain.ledger import LONGEST, noted
 from breakeven.domain.situation import Situation
-from breakeven.domain.windows import BATCHES
 
 CALM: dict[str, Any] = {"streak": 0, "streak_verdict": "", "last_window_end": None}
 """What every change of state forgets: windows of another configuration do not count."""

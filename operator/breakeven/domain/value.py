@@ -11,8 +11,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from breakeven.api.status import Memory, ValueHour, ValueStatus, ValueSums
+from breakeven.domain.counters.observation import Batch
 from breakeven.domain.evidence import Judgement
-from breakeven.domain.observation import Batch
 from breakeven.domain.situation import Situation
 from breakeven.domain.speedup import decode_tokens
 

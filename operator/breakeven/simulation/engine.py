@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from breakeven.domain import names
-from breakeven.domain.names import Series
+from breakeven.domain.counters import vllm_metrics
+from breakeven.domain.counters.vllm_metrics import Series
 from breakeven.lab.engine.buckets import INTER_TOKEN_LATENCY, TIME_TO_FIRST_TOKEN
 from breakeven.simulation.traffic import Floats
 
@@ -130,25 +130,25 @@ class SimulatedEngine:
         arrived = float((self._under_way.first - self._under_way.waited <= at).sum())
         in_cache = held + PROMPT_TOKENS * arrived
         found = {
-            Series(names.ANCHOR): np.floor(self._tokens) + self._first_tokens,
+            Series(vllm_metrics.ANCHOR): np.floor(self._tokens) + self._first_tokens,
             Series("prompt_tokens"): PROMPT_TOKENS * self._first_tokens,
             Series("num_preemptions"): 0.0,
-            Series(names.FINISHED, "stop"): self._finished,
-            Series(f"{names.FIRST_TOKEN}_count"): self._first_tokens,
-            Series(f"{names.FIRST_TOKEN}_sum"): self._ttft,
-            Series(f"{names.STEP[0]}_count"): np.floor(self._observed),
-            Series(f"{names.STEP[0]}_sum"): self._seconds,
-            Series(f"{names.REQUEST_TPOT}_count"): self._finished,
-            Series(f"{names.REQUEST_TPOT}_sum"): self._tpot,
+            Series(vllm_metrics.FINISHED, "stop"): self._finished,
+            Series(f"{vllm_metrics.FIRST_TOKEN}_count"): self._first_tokens,
+            Series(f"{vllm_metrics.FIRST_TOKEN}_sum"): self._ttft,
+            Series(f"{vllm_metrics.STEP[0]}_count"): np.floor(self._observed),
+            Series(f"{vllm_metrics.STEP[0]}_sum"): self._seconds,
+            Series(f"{vllm_metrics.REQUEST_TPOT}_count"): self._finished,
+            Series(f"{vllm_metrics.REQUEST_TPOT}_sum"): self._tpot,
             Series("num_requests_running"): arrived,
             Series("num_requests_waiting"): 0.0,
-            Series(names.KV_USAGE[0]): min(1.0, in_cache / MOST_TOKENS_IN_CACHE),
+            Series(vllm_metrics.KV_USAGE[0]): min(1.0, in_cache / MOST_TOKENS_IN_CACHE),
         }
-        found |= _cumulative(names.FIRST_TOKEN, TIME_TO_FIRST_TOKEN, self._ttft_at)
-        found |= _cumulative(names.REQUEST_TPOT, INTER_TOKEN_LATENCY, self._tpot_at)
+        found |= _cumulative(vllm_metrics.FIRST_TOKEN, TIME_TO_FIRST_TOKEN, self._ttft_at)
+        found |= _cumulative(vllm_metrics.REQUEST_TPOT, INTER_TOKEN_LATENCY, self._tpot_at)
         if self._speculating:
             accepted = np.floor(self._accepted)
-            found |= {Series(names.PER_POSITION, str(i)): float(n) for i, n in enumerate(accepted)}
+            found |= {Series(vllm_metrics.PER_POSITION, str(i)): float(n) for i, n in enumerate(accepted)}
             found[Series("spec_decode_num_drafts")] = np.floor(self._steps)
             found[Series("spec_decode_num_draft_tokens")] = self._k * np.floor(self._steps)
             found[Series("spec_decode_num_accepted_tokens")] = accepted.sum()

@@ -8,8 +8,8 @@ from typing import TextIO
 
 from breakeven.api.spec import SpeculativeDeploymentSpec
 from breakeven.api.variant import declared_variant
-from breakeven.domain import names
-from breakeven.domain.names import Series
+from breakeven.domain.counters import vllm_metrics
+from breakeven.domain.counters.vllm_metrics import Series
 from breakeven.simulation.scraping import Samples
 
 PREFIX = "vllm:"
@@ -31,7 +31,7 @@ def write(samples: Samples, to: TextIO) -> int:
 
 
 def _series(pod: str, series: Series) -> str:
-    counter = series.name in names.COUNTERS
+    counter = series.name in vllm_metrics.COUNTERS
     labels = {
         "namespace": NAMESPACE,
         "pod": f"{NAME}-{pod}",
@@ -47,7 +47,7 @@ def _series(pod: str, series: Series) -> str:
 def _own(series: Series) -> Iterator[tuple[str, str]]:
     """The label that tells series of one family apart."""
     if series.label:
-        yield (names.COUNTERS.get(series.name) or names.BUCKETS[series.name]), series.label
+        yield (vllm_metrics.COUNTERS.get(series.name) or vllm_metrics.BUCKETS[series.name]), series.label
 
 
 def selectors(spec: SpeculativeDeploymentSpec) -> tuple[str, str]:

@@ -11,10 +11,10 @@ import numpy as np
 from breakeven.api.spec import SpeculativeDeploymentSpec
 from breakeven.api.variant import Variant
 from breakeven.control.moves import Limits, Step, Target, next_move
+from breakeven.domain.counters.increments import KEPT, Increments
+from breakeven.domain.counters.observation import Arm, Batch, Fleet, Gauges, Observation, Outage, Smoke, Totals
+from breakeven.domain.counters.windows import BATCHES, HISTORY
 from breakeven.domain.decision import Placement
-from breakeven.domain.increments import KEPT, Increments
-from breakeven.domain.observation import Arm, Batch, Fleet, Gauges, Observation, Outage, Smoke, Totals
-from breakeven.domain.windows import BATCHES, HISTORY
 from breakeven.simulation.physics import Physics
 from breakeven.simulation.scenario import Scenario
 from breakeven.simulation.scraping import Pod, Scraping, arriving

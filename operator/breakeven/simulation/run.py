@@ -6,7 +6,7 @@ from datetime import timedelta
 import numpy as np
 
 from breakeven.api.spec import SpeculativeDeploymentSpec
-from breakeven.domain.windows import batch_length, history
+from breakeven.domain.counters.windows import batch_length, history
 from breakeven.simulation.fleet import EPOCH, FleetState
 from breakeven.simulation.physics import Physics
 from breakeven.simulation.policies import Breakeven, Policy, Turn

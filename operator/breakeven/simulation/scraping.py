@@ -12,11 +12,11 @@ from itertools import count
 
 import numpy as np
 
-from breakeven.domain.batches import STALE, Piece, Replica, batch_of, contributors, cut, number
-from breakeven.domain.counters import scrape_of
-from breakeven.domain.increments import Tail, increments
-from breakeven.domain.names import Series
-from breakeven.domain.observation import Batch, Scrape
+from breakeven.domain.counters.batches import STALE, Piece, Replica, batch_of, contributors, cut, number
+from breakeven.domain.counters.increments import Tail, increments
+from breakeven.domain.counters.observation import Batch, Scrape
+from breakeven.domain.counters.scrapes import scrape_of
+from breakeven.domain.counters.vllm_metrics import Series
 from breakeven.simulation.engine import PREFILL_STEPS, Requests, SimulatedEngine, survival_of
 
 INTERVAL = 15.0

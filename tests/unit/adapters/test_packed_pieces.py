@@ -5,9 +5,9 @@ from hypothesis import strategies as st
 
 from breakeven.adapters.arm_batches import ArmBatches
 from breakeven.adapters.packed_pieces import PackedPieces
-from breakeven.domain.batches import Piece, Replica, combine
-from breakeven.domain.counters import SCALARS
-from breakeven.domain.observation import Buckets, Gauges, Totals
+from breakeven.domain.counters.batches import Piece, Replica, combine
+from breakeven.domain.counters.observation import Buckets, Gauges, Totals
+from breakeven.domain.counters.scrapes import SCALARS
 
 COUNTS = st.none() | st.floats(0, 1e12) | st.integers(0, 2**33).map(float)
 INF = float("inf")

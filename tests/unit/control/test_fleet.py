@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from breakeven.control.fleet import fleets, loading_minutes, pods_by_variant
-from breakeven.domain.observation import Fleet, Smoke
+from breakeven.domain.counters.observation import Fleet, Smoke
 
 T0 = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 LABELS = {"breakeven.dev/variant": "v"}

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from breakeven.control.moves import Arrived, Blocked, Limits, Step, Target, Wait, next_move
-from breakeven.domain.observation import Fleet
+from breakeven.domain.counters.observation import Fleet
 
 OLD, NEW = "old", "new"
 

@@ -9,9 +9,20 @@ import pytest
 from breakeven.api.spec import SpeculativeDeploymentSpec
 from breakeven.api.status import Memory, State
 from breakeven.api.variant import Variant
+from breakeven.domain.counters.observation import (
+    Arm,
+    Batch,
+    Buckets,
+    Fleet,
+    Gauges,
+    Observation,
+    Outage,
+    Share,
+    Smoke,
+    Totals,
+)
 from breakeven.domain.decide import decide
 from breakeven.domain.decision import Decision, Declared
-from breakeven.domain.observation import Arm, Batch, Buckets, Fleet, Gauges, Observation, Outage, Share, Smoke, Totals
 
 START = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 

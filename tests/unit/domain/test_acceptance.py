@@ -7,9 +7,9 @@ from typing import Any
 
 from breakeven.api.status import EvidenceStatus, State
 from breakeven.domain.acceptance import detailed, over_pods, over_windows
-from breakeven.domain.batches import Piece, Replica, combine
+from breakeven.domain.counters.batches import Piece, Replica, combine
+from breakeven.domain.counters.observation import Batch, Gauges, Totals
 from breakeven.domain.figures import sums
-from breakeven.domain.observation import Batch, Gauges, Totals
 
 Make = Callable[..., Any]
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from breakeven.domain.batches import Piece, Replica, combine, cut, interval_of, level
-from breakeven.domain.observation import Gauges, Scrape, Totals
+from breakeven.domain.counters.batches import Piece, Replica, combine, cut, interval_of, level
+from breakeven.domain.counters.observation import Gauges, Scrape, Totals
 
 
 def scrape(at: float, tokens: float, running: float = 1.0) -> Scrape:

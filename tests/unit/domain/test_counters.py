@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from breakeven.domain import names
-from breakeven.domain.counters import SCALARS, increase, restarted, scrape_of, total
-from breakeven.domain.names import Series, merge, prefix_of, series_of
-from breakeven.domain.observation import Totals
+from breakeven.domain.counters import vllm_metrics
+from breakeven.domain.counters.observation import Totals
+from breakeven.domain.counters.scrapes import SCALARS, increase, restarted, scrape_of, total
+from breakeven.domain.counters.vllm_metrics import Series, merge, prefix_of, series_of
 
 
 def assembled(*pairs: tuple[str, dict[str, str], float]) -> Totals:
@@ -112,7 +112,7 @@ def test_the_prefix_is_told_by_the_count_of_emitted_tokens(name: str, prefix: st
 
 def test_every_exported_name_is_read_back() -> None:
     for buckets in (False, True):
-        for suffix in names.exported(buckets=buckets):
+        for suffix in vllm_metrics.exported(buckets=buckets):
             assert series_of(suffix, {"le": "1", "position": "0", "finished_reason": "stop"}) is not None
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from breakeven.api.status import Memory, Role, Source, State
-from breakeven.domain.observation import Outage, Smoke
+from breakeven.domain.counters.observation import Outage, Smoke
 
 Make = Callable[..., Any]
 

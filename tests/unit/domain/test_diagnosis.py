@@ -13,12 +13,12 @@ from breakeven.api.spec import SpeculativeDeploymentSpec
 from breakeven.api.status import DiagnosisStatus, EvidenceStatus, Memory, PlainPair, Source, State
 from breakeven.api.variant import declared_variant
 from breakeven.domain.causes import pair_of
+from breakeven.domain.counters.observation import Arm, Batch, Fleet, Gauges, Observation, Totals
 from breakeven.domain.decision import Declared
 from breakeven.domain.diagnosis import examined
 from breakeven.domain.evidence import Hold, Judgement
 from breakeven.domain.figures import sums
 from breakeven.domain.findings import findings
-from breakeven.domain.observation import Arm, Batch, Fleet, Gauges, Observation, Totals
 from breakeven.domain.situation import Situation, situation
 from breakeven.domain.statistics import LogRatio
 from breakeven.domain.verdict import Verdict

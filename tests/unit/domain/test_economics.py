@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from breakeven.api.status import State
-from breakeven.domain.observation import Observation
+from breakeven.domain.counters.observation import Observation
 
 Make = Callable[..., Any]
 

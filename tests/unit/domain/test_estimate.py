@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from breakeven.domain.counters.observation import Totals
 from breakeven.domain.estimate import StepMeaning, estimate, quantile, step_meaning
-from breakeven.domain.observation import Totals
 
 SPECULATING = Totals(
     generation_tokens=1100,

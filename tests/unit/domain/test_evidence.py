@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from breakeven.api.status import State
+from breakeven.domain.counters.observation import Arm, Batch, Fleet, Observation
 from breakeven.domain.decision import Declared
 from breakeven.domain.evidence import judge
-from breakeven.domain.observation import Arm, Batch, Fleet, Observation
 from breakeven.domain.situation import Situation, situation
 from breakeven.domain.verdict import Verdict
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from breakeven.domain.counters.observation import Batch, Gauges, Totals
 from breakeven.domain.figures import figures, sums
-from breakeven.domain.observation import Batch, Gauges, Totals
 
 
 def arm(*, accepted: float = 60.0, observed: float | None = None) -> tuple[Batch, ...]:

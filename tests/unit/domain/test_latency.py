@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
+from breakeven.domain.counters.observation import Batch, Gauges, Totals
 from breakeven.domain.latency import tail_ratio, tpot_buckets
-from breakeven.domain.observation import Batch, Gauges, Totals
 
 FINE = (*(0.002 * 1.18**i for i in range(28)), math.inf)
 COARSE = (0.01, 0.025, 0.05, 0.075, 0.1, math.inf)

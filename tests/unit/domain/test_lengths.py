@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from breakeven.api.status import State
+from breakeven.domain.counters.observation import Batch, Gauges, Totals
 from breakeven.domain.lengths import drift
-from breakeven.domain.observation import Batch, Gauges, Totals
 
 Make = Callable[..., Any]
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from breakeven.api.status import State
-from breakeven.domain.observation import Batch, Gauges, Share, Totals
+from breakeven.domain.counters.observation import Batch, Gauges, Share, Totals
 from breakeven.domain.outliers import outliers
 
 Make = Callable[..., Any]

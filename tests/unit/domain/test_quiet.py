@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from breakeven.domain.observation import Arm, Batch, Gauges, Totals
+from breakeven.domain.counters.observation import Arm, Batch, Gauges, Totals
 from breakeven.domain.quiet import unremarkable
 
 

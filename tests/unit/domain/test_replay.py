@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from breakeven.api.spec import SpeculativeDeploymentSpec
 from breakeven.api.status import State
 from breakeven.api.variant import declared_variant
-from breakeven.domain.observation import Arm
+from breakeven.domain.counters.observation import Arm
 from breakeven.domain.replay import Replay, Seen
 
 T0 = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from breakeven.domain.observation import Batch, Gauges, Totals
+from breakeven.domain.counters.observation import Batch, Gauges, Totals
 from breakeven.domain.speedup import decode_tokens, speedup, tpot
 
 

@@ -9,11 +9,11 @@ import pytest
 
 from breakeven.api.status import State
 from breakeven.api.variant import Variant
-from breakeven.domain.batches import Replica
+from breakeven.domain.counters.batches import Replica
+from breakeven.domain.counters.increments import Increments, Tail, increments
+from breakeven.domain.counters.observation import Batch, Gauges, Scrape, Totals
 from breakeven.domain.decide import decide
 from breakeven.domain.decision import Declared
-from breakeven.domain.increments import Increments, Tail, increments
-from breakeven.domain.observation import Batch, Gauges, Scrape, Totals
 
 Make = Callable[..., Any]
 DISABLE = {"policy": {"onBelowBreakEven": ["Disable"]}}

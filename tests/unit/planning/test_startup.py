@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from breakeven.api.status import State
-from breakeven.domain.observation import Observation
+from breakeven.domain.counters.observation import Observation
 
 
 @pytest.mark.parametrize(("lost", "ends"), [(timedelta(0), True), (timedelta(hours=2), False)])

@@ -10,9 +10,9 @@ import pytest
 from typer.testing import CliRunner
 
 from breakeven.cli.main import app
-from breakeven.domain.counters import scrape_of
+from breakeven.domain.counters.observation import Batch, Gauges, Totals
+from breakeven.domain.counters.scrapes import scrape_of
 from breakeven.domain.figures import sums
-from breakeven.domain.observation import Batch, Gauges, Totals
 from breakeven.simulation.engine import SimulatedEngine, survival_of
 from breakeven.simulation.export import write
 from breakeven.simulation.fleet import EPOCH

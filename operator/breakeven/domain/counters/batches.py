@@ -18,8 +18,8 @@ from itertools import pairwise
 from math import floor
 from statistics import median
 
-from breakeven.domain.counters import increase, restarted, total
-from breakeven.domain.observation import Batch, Gauges, Scrape, Share, Totals
+from breakeven.domain.counters.observation import Batch, Gauges, Scrape, Share, Totals
+from breakeven.domain.counters.scrapes import increase, restarted, total
 
 COVERAGE = 0.8
 """Least share of the ready replicas that a batch needs."""

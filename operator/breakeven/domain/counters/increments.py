@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from math import ceil, floor
 from typing import overload
 
-from breakeven.domain.batches import Replica, batch_of, piece_of
-from breakeven.domain.observation import Batch, Scrape
+from breakeven.domain.counters.batches import Replica, batch_of, piece_of
+from breakeven.domain.counters.observation import Batch, Scrape
 
 PARTS = (4, 2)
 """Increments a batch may be cut into, finest first: 15 s of a batch of one minute."""

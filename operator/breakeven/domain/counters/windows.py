@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from breakeven.api.spec import EvidenceSpec
-from breakeven.domain.observation import Batch
+from breakeven.domain.counters.observation import Batch
 
 BATCHES = 10
 """Batches in one window."""

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from math import isnan
 
-from breakeven.domain import names
-from breakeven.domain.names import Series
-from breakeven.domain.observation import Buckets, Gauges, Scrape, Totals
+from breakeven.domain.counters import vllm_metrics
+from breakeven.domain.counters.observation import Buckets, Gauges, Scrape, Totals
+from breakeven.domain.counters.vllm_metrics import Series
 
 SCALARS = tuple(f.name for f in fields(Totals) if f.name not in ("accepted_at", "ttft_buckets", "tpot_buckets"))
 """The counters of `Totals` that are single numbers."""
@@ -15,33 +15,33 @@ _FAILED = frozenset({"abort", "error"})
 
 def scrape_of(at: float, values: Mapping[Series, float]) -> Scrape:
     """Assemble one scrape. A family that is not there stays None; so does one with a value that is no number."""
-    v0 = Series(names.V0_ONLY) in values
-    step = next((s for s in names.STEP if Series(f"{s}_count") in values), names.STEP[0])
-    reasons = [s for s in values if s.name == names.FINISHED]
+    v0 = Series(vllm_metrics.V0_ONLY) in values
+    step = next((s for s in vllm_metrics.STEP if Series(f"{s}_count") in values), vllm_metrics.STEP[0])
+    reasons = [s for s in values if s.name == vllm_metrics.FINISHED]
     totals = Totals(
-        generation_tokens=_one(values, names.ANCHOR),
+        generation_tokens=_one(values, vllm_metrics.ANCHOR),
         prompt_tokens=_one(values, "prompt_tokens"),
-        first_tokens=_one(values, f"{names.FIRST_TOKEN}_count"),
-        ttft_seconds=_one(values, f"{names.FIRST_TOKEN}_sum"),
+        first_tokens=_one(values, f"{vllm_metrics.FIRST_TOKEN}_count"),
+        ttft_seconds=_one(values, f"{vllm_metrics.FIRST_TOKEN}_sum"),
         steps=_one(values, f"{step}_count"),
         step_seconds=_one(values, f"{step}_sum"),
         finished=_sum(values, [s for s in reasons if s.label not in _FAILED]),
         failed=_sum(values, [s for s in reasons if s.label in _FAILED]),
-        finished_tpot_seconds=_one(values, f"{names.REQUEST_TPOT}_sum"),
-        finished_tpot_count=_one(values, f"{names.REQUEST_TPOT}_count"),
+        finished_tpot_seconds=_one(values, f"{vllm_metrics.REQUEST_TPOT}_sum"),
+        finished_tpot_count=_one(values, f"{vllm_metrics.REQUEST_TPOT}_count"),
         preemptions=_one(values, "num_preemptions"),
         drafts=None if v0 else _one(values, "spec_decode_num_drafts"),
         drafted=None if v0 else _one(values, "spec_decode_num_draft_tokens"),
         accepted=None if v0 else _one(values, "spec_decode_num_accepted_tokens"),
-        v0_emitted=_one(values, names.V0_ONLY),
+        v0_emitted=_one(values, vllm_metrics.V0_ONLY),
         accepted_at=() if v0 else _positions(values),
-        ttft_buckets=_buckets(values, f"{names.FIRST_TOKEN}_bucket"),
-        tpot_buckets=_buckets(values, f"{names.REQUEST_TPOT}_bucket"),
+        ttft_buckets=_buckets(values, f"{vllm_metrics.FIRST_TOKEN}_bucket"),
+        tpot_buckets=_buckets(values, f"{vllm_metrics.REQUEST_TPOT}_bucket"),
     )
     gauges = Gauges(
         running=_one(values, "num_requests_running"),
         waiting=_one(values, "num_requests_waiting"),
-        kv_usage=next((v for n in names.KV_USAGE if (v := _one(values, n)) is not None), None),
+        kv_usage=next((v for n in vllm_metrics.KV_USAGE if (v := _one(values, n)) is not None), None),
     )
     return Scrape(at=at, totals=totals, gauges=gauges)
 
@@ -57,7 +57,7 @@ def _sum(values: Mapping[Series, float], series: Iterable[Series]) -> float | No
 
 
 def _positions(values: Mapping[Series, float]) -> tuple[float, ...]:
-    found = {int(s.label): v for s, v in values.items() if s.name == names.PER_POSITION and s.label.isdecimal()}
+    found = {int(s.label): v for s, v in values.items() if s.name == vllm_metrics.PER_POSITION and s.label.isdecimal()}
     complete = sorted(found) == list(range(len(found))) and not any(map(isnan, found.values()))
     return tuple(found[i] for i in range(len(found))) if complete else ()
 

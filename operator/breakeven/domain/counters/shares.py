@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from breakeven.domain.observation import Batch, Share
+from breakeven.domain.counters.observation import Batch, Share
 
 PRESENT = 0.5
 """Share of the batches that a replica must be in: one that came or went in between is no sibling yet."""
