@@ -15,14 +15,14 @@ from breakeven.api.spec import Quantization
 from breakeven.api.status import Source
 from breakeven.api.variant import Variant
 from breakeven.domain import tails
-from breakeven.domain.clauses import acceptance
 from breakeven.domain.counters.observation import Batch
 from breakeven.domain.counters.windows import BATCHES, Span
 from breakeven.domain.evidence import Judgement
-from breakeven.domain.figures import Sums, sums
-from breakeven.domain.outliers import outliers
+from breakeven.domain.measures.acceptance import acceptance_ratio
+from breakeven.domain.measures.figures import Sums, sums
+from breakeven.domain.measures.outliers import outliers
+from breakeven.domain.measures.statistics import LogRatio
 from breakeven.domain.situation import Situation
-from breakeven.domain.statistics import LogRatio
 
 POINTS = 0.05
 """Acceptance that within-day differences between workloads explain; a larger fall is named."""
@@ -148,7 +148,7 @@ def degraded(now: Situation, found: Judgement, *, held: bool) -> Cause | None:
     theirs = [batch for batch in control.batches if batch.start >= since]
     if min(len(ours), len(theirs)) < DECAY_BATCHES:
         return None
-    parts = [acceptance(third) for third in _thirds(ours)]
+    parts = [acceptance_ratio(third) for third in _thirds(ours)]
     first, middle, last = parts
     if first is None or middle is None or last is None or first.lower() <= last.upper():
         return None
@@ -293,7 +293,7 @@ def _accepted(found: Judgement) -> LogRatio | None:
     A sudden loss is shown by a few points, and its cause is gone with speculation when it is not told at once: there
     the figure stands for itself. So does nothing accepted at all, which has no relative error.
     """
-    measured, value = acceptance(found.on_batches), found.on.acceptance if found.on is not None else None
+    measured, value = acceptance_ratio(found.on_batches), found.on.acceptance if found.on is not None else None
     if measured is not None or value is None or not (found.sudden or value == 0):
         return measured
     return LogRatio(value=value, error=0.0, freedom=1)
@@ -348,7 +348,7 @@ def _thirds(batches: Sequence[Batch]) -> Sequence[Sequence[Batch]]:
 def _stepped(batches: Sequence[Batch]) -> bool:
     """Whether most of a fall of acceptance lies within a third of the time, wherever: then it is a step."""
     size = len(batches) // 6
-    sixths = [acceptance(batches[i * size : (i + 1) * size]) for i in range(6)]
+    sixths = [acceptance_ratio(batches[i * size : (i + 1) * size]) for i in range(6)]
     values = [part.value for part in sixths if part is not None]
     if len(values) < len(sixths):
         return True

@@ -4,18 +4,15 @@ A floor that the user sets is honoured whatever the speed-up says, and the evide
 stands in the way of a promotion when it is shown to be worse than allowed; where it cannot be told it does not.
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 from breakeven.api.status import Source
-from breakeven.domain import latency
-from breakeven.domain.counters.observation import Batch
 from breakeven.domain.evidence import Hold, Judgement
-from breakeven.domain.figures import rounded
+from breakeven.domain.measures import latency
+from breakeven.domain.measures.acceptance import acceptance_ratio
+from breakeven.domain.measures.figures import rounded
+from breakeven.domain.measures.verdict import Verdict
 from breakeven.domain.situation import Situation
-from breakeven.domain.speedup import GROUPS
-from breakeven.domain.statistics import LogRatio, Series, grouped, ratio
-from breakeven.domain.verdict import Verdict
 
 
 def weighed(now: Situation, found: Judgement) -> Judgement:
@@ -23,22 +20,11 @@ def weighed(now: Situation, found: Judgement) -> Judgement:
     return _latency(now, _fixed(now, found))
 
 
-def acceptance(batches: Sequence[Batch]) -> LogRatio | None:
-    """Accepted / drafted with bounds; None when it cannot be told."""
-    accepted = [batch.totals.accepted for batch in batches]
-    drafted = [batch.totals.drafted for batch in batches]
-    over = tuple(value for value in accepted if value is not None)
-    under = tuple(value for value in drafted if value is not None)
-    if len(over) != len(accepted) or len(under) != len(drafted):
-        return None
-    return ratio(grouped(Series(over, under), GROUPS))
-
-
 def _fixed(now: Situation, found: Judgement) -> Judgement:
     limits = now.spec.thresholds.acceptance
     if not found.on_batches or (limits.floor is None and limits.healthy is None):
         return found
-    measured = acceptance(found.on_batches)
+    measured = acceptance_ratio(found.on_batches)
     if measured is None or found.report is None:
         return found
     if limits.floor is not None and measured.upper() < float(limits.floor):

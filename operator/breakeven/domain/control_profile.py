@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from breakeven.api.status import LoadBand
-from breakeven.domain.figures import Sums, rounded
-from breakeven.domain.statistics import LogRatio
+from breakeven.domain.measures.figures import Sums, rounded
+from breakeven.domain.measures.statistics import LogRatio
 
 STEP = 1.5
 """Ratio of neighbouring bands. On measured H200 tables the step time moves by less than 10 % over such a step."""

@@ -12,8 +12,8 @@ from breakeven.api.scalars import format_duration
 from breakeven.api.status import Source
 from breakeven.domain import capacity, cooldown
 from breakeven.domain.evidence import Judgement
+from breakeven.domain.measures.verdict import Verdict
 from breakeven.domain.situation import Situation
-from breakeven.domain.verdict import Verdict
 
 CLEAR_LOSS = 0.90
 """With the upper bound of S below this, requests suffer whatever a switch costs: it is never weighed."""

@@ -6,16 +6,17 @@ from datetime import timedelta
 
 from breakeven.api.status import EvidenceStatus, LoadBand, Source, State
 from breakeven.api.variant import Variant
-from breakeven.domain import capacity, control_profile, verdict
-from breakeven.domain.acceptance import detailed
+from breakeven.domain import capacity, control_profile
 from breakeven.domain.counters.observation import Arm, Batch, Fleet, Smoke
 from breakeven.domain.counters.windows import BATCHES, LEVELS, Grid, Span, grid
-from breakeven.domain.figures import Sums, figures, sums
-from breakeven.domain.lengths import SAID, drift
+from breakeven.domain.measures import verdict
+from breakeven.domain.measures.acceptance import detailed
+from breakeven.domain.measures.figures import Sums, figures, sums
+from breakeven.domain.measures.lengths import SAID, drift
+from breakeven.domain.measures.speedup import speedup, tpot
+from breakeven.domain.measures.statistics import LogRatio, quotient_apart
+from breakeven.domain.measures.verdict import Bounds, Verdict
 from breakeven.domain.situation import Situation
-from breakeven.domain.speedup import speedup, tpot
-from breakeven.domain.statistics import LogRatio, quotient_apart
-from breakeven.domain.verdict import Bounds, Verdict
 
 SCRAPED_SHARE = 0.8
 """With fewer of its ready replicas scraped, an arm is not judged."""

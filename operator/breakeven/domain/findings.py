@@ -3,12 +3,12 @@
 from breakeven.api.conditions import ConditionType, Reason
 from breakeven.api.spec import Mode
 from breakeven.domain import capacity, economics
-from breakeven.domain.acceptance import in_words
 from breakeven.domain.decision import Finding
 from breakeven.domain.diagnosis import penalty_unknown
 from breakeven.domain.evidence import Judgement
+from breakeven.domain.measures.acceptance import in_words
+from breakeven.domain.measures.verdict import Verdict
 from breakeven.domain.situation import Situation
-from breakeven.domain.verdict import Verdict
 
 
 def findings(now: Situation, found: Judgement) -> tuple[Finding, ...]:

@@ -11,12 +11,12 @@ from breakeven.domain.diagnosis import cause_in_words
 from breakeven.domain.evidence import Judgement, sole
 from breakeven.domain.ladder import tuned_length
 from breakeven.domain.ledger import noted
+from breakeven.domain.measures.verdict import Verdict
 from breakeven.domain.remedies import before_off
 from breakeven.domain.schedules import running
 from breakeven.domain.situation import Situation
 from breakeven.domain.streaks import broken, counted
 from breakeven.domain.transitions import CALM, disable
-from breakeven.domain.verdict import Verdict
 
 QUIET_WINDOWS = 144
 """Windows without a new band of load after which the control is returned: a day at the default window."""

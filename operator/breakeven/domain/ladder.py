@@ -10,7 +10,8 @@ from collections.abc import Iterator, Sequence
 from breakeven.api.spec import AcceptanceMethod, DraftMethod, DraftSpec, LadderStep
 from breakeven.api.variant import Variant
 from breakeven.domain.counters.observation import Batch
-from breakeven.domain.figures import Sums
+from breakeven.domain.measures.acceptance import survival_of
+from breakeven.domain.measures.figures import Sums, inflation_of
 from breakeven.domain.situation import Situation
 from breakeven.engines.engine import Engine
 from breakeven.engines.table import load
@@ -129,24 +130,3 @@ def next_length(draft: DraftSpec) -> int | None:
         return None
     longer = 2 * k if draft.method is DraftMethod.MTP else k + 2
     return longer if longer <= LONGEST else None
-
-
-def survival_of(batches: Sequence[Batch], on: Sums | None) -> list[float] | None:
-    """Share of drafts that accepted at least so many tokens, by position. None when it means nothing."""
-    if on is None or not on.drafts or on.draft_length is None or not batches:
-        return None
-    counted = [batch.totals.accepted_at for batch in batches]
-    length = len(counted[0])
-    if length < 1 or any(len(each) != length for each in counted):
-        return None
-    if abs(on.draft_length - length) > 0.05 * length:
-        return None
-    shares = [math.fsum(position) / on.drafts for position in zip(*counted, strict=True)]
-    return shares if all(math.isfinite(share) and 0 <= share <= 1.01 for share in shares) else None
-
-
-def inflation_of(off: Sums | None, on: Sums | None) -> float | None:
-    """R: step time with speculation over that without; None when either is unknown."""
-    if off is None or on is None or not off.step_seconds or not on.step_seconds:
-        return None
-    return on.step_seconds / off.step_seconds

@@ -15,9 +15,9 @@ from breakeven.domain import capacity, control_profile, cooldown, schedules
 from breakeven.domain.evidence import Judgement
 from breakeven.domain.ladder import longer_length, tuned_length
 from breakeven.domain.ledger import noted
+from breakeven.domain.measures.verdict import Verdict
 from breakeven.domain.situation import Situation
 from breakeven.domain.transitions import CALM, describe, disable, fail_trial, start_trial
-from breakeven.domain.verdict import Verdict
 
 SCHEDULE = "Schedule"
 SCHEDULE_AGAIN = timedelta(days=7)

@@ -9,8 +9,9 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from breakeven.api.status import EvidenceStatus, Memory
-from breakeven.domain import acceptance, tails
+from breakeven.domain import tails
 from breakeven.domain.evidence import Judgement
+from breakeven.domain.measures import acceptance
 from breakeven.domain.situation import Situation
 
 DEAD_BAND = Decimal("0.05")

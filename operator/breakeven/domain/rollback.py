@@ -3,9 +3,9 @@
 from breakeven.api.status import LastGood, Memory
 from breakeven.domain.evidence import Judgement
 from breakeven.domain.ledger import LONGEST, noted
+from breakeven.domain.measures.verdict import Verdict
 from breakeven.domain.situation import Situation
 from breakeven.domain.transitions import describe, wants_control
-from breakeven.domain.verdict import Verdict
 
 VERIFY = "VerifyRollback"
 

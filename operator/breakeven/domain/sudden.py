@@ -11,16 +11,16 @@ from datetime import datetime
 
 from breakeven.api.status import LoadBand, Source
 from breakeven.domain import control_profile
-from breakeven.domain.acceptance import detailed
-from breakeven.domain.alarm import Alarm, raised, raised_alone, suspicious, suspicious_alone
 from breakeven.domain.counters.increments import spliced
 from breakeven.domain.counters.observation import Arm, Batch
 from breakeven.domain.counters.windows import Span, batch_length
 from breakeven.domain.evidence import Judgement, arm_hold, comparison, in_words
-from breakeven.domain.figures import figures, sums
-from breakeven.domain.lengths import drift
+from breakeven.domain.measures.acceptance import detailed
+from breakeven.domain.measures.alarm import Alarm, raised, raised_alone, suspicious, suspicious_alone
+from breakeven.domain.measures.figures import figures, sums
+from breakeven.domain.measures.lengths import drift
+from breakeven.domain.measures.verdict import Verdict
 from breakeven.domain.situation import Situation
-from breakeven.domain.verdict import Verdict
 
 FRESH = 3
 """Batches that may lie between the newest point and now: an alarm is about the present."""

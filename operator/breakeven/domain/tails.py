@@ -11,8 +11,8 @@ from breakeven.api.status import LatencyStatus, QuantileStatus
 from breakeven.domain.counters.observation import Batch, Buckets, Totals
 from breakeven.domain.counters.windows import LEVELS, Span
 from breakeven.domain.evidence import Judgement
-from breakeven.domain.figures import rounded
-from breakeven.domain.latency import TailRatio, plain_ratio, tail_ratio, tpot_buckets, ttft_buckets
+from breakeven.domain.measures.figures import rounded
+from breakeven.domain.measures.latency import TailRatio, plain_ratio, tail_ratio, tpot_buckets, ttft_buckets
 from breakeven.domain.situation import Situation
 
 RECENT = LEVELS[2]

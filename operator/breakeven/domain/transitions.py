@@ -9,8 +9,8 @@ from breakeven.api.variant import Variant
 from breakeven.domain import cooldown
 from breakeven.domain.counters.windows import BATCHES
 from breakeven.domain.diagnosis import unquantized
-from breakeven.domain.figures import rounded, sums
 from breakeven.domain.ledger import LONGEST, noted
+from breakeven.domain.measures.figures import rounded, sums
 from breakeven.domain.situation import Situation
 
 CALM: dict[str, Any] = {"streak": 0, "streak_verdict": "", "last_window_end": None}

@@ -9,9 +9,9 @@ from breakeven.domain import capacity, cooldown, crossing, economics, remedies
 from breakeven.domain.diagnosis import cause_in_words
 from breakeven.domain.evidence import Judgement
 from breakeven.domain.ladder import next_candidate, tuned_length
+from breakeven.domain.measures.verdict import Verdict
 from breakeven.domain.situation import Situation
 from breakeven.domain.transitions import abandon_trial, describe, fail_trial, present_load, promote, start_trial
-from breakeven.domain.verdict import Verdict
 
 LOAD_FELL = 2.0
 """A load this many times lower than at the last failure is another question."""

@@ -13,8 +13,8 @@ from decimal import Decimal
 from breakeven.api.status import Memory, ValueHour, ValueStatus, ValueSums
 from breakeven.domain.counters.observation import Batch
 from breakeven.domain.evidence import Judgement
+from breakeven.domain.measures.speedup import decode_tokens
 from breakeven.domain.situation import Situation
-from breakeven.domain.speedup import decode_tokens
 
 HOURS = 24
 WRITTEN_EVERY = timedelta(hours=1)

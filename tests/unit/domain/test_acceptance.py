@@ -6,10 +6,10 @@ from datetime import timedelta
 from typing import Any
 
 from breakeven.api.status import EvidenceStatus, State
-from breakeven.domain.acceptance import detailed, over_pods, over_windows
 from breakeven.domain.counters.batches import Piece, Replica, combine
 from breakeven.domain.counters.observation import Batch, Gauges, Totals
-from breakeven.domain.figures import sums
+from breakeven.domain.measures.acceptance import detailed, over_pods, over_windows
+from breakeven.domain.measures.figures import sums
 
 Make = Callable[..., Any]
 

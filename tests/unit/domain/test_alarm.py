@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from breakeven.domain.alarm import paired, raised, raised_alone, run_start, spread
 from breakeven.domain.counters.increments import spliced
 from breakeven.domain.counters.observation import Batch, Gauges, Totals
+from breakeven.domain.measures.alarm import paired, raised, raised_alone, run_start, spread
 
 
 def batches(speed: list[float], *, noise: float, seed: int, requests: float = 20.0) -> list[Batch]:

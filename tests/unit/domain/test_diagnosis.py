@@ -17,11 +17,11 @@ from breakeven.domain.counters.observation import Arm, Batch, Fleet, Gauges, Obs
 from breakeven.domain.decision import Declared
 from breakeven.domain.diagnosis import examined
 from breakeven.domain.evidence import Hold, Judgement
-from breakeven.domain.figures import sums
 from breakeven.domain.findings import findings
+from breakeven.domain.measures.figures import sums
+from breakeven.domain.measures.statistics import LogRatio
+from breakeven.domain.measures.verdict import Verdict
 from breakeven.domain.situation import Situation, situation
-from breakeven.domain.statistics import LogRatio
-from breakeven.domain.verdict import Verdict
 
 from .conftest import START, spec_of
 

@@ -12,8 +12,8 @@ from breakeven.api.status import State
 from breakeven.domain.counters.observation import Arm, Batch, Fleet, Observation
 from breakeven.domain.decision import Declared
 from breakeven.domain.evidence import judge
+from breakeven.domain.measures.verdict import Verdict
 from breakeven.domain.situation import Situation, situation
-from breakeven.domain.verdict import Verdict
 
 from .conftest import World, spec_of
 

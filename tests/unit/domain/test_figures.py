@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from breakeven.domain.counters.observation import Batch, Gauges, Totals
-from breakeven.domain.figures import figures, sums
+from breakeven.domain.measures.figures import figures, sums
 
 
 def arm(*, accepted: float = 60.0, observed: float | None = None) -> tuple[Batch, ...]:

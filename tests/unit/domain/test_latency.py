@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from breakeven.domain.counters.observation import Batch, Gauges, Totals
-from breakeven.domain.latency import tail_ratio, tpot_buckets
+from breakeven.domain.measures.latency import tail_ratio, tpot_buckets
 
 FINE = (*(0.002 * 1.18**i for i in range(28)), math.inf)
 COARSE = (0.01, 0.025, 0.05, 0.075, 0.1, math.inf)

@@ -8,7 +8,7 @@ import pytest
 
 from breakeven.api.status import State
 from breakeven.domain.counters.observation import Batch, Gauges, Totals
-from breakeven.domain.lengths import drift
+from breakeven.domain.measures.lengths import drift
 
 Make = Callable[..., Any]
 

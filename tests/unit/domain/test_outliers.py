@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from breakeven.api.status import State
 from breakeven.domain.counters.observation import Batch, Gauges, Share, Totals
-from breakeven.domain.outliers import outliers
+from breakeven.domain.measures.outliers import outliers
 
 Make = Callable[..., Any]
 

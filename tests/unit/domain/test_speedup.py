@@ -3,7 +3,7 @@
 import pytest
 
 from breakeven.domain.counters.observation import Batch, Gauges, Totals
-from breakeven.domain.speedup import decode_tokens, speedup, tpot
+from breakeven.domain.measures.speedup import decode_tokens, speedup, tpot
 
 
 def batch(minute: int, *, seconds: float | None, tokens: float | None) -> Batch:

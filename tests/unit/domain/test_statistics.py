@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from breakeven.domain.statistics import (
+from breakeven.domain.measures.statistics import (
     LogRatio,
     Series,
     grouped,

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import stdtrit
 
-from breakeven.domain.student import tail, upper_quantile
+from breakeven.domain.measures.student import tail, upper_quantile
 
 
 @pytest.mark.parametrize(("probability", "table"), [(0.05, 1.833), (0.025, 2.262), (0.001, 4.297)])

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from breakeven.cli.main import app
 from breakeven.domain.counters.observation import Batch, Gauges, Totals
 from breakeven.domain.counters.scrapes import scrape_of
-from breakeven.domain.figures import sums
+from breakeven.domain.measures.figures import sums
 from breakeven.simulation.engine import SimulatedEngine, survival_of
 from breakeven.simulation.export import write
 from breakeven.simulation.fleet import EPOCH

@@ -8,8 +8,9 @@ from breakeven.api.status import EvidenceStatus, SpreadStatus
 from breakeven.domain.counters.observation import Batch
 from breakeven.domain.counters.shares import by_replica
 from breakeven.domain.counters.windows import LEVELS, Span
-from breakeven.domain.figures import Sums, rounded
-from breakeven.domain.ladder import survival_of
+from breakeven.domain.measures.figures import Sums, rounded
+from breakeven.domain.measures.speedup import GROUPS
+from breakeven.domain.measures.statistics import LogRatio, Series, grouped, ratio
 
 FEWEST = 10
 """Batches from which a tenth percentile means anything."""
@@ -83,3 +84,28 @@ def _ratio(accepted: Sequence[float | None], drafted: Sequence[float | None]) ->
 
 def _known(ratios: Sequence[float | None]) -> list[float]:
     return [ratio for ratio in ratios if ratio is not None]
+
+
+def acceptance_ratio(batches: Sequence[Batch]) -> LogRatio | None:
+    """Accepted / drafted with bounds; None when it cannot be told."""
+    accepted = [batch.totals.accepted for batch in batches]
+    drafted = [batch.totals.drafted for batch in batches]
+    over = tuple(value for value in accepted if value is not None)
+    under = tuple(value for value in drafted if value is not None)
+    if len(over) != len(accepted) or len(under) != len(drafted):
+        return None
+    return ratio(grouped(Series(over, under), GROUPS))
+
+
+def survival_of(batches: Sequence[Batch], on: Sums | None) -> list[float] | None:
+    """Share of drafts that accepted at least so many tokens, by position. None when it means nothing."""
+    if on is None or not on.drafts or on.draft_length is None or not batches:
+        return None
+    counted = [batch.totals.accepted_at for batch in batches]
+    length = len(counted[0])
+    if length < 1 or any(len(each) != length for each in counted):
+        return None
+    if abs(on.draft_length - length) > 0.05 * length:
+        return None
+    shares = [math.fsum(position) / on.drafts for position in zip(*counted, strict=True)]
+    return shares if all(math.isfinite(share) and 0 <= share <= 1.01 for share in shares) else None

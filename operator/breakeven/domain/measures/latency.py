@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from breakeven.domain.counters.observation import Batch, Buckets, Totals
-from breakeven.domain.statistics import ONE_SIDED, quantile
+from breakeven.domain.measures.statistics import ONE_SIDED, quantile
 
 RESAMPLES = 400
 SEED = 20260105

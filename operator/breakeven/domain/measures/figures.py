@@ -8,8 +8,8 @@ from decimal import Decimal
 
 from breakeven.api.status import EvidenceStatus, Source
 from breakeven.domain.counters.observation import Batch, Totals
-from breakeven.domain.speedup import decode_tokens
-from breakeven.domain.statistics import LogRatio
+from breakeven.domain.measures.speedup import decode_tokens
+from breakeven.domain.measures.statistics import LogRatio
 
 DIGITS = 4
 """Significant digits reported: more would change with every window and say nothing."""
@@ -176,3 +176,10 @@ def _over(a: float | None, b: float | None) -> float | None:
 
 def _ms(seconds: float | None) -> float | None:
     return None if seconds is None else seconds * 1000
+
+
+def inflation_of(off: Sums | None, on: Sums | None) -> float | None:
+    """R: step time with speculation over that without; None when either is unknown."""
+    if off is None or on is None or not off.step_seconds or not on.step_seconds:
+        return None
+    return on.step_seconds / off.step_seconds

@@ -12,7 +12,7 @@ from statistics import median
 
 from breakeven.domain.counters.observation import Batch, Share
 from breakeven.domain.counters.shares import by_replica
-from breakeven.domain.statistics import FEWEST_BATCHES, quantile
+from breakeven.domain.measures.statistics import FEWEST_BATCHES, quantile
 
 FEWEST_REPLICAS = 3
 """With two nobody can say which of them is the odd one."""

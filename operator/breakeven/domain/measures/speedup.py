@@ -8,7 +8,7 @@ an engine observes inter-token latency per step (vLLM up to 0.33) or per token.
 from collections.abc import Sequence
 
 from breakeven.domain.counters.observation import Batch, Totals
-from breakeven.domain.statistics import LogRatio, Series, grouped, quotient_apart, quotient_paired, ratio
+from breakeven.domain.measures.statistics import LogRatio, Series, grouped, quotient_apart, quotient_paired, ratio
 
 GROUPS = 10
 """Batches a window is judged in, however long it is."""

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from breakeven.domain.student import upper_quantile
+from breakeven.domain.measures.student import upper_quantile
 
 ONE_SIDED = 0.001
 """Error rate of one bound on one window; with two windows in a row false alarms are rare even at low traffic."""

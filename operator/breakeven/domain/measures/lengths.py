@@ -10,8 +10,8 @@ import math
 from collections.abc import Callable, Sequence
 
 from breakeven.domain.counters.observation import Batch, Totals
-from breakeven.domain.speedup import GROUPS
-from breakeven.domain.statistics import Series, grouped, quotient_paired
+from breakeven.domain.measures.speedup import GROUPS
+from breakeven.domain.measures.statistics import Series, grouped, quotient_paired
 
 APART = 2.0
 """Mean lengths whose ratio is shown to lie beyond this, or below its inverse, are those of other traffic."""

@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from breakeven.domain.counters.observation import Batch
-from breakeven.domain.figures import sums
-from breakeven.domain.speedup import decode_tokens
-from breakeven.domain.statistics import LogRatio
+from breakeven.domain.measures.figures import sums
+from breakeven.domain.measures.speedup import decode_tokens
+from breakeven.domain.measures.statistics import LogRatio
 
 SHIFT = math.log(0.98 / 0.90)
 """A run begins where S is nearer to a loss of this size than to the bound for leaving."""

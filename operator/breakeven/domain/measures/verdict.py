@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from breakeven.api.spec import SpeedupSpec
-from breakeven.domain.statistics import LogRatio
+from breakeven.domain.measures.statistics import LogRatio
 
 BEFORE_AFTER_PROMOTE = 1.10
 """Without a live control the hour and the traffic are not cancelled, so the bounds are wider (docs/decisions.md)."""
