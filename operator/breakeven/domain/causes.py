@@ -14,10 +14,10 @@ from breakeven.api.names import spoken_model
 from breakeven.api.spec import Quantization
 from breakeven.api.status import Source
 from breakeven.api.variant import Variant
-from breakeven.domain import tails
 from breakeven.domain.counters.observation import Batch
 from breakeven.domain.counters.windows import BATCHES, Span
-from breakeven.domain.evidence import Judgement
+from breakeven.domain.evidence import tails
+from breakeven.domain.evidence.judge import Judgement
 from breakeven.domain.measures.acceptance import acceptance_ratio
 from breakeven.domain.measures.figures import Sums, sums
 from breakeven.domain.measures.outliers import outliers

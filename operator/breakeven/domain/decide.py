@@ -10,16 +10,16 @@ from datetime import datetime, timedelta
 from breakeven.api.spec import Mode
 from breakeven.api.status import LastGood, Memory, State
 from breakeven.domain import capacity, guards, keeping, orders, remedies, reporting, rollback, trial
-from breakeven.domain.clauses import weighed
 from breakeven.domain.counters.observation import Observation
 from breakeven.domain.counters.windows import batch_length
 from breakeven.domain.decision import Decision, Declared
 from breakeven.domain.diagnosis import examined
-from breakeven.domain.evidence import Judgement, judge
+from breakeven.domain.evidence.clauses import weighed
+from breakeven.domain.evidence.judge import Judgement, judge
+from breakeven.domain.evidence.loss_alarm import alarmed
 from breakeven.domain.findings import findings
 from breakeven.domain.ledger import written_since
 from breakeven.domain.situation import Situation, situation
-from breakeven.domain.sudden import alarmed
 from breakeven.domain.transitions import describe
 from breakeven.domain.value import counted
 

@@ -10,7 +10,7 @@ from breakeven.api.conditions import Reason
 from breakeven.api.status import DiagnosisStatus, EvidenceStatus, Memory, PlainPair
 from breakeven.domain import causes
 from breakeven.domain.causes import Cause
-from breakeven.domain.evidence import Judgement
+from breakeven.domain.evidence.judge import Judgement
 from breakeven.domain.situation import Situation
 
 IN_ORDER: tuple[tuple[Reason, Callable[..., Cause | None]], ...] = (

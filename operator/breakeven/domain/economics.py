@@ -11,7 +11,7 @@ from datetime import timedelta
 from breakeven.api.scalars import format_duration
 from breakeven.api.status import Source
 from breakeven.domain import capacity, cooldown
-from breakeven.domain.evidence import Judgement
+from breakeven.domain.evidence.judge import Judgement
 from breakeven.domain.measures.verdict import Verdict
 from breakeven.domain.situation import Situation
 

@@ -6,9 +6,10 @@ from typing import Any
 from breakeven.api.scalars import format_duration
 from breakeven.api.spec import HoldbackMode, LadderStep
 from breakeven.api.status import Memory, Source, State
-from breakeven.domain import capacity, control_profile, cooldown, crossing, economics
+from breakeven.domain import capacity, cooldown, crossing, economics
 from breakeven.domain.diagnosis import cause_in_words
-from breakeven.domain.evidence import Judgement, sole
+from breakeven.domain.evidence import control_profile
+from breakeven.domain.evidence.judge import Judgement, sole
 from breakeven.domain.ladder import tuned_length
 from breakeven.domain.ledger import noted
 from breakeven.domain.measures.verdict import Verdict

@@ -11,8 +11,9 @@ from breakeven.api.conditions import Reason
 from breakeven.api.spec import DraftSpec, LadderStep, Mode
 from breakeven.api.status import Memory, Remedy, Source, State
 from breakeven.api.variant import Variant
-from breakeven.domain import capacity, control_profile, cooldown, schedules
-from breakeven.domain.evidence import Judgement
+from breakeven.domain import capacity, cooldown, schedules
+from breakeven.domain.evidence import control_profile
+from breakeven.domain.evidence.judge import Judgement
 from breakeven.domain.ladder import longer_length, tuned_length
 from breakeven.domain.ledger import noted
 from breakeven.domain.measures.verdict import Verdict

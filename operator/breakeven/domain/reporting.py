@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from breakeven.api.status import EvidenceStatus, Memory
-from breakeven.domain import tails
-from breakeven.domain.evidence import Judgement
+from breakeven.domain.evidence import tails
+from breakeven.domain.evidence.judge import Judgement
 from breakeven.domain.measures import acceptance
 from breakeven.domain.situation import Situation
 

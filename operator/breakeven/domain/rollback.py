@@ -1,7 +1,7 @@
 """A rollback is not done before what serves again was measured again."""
 
 from breakeven.api.status import LastGood, Memory
-from breakeven.domain.evidence import Judgement
+from breakeven.domain.evidence.judge import Judgement
 from breakeven.domain.ledger import LONGEST, noted
 from breakeven.domain.measures.verdict import Verdict
 from breakeven.domain.situation import Situation

@@ -12,8 +12,8 @@ from datetime import datetime
 from breakeven.api.spec import AcceptanceMethod, DraftMethod
 from breakeven.api.status import LoadBand
 from breakeven.api.variant import Variant
-from breakeven.domain.control_profile import VALID
 from breakeven.domain.counters.observation import Batch
+from breakeven.domain.evidence.control_profile import VALID
 from breakeven.engines.engine import Engine
 from breakeven.engines.table import load
 

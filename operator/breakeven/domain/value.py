@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from breakeven.api.status import Memory, ValueHour, ValueStatus, ValueSums
 from breakeven.domain.counters.observation import Batch
-from breakeven.domain.evidence import Judgement
+from breakeven.domain.evidence.judge import Judgement
 from breakeven.domain.measures.speedup import decode_tokens
 from breakeven.domain.situation import Situation
 

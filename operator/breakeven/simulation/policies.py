@@ -13,10 +13,10 @@ from breakeven.api.variant import declared_variant
 from breakeven.domain.counters.observation import Observation
 from breakeven.domain.decide import decide
 from breakeven.domain.decision import Decision, Declared, Placement
+from breakeven.domain.evidence.loss_alarm import suspected
 from breakeven.domain.measures.figures import sums
 from breakeven.domain.measures.speedup import decode_tokens
 from breakeven.domain.situation import situation
-from breakeven.domain.sudden import suspected
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from breakeven.domain.causes import pair_of
 from breakeven.domain.counters.observation import Arm, Batch, Fleet, Gauges, Observation, Totals
 from breakeven.domain.decision import Declared
 from breakeven.domain.diagnosis import examined
-from breakeven.domain.evidence import Hold, Judgement
+from breakeven.domain.evidence.judge import Hold, Judgement
 from breakeven.domain.findings import findings
 from breakeven.domain.measures.figures import sums
 from breakeven.domain.measures.statistics import LogRatio

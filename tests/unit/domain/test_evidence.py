@@ -11,7 +11,7 @@ import pytest
 from breakeven.api.status import State
 from breakeven.domain.counters.observation import Arm, Batch, Fleet, Observation
 from breakeven.domain.decision import Declared
-from breakeven.domain.evidence import judge
+from breakeven.domain.evidence.judge import judge
 from breakeven.domain.measures.verdict import Verdict
 from breakeven.domain.situation import Situation, situation
 

@@ -12,9 +12,9 @@ from breakeven.domain.causes import mixed_traffic
 from breakeven.domain.counters.observation import Arm, Batch, Gauges, Observation, Totals
 from breakeven.domain.counters.windows import Span
 from breakeven.domain.decision import Declared
-from breakeven.domain.evidence import Judgement
+from breakeven.domain.evidence.judge import Judgement
+from breakeven.domain.evidence.tails import recent, side_by_side
 from breakeven.domain.situation import Situation, situation
-from breakeven.domain.tails import recent, side_by_side
 
 from .conftest import START, histogram, spec_of
 

@@ -6,9 +6,10 @@ from datetime import timedelta
 
 from breakeven.api.status import EvidenceStatus, LoadBand, Source, State
 from breakeven.api.variant import Variant
-from breakeven.domain import capacity, control_profile
+from breakeven.domain import capacity
 from breakeven.domain.counters.observation import Arm, Batch, Fleet, Smoke
 from breakeven.domain.counters.windows import BATCHES, LEVELS, Grid, Span, grid
+from breakeven.domain.evidence import control_profile
 from breakeven.domain.measures import verdict
 from breakeven.domain.measures.acceptance import detailed
 from breakeven.domain.measures.figures import Sums, figures, sums

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from breakeven.api.status import LatencyStatus, QuantileStatus
 from breakeven.domain.counters.observation import Batch, Buckets, Totals
 from breakeven.domain.counters.windows import LEVELS, Span
-from breakeven.domain.evidence import Judgement
+from breakeven.domain.evidence.judge import Judgement
 from breakeven.domain.measures.figures import rounded
 from breakeven.domain.measures.latency import TailRatio, plain_ratio, tail_ratio, tpot_buckets, ttft_buckets
 from breakeven.domain.situation import Situation

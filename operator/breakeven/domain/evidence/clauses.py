@@ -7,7 +7,7 @@ stands in the way of a promotion when it is shown to be worse than allowed; wher
 from dataclasses import replace
 
 from breakeven.api.status import Source
-from breakeven.domain.evidence import Hold, Judgement
+from breakeven.domain.evidence.judge import Hold, Judgement
 from breakeven.domain.measures import latency
 from breakeven.domain.measures.acceptance import acceptance_ratio
 from breakeven.domain.measures.figures import rounded

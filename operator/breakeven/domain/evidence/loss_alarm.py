@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from breakeven.api.status import LoadBand, Source
-from breakeven.domain import control_profile
 from breakeven.domain.counters.increments import spliced
 from breakeven.domain.counters.observation import Arm, Batch
 from breakeven.domain.counters.windows import Span, batch_length
-from breakeven.domain.evidence import Judgement, arm_hold, comparison, in_words
+from breakeven.domain.evidence import control_profile
+from breakeven.domain.evidence.judge import Judgement, arm_hold, comparison, in_words
 from breakeven.domain.measures.acceptance import detailed
 from breakeven.domain.measures.alarm import Alarm, raised, raised_alone, suspicious, suspicious_alone
 from breakeven.domain.measures.figures import figures, sums
