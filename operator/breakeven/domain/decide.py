@@ -13,7 +13,7 @@ from breakeven.domain import capacity, guards, keeping, orders, remedies, report
 from breakeven.domain.counters.observation import Observation
 from breakeven.domain.counters.windows import batch_length
 from breakeven.domain.decision import Decision, Declared
-from breakeven.domain.diagnosis import examined
+from breakeven.domain.diagnosis.diagnosis import examined
 from breakeven.domain.evidence.clauses import weighed
 from breakeven.domain.evidence.judge import Judgement, judge
 from breakeven.domain.evidence.loss_alarm import alarmed

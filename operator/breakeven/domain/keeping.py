@@ -7,7 +7,7 @@ from breakeven.api.scalars import format_duration
 from breakeven.api.spec import HoldbackMode, LadderStep
 from breakeven.api.status import Memory, Source, State
 from breakeven.domain import capacity, cooldown, crossing, economics
-from breakeven.domain.diagnosis import cause_in_words
+from breakeven.domain.diagnosis.diagnosis import cause_in_words
 from breakeven.domain.evidence import control_profile
 from breakeven.domain.evidence.judge import Judgement, sole
 from breakeven.domain.ladder import tuned_length

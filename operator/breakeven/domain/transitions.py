@@ -8,7 +8,7 @@ from breakeven.api.status import EvidenceStatus, LastGood, Memory, State
 from breakeven.api.variant import Variant
 from breakeven.domain import cooldown
 from breakeven.domain.counters.windows import BATCHES
-from breakeven.domain.diagnosis import unquantized
+from breakeven.domain.diagnosis.diagnosis import unquantized
 from breakeven.domain.ledger import LONGEST, noted
 from breakeven.domain.measures.figures import rounded, sums
 from breakeven.domain.situation import Situation

@@ -6,7 +6,7 @@ from breakeven.api.scalars import format_duration
 from breakeven.api.status import Memory, State
 from breakeven.api.variant import Variant
 from breakeven.domain import capacity, cooldown, crossing, economics, remedies
-from breakeven.domain.diagnosis import cause_in_words
+from breakeven.domain.diagnosis.diagnosis import cause_in_words
 from breakeven.domain.evidence.judge import Judgement
 from breakeven.domain.ladder import next_candidate, tuned_length
 from breakeven.domain.measures.verdict import Verdict

@@ -12,10 +12,10 @@ from breakeven.api.conditions import Reason
 from breakeven.api.spec import SpeculativeDeploymentSpec
 from breakeven.api.status import DiagnosisStatus, EvidenceStatus, Memory, PlainPair, Source, State
 from breakeven.api.variant import declared_variant
-from breakeven.domain.causes import pair_of
 from breakeven.domain.counters.observation import Arm, Batch, Fleet, Gauges, Observation, Totals
 from breakeven.domain.decision import Declared
-from breakeven.domain.diagnosis import examined
+from breakeven.domain.diagnosis.causes import pair_of
+from breakeven.domain.diagnosis.diagnosis import examined
 from breakeven.domain.evidence.judge import Hold, Judgement
 from breakeven.domain.findings import findings
 from breakeven.domain.measures.figures import sums

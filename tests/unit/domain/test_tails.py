@@ -8,10 +8,10 @@ import pytest
 
 from breakeven.api.status import DiagnosisStatus, Memory, State
 from breakeven.api.variant import declared_variant
-from breakeven.domain.causes import mixed_traffic
 from breakeven.domain.counters.observation import Arm, Batch, Gauges, Observation, Totals
 from breakeven.domain.counters.windows import Span
 from breakeven.domain.decision import Declared
+from breakeven.domain.diagnosis.causes import mixed_traffic
 from breakeven.domain.evidence.judge import Judgement
 from breakeven.domain.evidence.tails import recent, side_by_side
 from breakeven.domain.situation import Situation, situation

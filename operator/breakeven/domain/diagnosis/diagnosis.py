@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 from breakeven.api.conditions import Reason
 from breakeven.api.status import DiagnosisStatus, EvidenceStatus, Memory, PlainPair
-from breakeven.domain import causes
-from breakeven.domain.causes import Cause
+from breakeven.domain.diagnosis import causes
+from breakeven.domain.diagnosis.causes import Cause
 from breakeven.domain.evidence.judge import Judgement
 from breakeven.domain.situation import Situation
 
