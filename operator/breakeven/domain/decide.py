@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from breakeven.api.spec import Mode
 from breakeven.api.status import LastGood, Memory, State
-from breakeven.domain import capacity, guards, keeping, orders, remedies, reporting, rollback, trial
+from breakeven.domain import capacity, reporting
 from breakeven.domain.counters.observation import Observation
 from breakeven.domain.counters.windows import batch_length
 from breakeven.domain.decision import Decision, Declared
@@ -18,9 +18,10 @@ from breakeven.domain.evidence.clauses import weighed
 from breakeven.domain.evidence.judge import Judgement, judge
 from breakeven.domain.evidence.loss_alarm import alarmed
 from breakeven.domain.findings import findings
-from breakeven.domain.ledger import written_since
+from breakeven.domain.rules import faults, orders, remedies, rollback, switch_off, trial
+from breakeven.domain.rules.ledger import written_since
+from breakeven.domain.rules.transitions import describe
 from breakeven.domain.situation import Situation, situation
-from breakeven.domain.transitions import describe
 from breakeven.domain.value import counted
 
 ORDERS: tuple[Callable[[Situation], Memory | None], ...] = (
@@ -31,17 +32,17 @@ ORDERS: tuple[Callable[[Situation], Memory | None], ...] = (
     orders.obey_command,
 )
 FAULTS: tuple[Callable[[Situation], Memory | None], ...] = (
-    guards.guard_canary,
-    guards.guard_stable,
-    guards.guard_storm,
+    faults.guard_canary,
+    faults.guard_stable,
+    faults.guard_storm,
 )
 MEASURED: tuple[Callable[[Situation, Judgement], Memory | None], ...] = (
     trial.end_trial,
     rollback.verify,
-    keeping.leave,
-    keeping.doubt,
-    keeping.settle_streak,
-    keeping.buy_control_when_blind,
+    switch_off.leave,
+    switch_off.doubt,
+    switch_off.settle_streak,
+    switch_off.buy_control_when_blind,
     remedies.lengthen,
 )
 SOONEST = timedelta(seconds=1)
@@ -89,7 +90,7 @@ def decide(declared: Declared, memory: Memory, observation: Observation, now: da
 
 def _measured(here: Situation, found: Judgement) -> Memory:
     """The memory after the first rule that wants a change, and after what was learned."""
-    learned = keeping.learn(here, found)
+    learned = switch_off.learn(here, found)
     if learned is not None:
         here = here.with_memory(learned)
     for fault in FAULTS:
@@ -100,7 +101,7 @@ def _measured(here: Situation, found: Judgement) -> Memory:
         changed = rule(here, found)
         if changed is not None:
             return changed
-    for quiet in (keeping.return_control, keeping.learn_alone, trial.begin_trial):
+    for quiet in (switch_off.return_control, switch_off.learn_alone, trial.begin_trial):
         changed = quiet(here)
         if changed is not None:
             return changed

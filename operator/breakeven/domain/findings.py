@@ -2,12 +2,13 @@
 
 from breakeven.api.conditions import ConditionType, Reason
 from breakeven.api.spec import Mode
-from breakeven.domain import capacity, economics
+from breakeven.domain import capacity
 from breakeven.domain.decision import Finding
 from breakeven.domain.diagnosis.diagnosis import penalty_unknown
 from breakeven.domain.evidence.judge import Judgement
 from breakeven.domain.measures.acceptance import in_words
 from breakeven.domain.measures.verdict import Verdict
+from breakeven.domain.rules import economics
 from breakeven.domain.situation import Situation
 
 

@@ -9,8 +9,8 @@ import math
 from collections.abc import Mapping, Sequence
 
 from breakeven.domain.counters.observation import Arm, Batch
-from breakeven.domain.guards import QUEUE_AT_LEAST
 from breakeven.domain.measures.speedup import decode_tokens
+from breakeven.domain.rules.faults import QUEUE_AT_LEAST
 
 MOVED = 0.05
 """Time per token of an arm that moved by more than this share since the last whole look is remarkable."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from breakeven.api.spec import AcceptanceMethod, DraftMethod
-from breakeven.domain.schedules import ON_RUNNER_V1
+from breakeven.domain.rules.schedules import ON_RUNNER_V1
 from breakeven.engines import Caution, Engine, Finding, Reason, Refusal
 from breakeven.render.request import Request
 

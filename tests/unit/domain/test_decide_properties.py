@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from breakeven.api.spec import SpeculativeDeploymentSpec
 from breakeven.api.status import DiagnosisStatus, LastGood, LoadBand, Memory, Remedy, State
 from breakeven.api.variant import Variant, declared_variant
-from breakeven.domain.cooldown import recent
 from breakeven.domain.counters.observation import Arm, Batch, Fleet, Gauges, Observation, Outage, Smoke, Totals
 from breakeven.domain.decide import decide
 from breakeven.domain.decision import Decision, Declared
+from breakeven.domain.rules.cooldown import recent
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 counts = st.one_of(st.none(), st.floats(min_value=0, max_value=1e9), st.sampled_from([0.0, 1.0, 1e-300, 1e300]))

@@ -9,8 +9,8 @@ import pytest
 from breakeven.api.spec import DraftSpec
 from breakeven.api.status import State
 from breakeven.domain.counters.observation import Batch, Gauges, Totals
-from breakeven.domain.ladder import longer_length, rungs, tuned_length
 from breakeven.domain.measures.figures import sums
+from breakeven.domain.rules.ladder import longer_length, rungs, tuned_length
 from breakeven.domain.situation import situation
 
 Make = Callable[..., Any]

@@ -10,7 +10,7 @@ from tests.unit.domain.conftest import START, spec_of
 
 from breakeven.api.status import LoadBand, State
 from breakeven.api.variant import Variant, declared_variant
-from breakeven.domain.schedules import Point, crossover, obeys
+from breakeven.domain.rules.schedules import Point, crossover, obeys
 
 Make = Callable[..., Any]
 

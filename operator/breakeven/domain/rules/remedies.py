@@ -11,14 +11,15 @@ from breakeven.api.conditions import Reason
 from breakeven.api.spec import DraftSpec, LadderStep, Mode
 from breakeven.api.status import Memory, Remedy, Source, State
 from breakeven.api.variant import Variant
-from breakeven.domain import capacity, cooldown, schedules
+from breakeven.domain import capacity
 from breakeven.domain.evidence import control_profile
 from breakeven.domain.evidence.judge import Judgement
-from breakeven.domain.ladder import longer_length, tuned_length
-from breakeven.domain.ledger import noted
 from breakeven.domain.measures.verdict import Verdict
+from breakeven.domain.rules import cooldown, schedules
+from breakeven.domain.rules.ladder import longer_length, tuned_length
+from breakeven.domain.rules.ledger import noted
+from breakeven.domain.rules.transitions import CALM, describe, disable, fail_trial, start_trial
 from breakeven.domain.situation import Situation
-from breakeven.domain.transitions import CALM, describe, disable, fail_trial, start_trial
 
 SCHEDULE = "Schedule"
 SCHEDULE_AGAIN = timedelta(days=7)

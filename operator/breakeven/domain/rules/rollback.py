@@ -2,10 +2,10 @@
 
 from breakeven.api.status import LastGood, Memory
 from breakeven.domain.evidence.judge import Judgement
-from breakeven.domain.ledger import LONGEST, noted
 from breakeven.domain.measures.verdict import Verdict
+from breakeven.domain.rules.ledger import LONGEST, noted
+from breakeven.domain.rules.transitions import describe, wants_control
 from breakeven.domain.situation import Situation
-from breakeven.domain.transitions import describe, wants_control
 
 VERIFY = "VerifyRollback"
 

@@ -3,9 +3,9 @@
 from datetime import timedelta
 
 from breakeven.api.status import State
-from breakeven.domain.schedules import rises_with_load
+from breakeven.domain.rules.schedules import rises_with_load
+from breakeven.domain.rules.transitions import present_load
 from breakeven.domain.situation import Situation
-from breakeven.domain.transitions import present_load
 
 LOAD_WAS_WHY = 1.5
 """A load this many times lower than at the last failure is another question where load explains that failure."""

@@ -12,10 +12,10 @@ from datetime import timedelta
 from breakeven.api.scalars import format_duration
 from breakeven.api.status import Memory, State
 from breakeven.api.variant import Variant
-from breakeven.domain import cooldown
 from breakeven.domain.counters.observation import Batch, Smoke
+from breakeven.domain.rules import cooldown
+from breakeven.domain.rules.transitions import abandon_trial, disable, fail_trial
 from breakeven.domain.situation import Situation
-from breakeven.domain.transitions import abandon_trial, disable, fail_trial
 
 GRACE = timedelta(minutes=2)
 """A fault has to last this long, or one window where that is shorter."""

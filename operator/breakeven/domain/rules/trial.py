@@ -5,13 +5,14 @@ from pydantic.alias_generators import to_camel
 from breakeven.api.scalars import format_duration
 from breakeven.api.status import Memory, State
 from breakeven.api.variant import Variant
-from breakeven.domain import capacity, cooldown, crossing, economics, remedies
+from breakeven.domain import capacity
 from breakeven.domain.diagnosis.diagnosis import cause_in_words
 from breakeven.domain.evidence.judge import Judgement
-from breakeven.domain.ladder import next_candidate, tuned_length
 from breakeven.domain.measures.verdict import Verdict
+from breakeven.domain.rules import cooldown, crossing, economics, remedies
+from breakeven.domain.rules.ladder import next_candidate, tuned_length
+from breakeven.domain.rules.transitions import abandon_trial, describe, fail_trial, present_load, promote, start_trial
 from breakeven.domain.situation import Situation
-from breakeven.domain.transitions import abandon_trial, describe, fail_trial, present_load, promote, start_trial
 
 LOAD_FELL = 2.0
 """A load this many times lower than at the last failure is another question."""

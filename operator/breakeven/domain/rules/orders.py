@@ -6,9 +6,9 @@ from breakeven.api.names import spoken_model
 from breakeven.api.spec import Mode
 from breakeven.api.status import Memory, State
 from breakeven.api.variant import Variant
-from breakeven.domain.ledger import noted
+from breakeven.domain.rules.ledger import noted
+from breakeven.domain.rules.transitions import CALM, abandon_trial, describe, disable, fail_trial, promote, serve
 from breakeven.domain.situation import Situation
-from breakeven.domain.transitions import CALM, abandon_trial, describe, disable, fail_trial, promote, serve
 
 FRESH_TRIES: dict[str, Any] = {"attempts": 0, "cooldown_until": None, "tried": []}
 """What a new wish of the user clears: failures of something else say nothing about it."""

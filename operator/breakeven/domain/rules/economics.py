@@ -10,9 +10,10 @@ from datetime import timedelta
 
 from breakeven.api.scalars import format_duration
 from breakeven.api.status import Source
-from breakeven.domain import capacity, cooldown
+from breakeven.domain import capacity
 from breakeven.domain.evidence.judge import Judgement
 from breakeven.domain.measures.verdict import Verdict
+from breakeven.domain.rules import cooldown
 from breakeven.domain.situation import Situation
 
 CLEAR_LOSS = 0.90

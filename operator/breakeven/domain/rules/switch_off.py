@@ -6,18 +6,19 @@ from typing import Any
 from breakeven.api.scalars import format_duration
 from breakeven.api.spec import HoldbackMode, LadderStep
 from breakeven.api.status import Memory, Source, State
-from breakeven.domain import capacity, cooldown, crossing, economics
+from breakeven.domain import capacity
 from breakeven.domain.diagnosis.diagnosis import cause_in_words
 from breakeven.domain.evidence import control_profile
 from breakeven.domain.evidence.judge import Judgement, sole
-from breakeven.domain.ladder import tuned_length
-from breakeven.domain.ledger import noted
 from breakeven.domain.measures.verdict import Verdict
-from breakeven.domain.remedies import before_off
-from breakeven.domain.schedules import running
+from breakeven.domain.rules import cooldown, crossing, economics
+from breakeven.domain.rules.ladder import tuned_length
+from breakeven.domain.rules.ledger import noted
+from breakeven.domain.rules.remedies import before_off
+from breakeven.domain.rules.schedules import running
+from breakeven.domain.rules.streaks import broken, counted
+from breakeven.domain.rules.transitions import CALM, disable
 from breakeven.domain.situation import Situation
-from breakeven.domain.streaks import broken, counted
-from breakeven.domain.transitions import CALM, disable
 
 QUIET_WINDOWS = 144
 """Windows without a new band of load after which the control is returned: a day at the default window."""

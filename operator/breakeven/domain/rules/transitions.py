@@ -6,11 +6,11 @@ from breakeven.api.names import spoken_model
 from breakeven.api.spec import HoldbackMode
 from breakeven.api.status import EvidenceStatus, LastGood, Memory, State
 from breakeven.api.variant import Variant
-from breakeven.domain import cooldown
 from breakeven.domain.counters.windows import BATCHES
 from breakeven.domain.diagnosis.diagnosis import unquantized
-from breakeven.domain.ledger import LONGEST, noted
 from breakeven.domain.measures.figures import rounded, sums
+from breakeven.domain.rules import cooldown
+from breakeven.domain.rules.ledger import LONGEST, noted
 from breakeven.domain.situation import Situation
 
 CALM: dict[str, Any] = {"streak": 0, "streak_verdict": "", "last_window_end": None}
