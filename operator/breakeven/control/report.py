@@ -16,7 +16,7 @@ from breakeven.control.core import Fitness
 from breakeven.control.moves import Arrived, Blocked, Move, Step
 from breakeven.domain.counters.observation import Fleet, Observation
 from breakeven.domain.decision import Decision, Finding
-from breakeven.domain.value import worth_writing
+from breakeven.domain.report.value import worth_writing
 from breakeven.render.names import Owner, selector
 
 _FAILED = ("RollBack", "EndTrial")

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from breakeven.api.spec import Mode
 from breakeven.api.status import LastGood, Memory, State
-from breakeven.domain import capacity, reporting
+from breakeven.domain import capacity
 from breakeven.domain.counters.observation import Observation
 from breakeven.domain.counters.windows import batch_length
 from breakeven.domain.decision import Decision, Declared
@@ -17,12 +17,13 @@ from breakeven.domain.diagnosis.diagnosis import examined
 from breakeven.domain.evidence.clauses import weighed
 from breakeven.domain.evidence.judge import Judgement, judge
 from breakeven.domain.evidence.loss_alarm import alarmed
-from breakeven.domain.findings import findings
+from breakeven.domain.report import publication
+from breakeven.domain.report.conditions import findings
+from breakeven.domain.report.value import counted
 from breakeven.domain.rules import faults, orders, remedies, rollback, switch_off, trial
 from breakeven.domain.rules.ledger import written_since
 from breakeven.domain.rules.transitions import describe
 from breakeven.domain.situation import Situation, situation
-from breakeven.domain.value import counted
 
 ORDERS: tuple[Callable[[Situation], Memory | None], ...] = (
     orders.mend,
@@ -66,13 +67,13 @@ def decide(declared: Declared, memory: Memory, observation: Observation, now: da
         after = _measured(here, found)
         here = here.with_memory(_advised(here, after) if declared.spec.policy.mode == Mode.ADVISE else after)
     news = written_since(memory, here.memory)
-    kept = reporting.renewed(
+    kept = publication.renewed(
         here.memory,
         found.report,
         now,
         transition=bool(news),
         windows=found.windows,
-        completed=reporting.in_full(judged, found),
+        completed=publication.in_full(judged, found),
     )
     here = here.with_memory(kept)
     return Decision(

@@ -17,10 +17,10 @@ from breakeven.domain.decision import Declared
 from breakeven.domain.diagnosis.causes import pair_of
 from breakeven.domain.diagnosis.diagnosis import examined
 from breakeven.domain.evidence.judge import Hold, Judgement
-from breakeven.domain.findings import findings
 from breakeven.domain.measures.figures import sums
 from breakeven.domain.measures.statistics import LogRatio
 from breakeven.domain.measures.verdict import Verdict
+from breakeven.domain.report.conditions import findings
 from breakeven.domain.situation import Situation, situation
 
 from .conftest import START, spec_of

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from breakeven.api.status import Memory, State, ValueStatus, ValueSums
-from breakeven.domain.value import worth_writing
+from breakeven.domain.report.value import worth_writing
 
 from .conftest import START
 
