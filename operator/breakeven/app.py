@@ -27,7 +27,7 @@ from breakeven.control.cache import Cache
 from breakeven.control.core import Core
 from breakeven.control.errors import ControlError
 from breakeven.control.fitness import fitness
-from breakeven.control.ports import Outside
+from breakeven.control.ports import Ports
 from breakeven.control.queue import KeyQueue
 from breakeven.control.reconcile import Reconciler
 from breakeven.control.resync import Resync
@@ -94,7 +94,7 @@ class _Operator:
         settings = self.settings
         elector = self._elector() if settings.leader_election else None
         cluster, clock = KubernetesCluster(rest), SystemClock()
-        outside = Outside(
+        ports = Ports(
             cluster=cluster,
             metrics=self.feed,
             events=KubernetesEvents(rest, clock, instance=self.identity),
@@ -104,7 +104,7 @@ class _Operator:
         )
         smoke = SmokeDesk(CompletionSmokeTest(), self.queue.add)
         reconciler = Reconciler(
-            cache=self.cache, core=Core(check=fitness, decide=decide, render=desired), outside=outside, smoke=smoke
+            cache=self.cache, core=Core(check=fitness, decide=decide, render=desired), ports=ports, smoke=smoke
         )
         resync = Resync(cluster, self.cache, settings.namespaces)
         workers = Workers(self.queue, reconciler.reconcile, self.figures)

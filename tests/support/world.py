@@ -21,7 +21,7 @@ from breakeven.control.errors import Retry
 from breakeven.control.fitness import fitness
 from breakeven.control.fleet import ready_since
 from breakeven.control.outcome import Outcome
-from breakeven.control.ports import Key, MetricsQuery, MetricsReading, Outside
+from breakeven.control.ports import Key, MetricsQuery, MetricsReading, Ports
 from breakeven.control.reconcile import Reconciler
 from breakeven.control.smoke import SmokeDesk
 from breakeven.domain.counters.observation import Observation, Outage, Smoke
@@ -225,7 +225,7 @@ class World:
 
         self.cache = Cache()
         self.smoke = SmokeDesk(self.smoke_test, wake)
-        outside = Outside(
+        ports = Ports(
             cluster=self.cluster,
             metrics=self.metrics,
             events=self.events,
@@ -234,7 +234,7 @@ class World:
             recorder=self.recorder,
         )
         core = Core(check=fitness, decide=self.decide, render=desired)
-        self.reconciler = Reconciler(cache=self.cache, core=core, outside=outside, smoke=self.smoke)
+        self.reconciler = Reconciler(cache=self.cache, core=core, ports=ports, smoke=self.smoke)
 
     def watch(self) -> None:
         """What the watches would have shown by now."""

@@ -9,7 +9,7 @@ from breakeven.control.drift import drifted, fingerprint
 from breakeven.control.errors import Conflict, Gone, Refused, Retry
 from breakeven.control.fleet import variant_of
 from breakeven.control.moves import Move, Step
-from breakeven.control.ports import Key, Manifest, Outside
+from breakeven.control.ports import Key, Manifest, Ports
 from breakeven.domain.counters.observation import Fleet
 from breakeven.render.objects import Rendering
 
@@ -33,9 +33,9 @@ class Writes:
 class Applier:
     """Compares with what is there, and remembers what the server made of what was applied."""
 
-    def __init__(self, cache: Cache, outside: Outside) -> None:
+    def __init__(self, cache: Cache, ports: Ports) -> None:
         self._cache = cache
-        self._outside = outside
+        self._ports = ports
         self._applied: dict[Key, dict[tuple[str, str], tuple[str, str]]] = {}
         self.pod_monitor = False
         """Whether the cluster has PodMonitors."""
@@ -69,7 +69,7 @@ class Applier:
 
     async def carry_out(self, about: Manifest, writes: Writes, move: Move) -> None:
         """Apply and delete, fenced before each."""
-        cluster, recorder = self._outside.cluster, self._outside.recorder
+        cluster, recorder = self._ports.cluster, self._ports.recorder
         key = Key(about["metadata"]["namespace"], about["metadata"]["name"])
         # What stops comes before what starts: a replica must find its GPU free.
         for manifest in sorted(writes.apply, key=lambda m: _grows(self._cache, m)):
@@ -87,11 +87,11 @@ class Applier:
             recorder.wrote(manifest["kind"], verb="delete")
             self._cache.drop(manifest)
         if isinstance(move, Step) and not writes.empty:
-            await self._outside.events.post(about, warning=False, reason="MovingReplicas", message=move.reason)
+            await self._ports.events.post(about, warning=False, reason="MovingReplicas", message=move.reason)
 
     async def fence(self) -> None:
         """Raises Conflict when somebody else may be writing."""
-        if not self._outside.leadership.may_write():
+        if not self._ports.leadership.may_write():
             raise Conflict("the lease is not held any more; nothing is written", 5.0)
 
     async def _is_ours(self, about: Manifest, manifest: Manifest) -> None:
@@ -108,7 +108,7 @@ class Applier:
         live = self._cache.find(kind, meta["namespace"], meta["name"])
         if live is None:
             try:
-                cluster = self._outside.cluster
+                cluster = self._ports.cluster
                 live = await cluster.get(manifest["apiVersion"], kind, meta["namespace"], meta["name"])
             except Gone:
                 return

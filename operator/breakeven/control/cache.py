@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 from breakeven.api.base import KIND
 from breakeven.api.names import MANAGED_BY, RESOURCE
+from breakeven.control.interning import Shared
 from breakeven.control.ports import Key, Manifest
-from breakeven.control.shared import Shared
 
 _UNREAD = frozenset({"managedFields", "generateName"})
 OWNED_KINDS = ("Deployment", "Service", "Pod", "PodMonitor")

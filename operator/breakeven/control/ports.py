@@ -1,4 +1,4 @@
-"""What the loop needs from the outside. Adapters implement these; tests implement them with plain values."""
+"""What the loop needs from the ports. Adapters implement these; tests implement them with plain values."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -157,8 +157,8 @@ class Recorder(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outside:
-    """All that one pass needs from the outside."""
+class Ports:
+    """All that one pass needs from the ports."""
 
     cluster: Cluster
     metrics: Metrics

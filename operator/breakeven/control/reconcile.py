@@ -20,18 +20,18 @@ from breakeven.api.spec import SpeculativeDeploymentSpec
 from breakeven.api.status import Memory, State, Status, ValueStatus
 from breakeven.control import report
 from breakeven.control.apply import Applier, Writes
-from breakeven.control.asked import command_of, limits_of, memory_of, planned_loading, status_manifest
 from breakeven.control.cache import OWNED_KINDS, Cache
 from breakeven.control.core import Core, Wanted
 from breakeven.control.errors import Gone, Refused
 from breakeven.control.fleet import fleets, loading_minutes, pods_by_variant
+from breakeven.control.inputs import command_of, limits_of, memory_of, planned_loading, status_manifest
 from breakeven.control.looks import Looks, holds
+from breakeven.control.move_wording import known_as, spoken
 from breakeven.control.moves import Arrived, Move, Step, Target, Wait, next_move
 from breakeven.control.outcome import Outcome
-from breakeven.control.parsed import Parsed, read
-from breakeven.control.ports import STARTING, Key, Manifest, MetricsQuery, Outside
+from breakeven.control.parsed_resource import Parsed, read
+from breakeven.control.ports import STARTING, Key, Manifest, MetricsQuery, Ports
 from breakeven.control.smoke import SmokeDesk
-from breakeven.control.spoken import known_as, spoken
 from breakeven.control.unchanged import Unchanged
 from breakeven.domain.counters.observation import Observation, Smoke
 from breakeven.domain.counters.windows import batch_length, history
@@ -65,12 +65,12 @@ class _Plan:
 class Reconciler:
     """Passes for all keys; keeps only what can be lost."""
 
-    def __init__(self, *, cache: Cache, core: Core, outside: Outside, smoke: SmokeDesk) -> None:
+    def __init__(self, *, cache: Cache, core: Core, ports: Ports, smoke: SmokeDesk) -> None:
         self._cache = cache
         self._core = core
-        self._outside = outside
+        self._ports = ports
         self._smoke = smoke
-        self._applier = Applier(cache, outside)
+        self._applier = Applier(cache, ports)
         self._parsed: dict[Key, Parsed] = {}
         self._disturbed: dict[Key, dict[str, datetime]] = {}
         self._met: set[Key] = set()
@@ -98,7 +98,7 @@ class Reconciler:
             return Outcome(again_s=_SOON.total_seconds())
         plan = self._plan(key)
         if plan is not None and not plan.idle:
-            if not self._outside.leadership.may_write():
+            if not self._ports.leadership.may_write():
                 return Outcome(again_s=_STANDBY.total_seconds())
             if not plan.writes.empty:
                 await self._refresh(key)
@@ -109,16 +109,16 @@ class Reconciler:
         if not plan.idle:
             await self._write_or_say(key, plan)
         elif isinstance(plan.move, Arrived) and plan.decision is not None:
-            objects, now = self._owned(key), self._outside.clock.now()
+            objects, now = self._owned(key), self._ports.clock.now()
             self._looks.found(key, plan.body, objects, plan.observation, plan.decision, now)
-        self._outside.recorder.reports(key, plan.status, plan.decision)
+        self._ports.recorder.reports(key, plan.status, plan.decision)
         return Outcome(again_s=self._again(plan).total_seconds())
 
     def _rest(self, key: Key) -> timedelta | None:
         """When to come back, if neither the API server nor the metrics say anything new since the last whole look."""
-        body, now = self._cache.resource(key), self._outside.clock.now()
+        body, now = self._cache.resource(key), self._ports.clock.now()
         look = self._looks.rests(key, body, self._owned(key), now) if body is not None else None
-        return look.again if look is not None and holds(look, self._outside.metrics.read(key, now)) else None
+        return look.again if look is not None and holds(look, self._ports.metrics.read(key, now)) else None
 
     def _owned(self, key: Key) -> Sequence[Manifest]:
         return [o for kind in OWNED_KINDS for o in self._cache.owned(kind, key)]
@@ -131,12 +131,12 @@ class Reconciler:
         why = self._read(key, body).unreadable
         if not why:
             return
-        old, now = body.get("status") or {}, self._outside.clock.now()
+        old, now = body.get("status") or {}, self._ports.clock.now()
         generation = int(body["metadata"]["generation"])
         new = report.unreadable(old, message=why, generation=generation, now=now)
-        if new != old and self._outside.leadership.may_write():
-            self._cache.put(await self._outside.cluster.apply_status(status_manifest(body, new)))
-            self._outside.recorder.wrote(KIND, verb="status")
+        if new != old and self._ports.leadership.may_write():
+            self._cache.put(await self._ports.cluster.apply_status(status_manifest(body, new)))
+            self._ports.recorder.wrote(KIND, verb="status")
         raise Refused(why)
 
     def _unread(self, key: Key) -> bool:
@@ -150,9 +150,9 @@ class Reconciler:
         parsed = self._read(key, body)
         if parsed.spec is None or parsed.status.stable is None:
             return False
-        now = self._outside.clock.now()
-        self._outside.metrics.watch(key, self._query(parsed.spec, parsed.status, self._cache.owned("Pod", key)))
-        outage = self._outside.metrics.read(key, now).outage
+        now = self._ports.clock.now()
+        self._ports.metrics.watch(key, self._query(parsed.spec, parsed.status, self._cache.owned("Pod", key)))
+        outage = self._ports.metrics.read(key, now).outage
         if outage is not None and outage.reason == STARTING:
             return True
         self._met.add(key)
@@ -162,7 +162,7 @@ class Reconciler:
         body = self._cache.resource(key)
         if body is None or body["metadata"].get("deletionTimestamp"):
             return None
-        now = self._outside.clock.now()
+        now = self._ports.clock.now()
         parsed = self._read(key, body)
         if parsed.spec is None:
             return self._refused(key, body, parsed, Reason.INVALID_CONFIGURATION, parsed.error, now)
@@ -263,8 +263,8 @@ class Reconciler:
         for name, f in fleet.items():
             if f.settled_since is None:
                 disturbed[name] = now
-        self._outside.metrics.watch(key, self._query(spec, memory, pods))
-        reading = self._outside.metrics.read(key, now)
+        self._ports.metrics.watch(key, self._query(spec, memory, pods))
+        reading = self._ports.metrics.read(key, now)
         return Observation(
             arms=reading.arms,
             fleet=fleet,
@@ -291,7 +291,7 @@ class Reconciler:
 
     async def _refresh(self, key: Key) -> None:
         """Read afresh what a write will rest on; a resource that is gone leaves the cache."""
-        cluster, cache = self._outside.cluster, self._cache
+        cluster, cache = self._ports.cluster, self._cache
         try:
             cache.put(await cluster.get(API_VERSION, KIND, key.namespace, key.name))
         except Gone:
@@ -322,8 +322,8 @@ class Reconciler:
         if report.says_more(plan.status, plan.old):
             await self._applier.fence()
             status = plan.status.model_dump(mode="json", exclude_none=True)
-            self._cache.put(await self._outside.cluster.apply_status(status_manifest(plan.body, status)))
-            self._outside.recorder.wrote(KIND, verb="status")
+            self._cache.put(await self._ports.cluster.apply_status(status_manifest(plan.body, status)))
+            self._ports.recorder.wrote(KIND, verb="status")
             await self._tell(key, plan)
 
     async def _tell(self, key: Key, plan: _Plan) -> None:
@@ -334,11 +334,11 @@ class Reconciler:
                 news.message,
                 extra={"key": str(key), "generation": news.generation, "reason": news.reason},
             )
-            self._outside.recorder.decided(key, action=news.action, reason=news.reason)
-            await self._outside.events.post(plan.body, warning=False, reason=news.action, message=news.message)
+            self._ports.recorder.decided(key, action=news.action, reason=news.reason)
+            await self._ports.events.post(plan.body, warning=False, reason=news.action, message=news.message)
         for condition in report.transitions(plan.status, plan.old):
             log.info("%s=%s: %s", condition.type, condition.status, condition.message, extra={"key": str(key)})
-            await self._outside.events.post(plan.body, warning=True, reason=condition.reason, message=condition.message)
+            await self._ports.events.post(plan.body, warning=True, reason=condition.reason, message=condition.message)
 
     def _read(self, key: Key, body: Manifest) -> Parsed:
         found = read(body, self._core.check, self._parsed.get(key))
@@ -372,8 +372,8 @@ class Reconciler:
         self._applier.forget(key)
         self._unchanged.forget(key)
         self._looks.forget(key)
-        self._outside.metrics.forget(key)
-        self._outside.recorder.forgot(key)
+        self._ports.metrics.forget(key)
+        self._ports.recorder.forgot(key)
 
 
 def _said(refusals: Sequence[object]) -> str:

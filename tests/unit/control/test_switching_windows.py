@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from breakeven.api.spec import SwitchingWindow
-from breakeven.control.windows import window_open
+from breakeven.control.switching_windows import window_open
 
 SUNDAY = datetime(2026, 11, 22, tzinfo=UTC)
 

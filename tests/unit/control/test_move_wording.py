@@ -1,8 +1,8 @@
 """Moves in words."""
 
 from breakeven.api.status import Role, VariantStatus
+from breakeven.control.move_wording import known_as, spoken
 from breakeven.control.moves import Arrived, Blocked, Step, Wait
-from breakeven.control.spoken import known_as, spoken
 from breakeven.domain.decision import Finding
 
 OLD = VariantStatus(name="0123456789", role=Role.STABLE, speculation="off", wanted=0, ready=1)

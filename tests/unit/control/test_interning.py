@@ -7,8 +7,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from breakeven.control import shared
-from breakeven.control.shared import Shared
+from breakeven.control import interning
+from breakeven.control.interning import Shared
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-2, 2) | st.floats(0, 1) | st.text("ab", max_size=2),
@@ -45,7 +45,7 @@ def test_true_and_one_are_not_alike() -> None:
 
 
 def test_parts_that_came_once_are_forgotten(monkeypatch: Any) -> None:
-    monkeypatch.setattr(shared, "ONCE", 64)
+    monkeypatch.setattr(interning, "ONCE", 64)
     pool = Shared()
     common = pool.of(pod("a"))["spec"]
     assert pool.of(pod("a"))["spec"] is common

@@ -8,9 +8,9 @@ from breakeven.api.names import COMMAND
 from breakeven.api.spec import SpeculativeDeploymentSpec
 from breakeven.api.status import Memory, Status
 from breakeven.control.moves import Limits
-from breakeven.control.parsed import Parsed
+from breakeven.control.parsed_resource import Parsed
 from breakeven.control.ports import Manifest
-from breakeven.control.windows import window_open
+from breakeven.control.switching_windows import window_open
 
 
 def memory_of(status: Status) -> Memory:
