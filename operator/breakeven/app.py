@@ -16,12 +16,12 @@ import kopf
 from prometheus_client import CollectorRegistry
 
 from breakeven.adapters.clock import SystemClock
-from breakeven.adapters.cluster import KubernetesCluster
-from breakeven.adapters.events import KubernetesEvents
-from breakeven.adapters.lease import AlwaysLeader, LeaseSettings
-from breakeven.adapters.lease_thread import LeaseThread
-from breakeven.adapters.metrics_feed import FeedSettings, MetricsFeed
-from breakeven.adapters.rest import Rest, connect
+from breakeven.adapters.kubernetes.cluster import KubernetesCluster
+from breakeven.adapters.kubernetes.events import KubernetesEvents
+from breakeven.adapters.kubernetes.lease import AlwaysLeader, LeaseSettings
+from breakeven.adapters.kubernetes.lease_thread import LeaseThread
+from breakeven.adapters.kubernetes.rest import Rest, connect
+from breakeven.adapters.prometheus.metrics_feed import FeedSettings, MetricsFeed
 from breakeven.adapters.smoke import CompletionSmokeTest
 from breakeven.control.cache import Cache
 from breakeven.control.core import Core

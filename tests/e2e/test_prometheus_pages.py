@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 from tests.support.prometheus import Point, openmetrics, page_values, prometheus
 
-from breakeven.adapters.metrics_feed import FeedSettings, MetricsFeed
+from breakeven.adapters.prometheus.metrics_feed import FeedSettings, MetricsFeed
 from breakeven.control.ports import Key, MetricsQuery, MetricsReading, Pod
-from breakeven.domain.estimate import estimate
+from breakeven.domain.measures.estimate import estimate
 
 pytestmark = pytest.mark.lab
 

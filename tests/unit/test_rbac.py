@@ -9,7 +9,7 @@ import kopf
 import pytest
 import yaml
 
-from breakeven.adapters.rights import RIGHTS, Right, right_for
+from breakeven.adapters.kubernetes.rights import RIGHTS, Right, right_for
 from breakeven.api.spec import SpeculativeDeploymentSpec
 from breakeven.api.status import Role
 from breakeven.api.variant import declared_variant

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from breakeven.adapters.endpoint_feed import Asks
-    from breakeven.adapters.recorded import RecordedArm
+    from breakeven.adapters.prometheus.endpoint_feed import Asks
+    from breakeven.backtest.recorded import RecordedArm
     from breakeven.cli.manifests import Resource
     from breakeven.domain.replay import Replay
 
@@ -51,7 +51,7 @@ def backtest(
     Example: `breakeven backtest -f spd.yaml --prometheus http://127.0.0.1:9090 --start 720h
     --on 'pod=~"llama-spec-.*"' --off 'pod=~"llama-plain-.*"'`
     """
-    from breakeven.adapters.prometheus import Endpoint, MetricsError, PrometheusClient
+    from breakeven.adapters.prometheus.client import Endpoint, MetricsError, PrometheusClient
     from breakeven.cli import backtest_view
     from breakeven.cli.manifests import read_resources
 
@@ -107,9 +107,9 @@ def _moment(text: str, now: datetime) -> datetime:
 
 def _arms(resource: "Resource", on: str | None, off: str | None) -> "tuple[RecordedArm, RecordedArm]":
     """The arm with speculation and the one without, by the selectors or by the names the operator gives."""
-    from breakeven.adapters.recorded import RecordedArm
-    from breakeven.adapters.selectors import SelectorError, label_matchers
     from breakeven.api.variant import declared_variant
+    from breakeven.backtest.recorded import RecordedArm
+    from breakeven.backtest.selectors import SelectorError, label_matchers
     from breakeven.domain.counters.windows import batch_length, history
 
     variant, evidence = declared_variant(resource.spec), resource.spec.evidence
@@ -140,8 +140,8 @@ def _run(
     ends: datetime,
     prefix: str | None,
 ) -> "Replay":
-    from breakeven.adapters.recorded import Record
     from breakeven.api.variant import declared_variant
+    from breakeven.backtest.recorded import Record
     from breakeven.domain.replay import Replay, Seen, replayable
 
     spec, _ = replayable(resource.spec)

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from breakeven.adapters.recorded import RecordedArm
 from breakeven.api.scalars import format_time
+from breakeven.backtest.recorded import RecordedArm
 from breakeven.domain.replay import ASSUMPTIONS, Held, Replay
 
 

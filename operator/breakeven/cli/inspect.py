@@ -49,9 +49,9 @@ def inspect(
 
     Example: `breakeven inspect --before a.prom --after b.prom`
     """
-    from breakeven.adapters.scrape import PageError
     from breakeven.cli import inspect_view
     from breakeven.domain.inspection import NotComparable, compare
+    from breakeven.inspect.scrape import PageError
 
     files = (before, after, against_before, against_after)
     _check_usage(url, against, files)
@@ -98,7 +98,7 @@ def _seconds(duration: str) -> float:
 
 
 def _pages(before: Path | None, after: Path | None, prefix: str | None) -> "list[Scrape]":
-    from breakeven.adapters.scrape import read_page
+    from breakeven.inspect.scrape import read_page
 
     return [read_page(p, at=float(i), prefix=prefix) for i, p in enumerate((before, after)) if p is not None]
 
@@ -107,7 +107,7 @@ def _measure(url: str, against: str | None, seconds: float, prefix: str | None) 
     """Scrape one server, or two in turn, at equal intervals."""
     import time
 
-    from breakeven.adapters.scrape import PageReader
+    from breakeven.inspect.scrape import PageReader
 
     readers = [PageReader(address, prefix=prefix) for address in (url, against) if address]
     scrapes: list[list[Scrape]] = [[] for _ in readers]

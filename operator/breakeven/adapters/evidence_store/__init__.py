@@ -1,0 +1,1 @@
+"""What was scraped, kept small: batches and increments of each replica until no window needs them."""

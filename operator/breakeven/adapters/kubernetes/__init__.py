@@ -1,0 +1,1 @@
+"""The API server: objects, Events and the Lease, over the kubernetes client."""

@@ -1,0 +1,79 @@
+"""`control.ports.Cluster` on `kubernetes.aio`: the only writer, server-side apply under one field manager."""
+
+from collections.abc import Sequence
+
+from breakeven.adapters.kubernetes.rest import Rest
+from breakeven.api.names import FIELD_MANAGER
+from breakeven.control.errors import Gone
+from breakeven.control.ports import Manifest
+
+_PAGE = "500"
+
+
+class KubernetesCluster:
+    """Objects as plain dicts: typed models would refuse fields of servers newer than the client."""
+
+    def __init__(self, rest: Rest) -> None:
+        self._rest = rest
+
+    async def get(self, api_version: str, kind: str, namespace: str, name: str) -> Manifest:
+        """Read one object."""
+        return _whole(
+            await self._rest.call("get", api_version, kind, namespace=namespace, name=name), api_version, kind
+        )
+
+    async def list(self, api_version: str, kind: str, namespace: str, selector: str) -> Sequence[Manifest]:
+        """Read objects by label selector, page by page; an empty namespace is all of them."""
+        found: list[Manifest] = []
+        query = {"limit": _PAGE, **({"labelSelector": selector} if selector else {})}
+        while True:
+            page = await self._rest.call("list", api_version, kind, namespace=namespace, query=query)
+            found.extend(_whole(item, api_version, kind) for item in page["items"])
+            more = page["metadata"].get("continue")
+            if not more:
+                return found
+            query = {**query, "continue": more}
+
+    async def apply(self, manifest: Manifest) -> Manifest:
+        """Server-side apply; a field that somebody else took is taken back, since the object is ours."""
+        return await self._patch(manifest, "")
+
+    async def apply_status(self, manifest: Manifest) -> Manifest:
+        """Server-side apply of the status; a `resourceVersion` in it makes an older reading a Conflict."""
+        return await self._patch(manifest, "status")
+
+    async def delete(self, api_version: str, kind: str, namespace: str, name: str) -> None:
+        """Delete one object; its pods go in the background."""
+        body = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Background"}
+        try:
+            await self._rest.call("delete", api_version, kind, namespace=namespace, name=name, body=body)
+        except Gone:
+            return
+
+    async def serves(self, api_version: str, kind: str) -> bool:
+        """Whether the API server has that kind; discovery is open to every account."""
+        try:
+            answer = await self._rest.request("GET", f"/apis/{api_version}")
+        except Gone:
+            return False
+        return any(r["kind"] == kind for r in answer.get("resources", []))
+
+    async def _patch(self, manifest: Manifest, subresource: str) -> Manifest:
+        meta = manifest["metadata"]
+        answer = await self._rest.call(
+            "patch",
+            manifest["apiVersion"],
+            manifest["kind"],
+            namespace=meta["namespace"],
+            name=meta["name"],
+            subresource=subresource,
+            query={"fieldManager": FIELD_MANAGER, "force": "true"},
+            body=manifest,
+        )
+        return _whole(answer, manifest["apiVersion"], manifest["kind"])
+
+
+def _whole(obj: Manifest, api_version: str, kind: str) -> Manifest:
+    """Items of lists come without their kind; `managedFields` is most of an object's size and never looked at."""
+    obj["metadata"].pop("managedFields", None)
+    return {"apiVersion": api_version, "kind": kind, **obj}

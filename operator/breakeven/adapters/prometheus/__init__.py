@@ -1,0 +1,1 @@
+"""Prometheus: queries, answers, and the feed that asks for all resources at once."""

@@ -1,0 +1,1 @@
+"""Pages of /metrics, read from servers and files."""

@@ -1,0 +1,148 @@
+"""Requests over loopback: paths, bodies, and what each failure means."""
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from aiohttp import web
+from kubernetes.aio import client as kube
+from tests.support.world import FakeClock
+
+from breakeven.adapters.kubernetes.cluster import KubernetesCluster
+from breakeven.adapters.kubernetes.events import KubernetesEvents
+from breakeven.adapters.kubernetes.rest import Rest
+from breakeven.api.base import API_VERSION, KIND
+from breakeven.control.errors import Conflict, Gone, Refused, Retry
+
+
+class Api:
+    """Answers what it is told and keeps what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str, dict[str, str], Any, str]] = []
+        self.answers: list[tuple[int, Any]] = []
+        self.headers: dict[str, str] = {}
+
+    async def handle(self, request: web.Request) -> web.Response:
+        text = await request.text()
+        query = dict(request.query.items())
+        content = request.headers.get("Content-Type", "")
+        self.asked.append((request.method, request.path, query, json.loads(text) if text else None, content))
+        status, body = self.answers.pop(0) if self.answers else (200, {"metadata": {}, "items": []})
+        return web.json_response(body, status=status, headers=self.headers)
+
+
+@pytest.fixture
+async def api() -> AsyncIterator[Api]:
+    served = Api()
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", served.handle)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    configuration = kube.Configuration(host=f"http://127.0.0.1:{runner.addresses[0][1]}")
+    served.rest = Rest(kube.ApiClient(configuration), timeout_s=5)  # type: ignore[attr-defined] # for the tests
+    yield served
+    await served.rest.close()  # type: ignore[attr-defined] # as above
+    await runner.cleanup()
+
+
+def rest_of(api: Api) -> Rest:
+    return api.rest  # type: ignore[attr-defined, no-any-return] # as above
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        (401, Retry),
+        (403, Refused),
+        (404, Gone),
+        (409, Conflict),
+        (422, Refused),
+        (429, Retry),
+        (500, Retry),
+        (503, Retry),
+    ],
+)
+async def test_status_says_what_to_do_next(api: Api, status: int, error: type[Exception]) -> None:
+    api.answers = [(status, {"message": "because"})]
+    with pytest.raises(error, match="because") as caught:
+        await KubernetesCluster(rest_of(api)).get("v1", "Service", "ns", "a")
+    assert type(caught.value) is error
+
+
+async def test_retry_after_is_honoured(api: Api) -> None:
+    api.answers, api.headers = [(429, {})], {"Retry-After": "7"}
+    with pytest.raises(Retry) as caught:
+        await KubernetesCluster(rest_of(api)).get("v1", "Service", "ns", "a")
+    assert caught.value.after_s == 7
+
+
+async def test_nobody_listening_is_a_retry() -> None:
+    rest = Rest(kube.ApiClient(kube.Configuration(host="http://127.0.0.1:1")), timeout_s=2)
+    with pytest.raises(Retry):
+        await KubernetesCluster(rest).get("v1", "Service", "ns", "a")
+    await rest.close()
+
+
+async def test_apply_goes_under_one_field_manager_and_wins(api: Api) -> None:
+    manifest = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "d", "namespace": "ns"}}
+    api.answers = [(200, {**manifest, "metadata": {"name": "d", "managedFields": [1]}})]
+    answer = await KubernetesCluster(rest_of(api)).apply(manifest)
+    method, path, query, body, content = api.asked[0]
+    assert (method, path) == ("PATCH", "/apis/apps/v1/namespaces/ns/deployments/d")
+    assert query == {"fieldManager": "breakeven", "force": "true"}
+    assert body == manifest
+    assert content == "application/apply-patch+yaml"
+    assert "managedFields" not in answer["metadata"]
+
+
+async def test_status_is_applied_on_its_subresource(api: Api) -> None:
+    manifest = {"apiVersion": API_VERSION, "kind": KIND, "metadata": {"name": "r", "namespace": "ns"}}
+    api.answers = [(200, manifest)]
+    await KubernetesCluster(rest_of(api)).apply_status(manifest)
+    assert api.asked[0][1] == "/apis/breakeven.dev/v1alpha1/namespaces/ns/speculativedeployments/r/status"
+
+
+async def test_long_lists_come_page_by_page_and_whole(api: Api) -> None:
+    api.answers = [
+        (200, {"metadata": {"continue": "next"}, "items": [{"metadata": {"name": "a"}}]}),
+        (200, {"metadata": {}, "items": [{"metadata": {"name": "b"}}]}),
+    ]
+    found = await KubernetesCluster(rest_of(api)).list("v1", "Pod", "", "a=b")
+    assert [(o["kind"], o["metadata"]["name"]) for o in found] == [("Pod", "a"), ("Pod", "b")]
+    assert [a[1] for a in api.asked] == ["/api/v1/pods"] * 2
+    assert api.asked[1][2] == {"limit": "500", "labelSelector": "a=b", "continue": "next"}
+
+
+async def test_deleting_what_is_gone_is_fine(api: Api) -> None:
+    api.answers = [(404, {})]
+    await KubernetesCluster(rest_of(api)).delete("apps/v1", "Deployment", "ns", "d")
+
+
+async def test_kind_that_is_not_served_is_told_from_one_that_is(api: Api) -> None:
+    api.answers = [(404, {}), (200, {"resources": [{"kind": "PodMonitor"}]})]
+    cluster = KubernetesCluster(rest_of(api))
+    assert not await cluster.serves("monitoring.coreos.com/v1", "PodMonitor")
+    assert await cluster.serves("monitoring.coreos.com/v1", "PodMonitor")
+
+
+async def test_call_that_is_not_declared_fails(api: Api) -> None:
+    with pytest.raises(KeyError, match="no right to get Secret"):
+        await KubernetesCluster(rest_of(api)).get("v1", "Secret", "ns", "a")
+    with pytest.raises(KeyError, match="no right to delete Pod"):
+        await KubernetesCluster(rest_of(api)).delete("v1", "Pod", "ns", "a")
+    assert api.asked == []
+
+
+async def test_event_tells_about_the_resource_and_its_failure_is_swallowed(api: Api) -> None:
+    events = KubernetesEvents(rest_of(api), FakeClock(), instance="me")
+    about = {"apiVersion": API_VERSION, "kind": KIND, "metadata": {"name": "r", "namespace": "ns", "uid": "u"}}
+    api.answers = [(200, {}), (403, {})]
+    await events.post(about, warning=True, reason="Disable", message="x" * 2000)
+    await events.post(about, warning=False, reason="Promote", message="y")
+    body = api.asked[0][3]
+    assert body["involvedObject"]["uid"] == "u"
+    assert (body["type"], body["reason"], len(body["message"])) == ("Warning", "Disable", 1024)

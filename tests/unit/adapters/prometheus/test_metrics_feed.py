@@ -1,0 +1,462 @@
+"""The feed on a Prometheus that is played by plain values: what is asked, what comes out, what is an outage."""
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from breakeven.adapters.prometheus import endpoint_feed
+from breakeven.adapters.prometheus.client import Endpoint, PartialData, Unreachable
+from breakeven.adapters.prometheus.metrics_feed import FeedSettings, MetricsFeed
+from breakeven.control.ports import Key, MetricsQuery, Pod
+
+START = 1_800_000_000.0
+KEY = Key("inference", "llama")
+
+
+def moment(at: float) -> datetime:
+    return datetime.fromtimestamp(at, UTC)
+
+
+class FakePrometheus:
+    """Series with samples; answers range selectors and the query that looks for names."""
+
+    def __init__(self) -> None:
+        self.series: dict[tuple[tuple[str, str], ...], list[tuple[float, str]]] = {}
+        self.asked: list[str] = []
+        self.fails: Exception | None = None
+        self.endpoints: list[Endpoint] = []
+
+    def connect(self, endpoint: Endpoint) -> "FakePrometheus":
+        self.endpoints.append(endpoint)
+        return self
+
+    def close(self) -> None:
+        return
+
+    def put(self, name: str, labels: Mapping[str, str], at: float, value: float | str) -> None:
+        key = tuple(sorted({"__name__": name, **labels}.items()))
+        self.series.setdefault(key, []).append((at, str(value)))
+
+    def engine(self, pod: str, at: float, tokens: float, *, prefix: str = "vllm:", **changes: Any) -> None:
+        labels = {"namespace": "inference", "pod": pod, "engine": "0", "model_name": "m", "job": "vllm"}
+        labels = changes.get("labels", labels)
+        steps = changes.get("steps", tokens / 2)
+        values: dict[str, float | str] = {
+            "generation_tokens_total": tokens,
+            "time_to_first_token_seconds_count": tokens / 100,
+            "inter_token_latency_seconds_count": steps,
+            "inter_token_latency_seconds_sum": changes.get("seconds", steps * 0.02),
+            "spec_decode_num_drafts_total": steps,
+            "spec_decode_num_draft_tokens_total": steps * 4,
+            "spec_decode_num_accepted_tokens_total": changes.get("accepted", steps),
+            "num_requests_running": 4,
+        }
+        for name, value in values.items():
+            self.put(f"{prefix}{name}", labels, at, value)
+        self.put(f"{prefix}request_success_total", {**labels, "finished_reason": "stop"}, at, tokens / 100)
+
+    def run(self, pod: str, start: float, end: float, *, every: float = 15.0, rate: float = 100.0, **kw: Any) -> None:
+        at = start
+        while at <= end:
+            self.engine(pod, at, (at - kw.get("born", START)) * rate, **{k: v for k, v in kw.items() if k != "born"})
+            at += every
+
+    def query(self, text: str, *, at: float) -> Sequence[Mapping[str, Any]]:
+        self.asked.append(text)
+        if self.fails is not None:
+            raise self.fails
+        match = re.fullmatch(r"\{(.*)\}(?:\[(\d+)ms\])?", text)
+        assert match is not None, text
+        matchers = re.findall(r'(\w+)=~"((?:[^"\\]|\\.)*)"', match[1])
+        oldest = at - (int(match[2]) / 1000 if match[2] else 300)
+        found = []
+        for key, samples in self.series.items():
+            labels = dict(key)
+            if all(re.fullmatch(v.replace("\\\\", "\\"), labels.get(k, "")) for k, v in matchers):
+                inside = [[t, v] for t, v in samples if oldest < t <= at]
+                if inside:
+                    found.append({"metric": labels, "values": inside})
+        return found
+
+
+def pod(name: str, ready: float | None = START - 3600, started: float = START - 3600) -> Pod:
+    return Pod(
+        namespace="inference",
+        name=name,
+        ready_since=moment(ready) if ready is not None else None,
+        started_at=moment(started),
+    )
+
+
+def query(pods: Mapping[str, Sequence[Pod]], **changes: Any) -> MetricsQuery:
+    values: dict[str, Any] = {
+        "url": "",
+        "prefix": None,
+        "namespace_label": None,
+        "pod_label": None,
+        "batch": timedelta(seconds=60),
+        "history": timedelta(minutes=10),
+        "warmup": timedelta(0),
+    }
+    return MetricsQuery(pods=pods, **{**values, **changes})
+
+
+@pytest.fixture
+def prometheus() -> FakePrometheus:
+    return FakePrometheus()
+
+
+@pytest.fixture
+def feed(prometheus: FakePrometheus) -> MetricsFeed:
+    return MetricsFeed(FeedSettings(url="http://prometheus:9090"), prometheus.connect)
+
+
+async def test_batches_of_two_replicas_are_added_up_and_aligned_to_the_clock(
+    feed: MetricsFeed, prometheus: FakePrometheus
+) -> None:
+    prometheus.run("a", START, START + 900)
+    prometheus.run("b", START + 3, START + 900, rate=50.0)
+    feed.watch(KEY, query({"on": [pod("a"), pod("b")]}))
+    await feed.cycle(START + 900)
+    reading = feed.read(KEY, moment(START + 900))
+    assert reading.outage is None
+    arm = reading.arms["on"]
+    assert (arm.ready, arm.scraped, reading.scrape_interval) == (2, 2, 15.0)
+    assert all(b.start % 60 == 0 and b.end - b.start == 60 and b.replicas == 2 for b in arm.batches)
+    assert len(arm.batches) >= 10
+    assert arm.batches[-1].totals.generation_tokens == 60 * 150
+    assert arm.batches[-1].gauges.running == 4
+
+
+async def test_the_number_of_queries_does_not_depend_on_the_number_of_resources(prometheus: FakePrometheus) -> None:
+    asked = {}
+    for count in (1, 300):
+        feed = MetricsFeed(FeedSettings(url="http://prometheus:9090"), prometheus.connect)
+        for i in range(count):
+            prometheus.run(f"p{i}", START, START + 90)
+            feed.watch(Key("inference", f"r{i}"), query({"on": [pod(f"p{i}")]}, history=timedelta(minutes=1)))
+        await feed.cycle(START + 60)
+        prometheus.asked.clear()
+        await feed.cycle(START + 75)
+        await feed.cycle(START + 90)
+        asked[count] = len(prometheus.asked)
+        assert feed.read(Key("inference", f"r{count - 1}"), moment(START + 90)).outage is None
+        feed.close()
+    assert asked == {1: 2, 300: 2}
+
+
+async def test_every_replica_is_told_apart_without_another_query(feed: MetricsFeed, prometheus: FakePrometheus) -> None:
+    for at in range(0, 901, 15):
+        prometheus.engine("a", START + at, at * 100.0)
+        prometheus.engine("b", START + at, at * 50.0, accepted=at * 5.0)
+    feed.watch(KEY, query({"on": [pod("b"), pod("a")]}))
+    await feed.cycle(START + 885)
+    await feed.cycle(START + 900)
+    assert feed.telemetry.last_cycle_queries == 1
+    newest = feed.read(KEY, moment(START + 900)).arms["on"].batches[-1]
+    assert [(s.replica, s.drafted, s.accepted) for s in newest.shares] == [("a", 12000.0, 3000.0), ("b", 6000.0, 300.0)]
+    assert newest.totals.accepted == 3300.0
+
+
+async def test_one_replica_alone_has_no_siblings(feed: MetricsFeed, prometheus: FakePrometheus) -> None:
+    prometheus.run("a", START, START + 900)
+    feed.watch(KEY, query({"on": [pod("a")]}))
+    await feed.cycle(START + 900)
+    assert feed.read(KEY, moment(START + 900)).arms["on"].batches[-1].shares == ()
+
+
+def with_histogram(prometheus: FakePrometheus, pod: str, start: float, end: float) -> None:
+    """One request a second that takes 20 ms a token, beside the counters."""
+    prometheus.run(pod, start, end)
+    labels = {"namespace": "inference", "pod": pod, "engine": "0", "model_name": "m", "job": "vllm"}
+    at = start
+    while at <= end:
+        for bound in ("0.01", "0.03", "+Inf"):
+            count = 0.0 if bound == "0.01" else at - START
+            prometheus.put("vllm:request_time_per_output_token_seconds_bucket", {**labels, "le": bound}, at, count)
+        at += 15
+
+
+@pytest.mark.parametrize("offset", [0.0, 4.0, 14.9])
+async def test_histograms_are_read_around_the_ends_of_batches_only_and_every_batch_has_them(
+    prometheus: FakePrometheus, feed: MetricsFeed, offset: float
+) -> None:
+    with_histogram(prometheus, "a", START + offset, START + 900)
+    feed.watch(KEY, query({"on": [pod("a", started=START)]}, buckets=True))
+    await feed.cycle(START + 61)
+    prometheus.asked.clear()
+    for i in range(1, 41):
+        await feed.cycle(START + 61 + 15 * i)
+        assert feed.telemetry.last_cycle_queries <= 2
+    asked = [text for text in prometheus.asked if "bucket" in text]
+    assert len(prometheus.asked) - len(asked) == 40
+    assert len(asked) <= 22
+    batches = feed.read(KEY, moment(START + 661)).arms["on"].batches
+    assert len(batches) == 10 - (offset > 0)
+    assert {batch.totals.tpot_buckets for batch in batches} == {((0.01, 0.0), (0.03, 60.0), (float("inf"), 60.0))}
+
+
+async def test_only_pods_whose_histograms_are_wanted_are_named(feed: MetricsFeed, prometheus: FakePrometheus) -> None:
+    for name in ("a", "b"):
+        with_histogram(prometheus, name, START, START + 120)
+    feed.watch(KEY, query({"on": [pod("a", started=START)]}, buckets=True))
+    feed.watch(Key("inference", "other"), query({"on": [pod("b", started=START)]}))
+    await feed.cycle(START + 60)
+    await feed.cycle(START + 75)
+    bucket = [text for text in prometheus.asked if "bucket" in text]
+    assert bucket and all('pod=~"a"' in text for text in bucket)
+
+
+async def test_live_controls_take_turns_and_a_cycle_asks_no_more_for_many_than_for_one(
+    prometheus: FakePrometheus,
+) -> None:
+    asked: dict[int, int] = {}
+    for count in (1, 60):
+        feed = MetricsFeed(FeedSettings(url="http://prometheus:9090"), prometheus.connect)
+        for i in range(count):
+            pods = [pod(f"r{i}-{n}", started=START) for n in range(4)]
+            feed.watch(Key("inference", f"r{i}"), query({"on": pods[:3], "off": pods[3:]}, buckets_if_room=True))
+            for each in pods:
+                with_histogram(prometheus, each.name, START, START + 120)
+        await feed.cycle(START + 50)
+        prometheus.asked.clear()
+        await feed.cycle(START + 65)
+        asked[count] = len(prometheus.asked)
+        (bucket,) = [text for text in prometheus.asked if "bucket" in text]
+        assert 0 < len(set(re.findall(r"r\d+-\d", bucket))) <= 100
+        feed.close()
+    assert asked == {1: 2, 60: 2}
+
+
+async def test_a_restarted_operator_cuts_the_same_batches(feed: MetricsFeed, prometheus: FakePrometheus) -> None:
+    prometheus.run("a", START + 4, START + 1200, rate=97.3)
+    want = query({"on": [pod("a")]})
+    feed.watch(KEY, want)
+    for at in range(300, 1201, 15):
+        await feed.cycle(START + at)
+    again = MetricsFeed(FeedSettings(url="http://prometheus:9090"), prometheus.connect)
+    again.watch(KEY, want)
+    await again.cycle(START + 1200)
+    now = moment(START + 1200)
+    assert again.read(KEY, now).arms == feed.read(KEY, now).arms
+    assert len(feed.read(KEY, now).arms["on"].batches) >= 10
+    again.close()
+
+
+@pytest.mark.parametrize(
+    ("namespace", "name", "prefix"),
+    [
+        ("namespace", "pod", "kserve_vllm:"),
+        ("exported_namespace", "exported_pod", "vllm:"),
+        ("kubernetes_namespace", "kubernetes_pod_name", "vllm:"),
+        ("k8s_namespace_name", "k8s_pod_name", "vllm_"),
+    ],
+)
+async def test_prefix_and_label_names_are_found_by_known_pods(
+    feed: MetricsFeed, prometheus: FakePrometheus, namespace: str, name: str, prefix: str
+) -> None:
+    labels = {"namespace": "monitoring", "pod": "exporter", namespace: "inference", name: "a"}
+    prometheus.run("a", START, START + 300, prefix=prefix, labels=labels)
+    feed.watch(KEY, query({"on": [pod("a")]}))
+    await feed.cycle(START + 300)
+    assert len(feed.read(KEY, moment(START + 300)).arms["on"].batches) >= 3
+
+
+async def test_label_names_no_one_knows_are_said_and_can_be_set(feed: MetricsFeed, prometheus: FakePrometheus) -> None:
+    prometheus.run("a", START, START + 300, labels={"ns": "inference", "replica": "a"})
+    feed.watch(KEY, query({"on": [pod("a")]}))
+    await feed.cycle(START + 300)
+    outage = feed.read(KEY, moment(START + 300)).outage
+    assert outage is not None
+    assert outage.reason == "NamesUnknown"
+    assert "spec.metrics.names" in outage.message
+    feed.watch(KEY, query({"on": [pod("a")]}, prefix="vllm:", namespace_label="ns", pod_label="replica"))
+    await feed.cycle(START + 301)
+    assert feed.read(KEY, moment(START + 301)).outage is None
+
+
+async def test_a_pod_scraped_by_two_jobs_counts_once(feed: MetricsFeed, prometheus: FakePrometheus) -> None:
+    for job in ("podmonitor", "annotations"):
+        labels = {"namespace": "inference", "pod": "a", "job": job}
+        prometheus.run("a", START + (5 if job == "annotations" else 0), START + 300, labels=labels)
+    feed.watch(KEY, query({"on": [pod("a")]}))
+    await feed.cycle(START + 300)
+    batches = feed.read(KEY, moment(START + 300)).arms["on"].batches
+    assert {b.totals.generation_tokens for b in batches} == {6000.0}
+
+
+async def test_data_parallel_ranks_are_added_up(feed: MetricsFeed, prometheus: FakePrometheus) -> None:
+    for rank in ("0", "1"):
+        prometheus.run(
+            "a", START, START + 300, labels={"namespace": "inference", "pod": "a", "engine": rank, "model_name": "m"}
+        )
+    feed.watch(KEY, query({"on": [pod("a")]}))
+    await feed.cycle(START + 300)
+    batches = feed.read(KEY, moment(START + 300)).arms["on"].batches
+    assert {b.totals.generation_tokens for b in batches} == {12000.0}
+    assert {b.totals.finished for b in batches} == {120.0}
+
+
+async def test_values_that_are_no_numbers_never_become_values(feed: MetricsFeed, prometheus: FakePrometheus) -> None:
+    prometheus.run("a", START, START + 300)
+    for samples in prometheus.series.values():
+        at, _ = samples[8]
+        samples[8] = (at, "NaN")
+    feed.watch(KEY, query({"on": [pod("a")]}))
+    await feed.cycle(START + 300)
+    batches = feed.read(KEY, moment(START + 300)).arms["on"].batches
+    assert [b.totals.generation_tokens for b in batches if b.start == START + 180] == [6000.0]
+    for batch in batches:
+        if batch.start in (START + 60, START + 120):
+            assert batch.totals.generation_tokens is None
+
+
+async def test_an_outage_is_reported_from_its_beginning_and_forgotten_after(
+    feed: MetricsFeed, prometheus: FakePrometheus
+) -> None:
+    prometheus.run("a", START, START + 420)
+    feed.watch(KEY, query({"on": [pod("a")]}))
+    await feed.cycle(START + 300)
+    prometheus.fails = Unreachable("prometheus:9090 cannot be reached: connection refused")
+    for at in (315, 330, 345):
+        await feed.cycle(START + at)
+    reading = feed.read(KEY, moment(START + 345))
+    assert reading.arms == {}
+    assert reading.outage is not None
+    assert reading.outage.reason == "PrometheusUnreachable"
+    assert reading.outage.since == moment(START + 315)
+    prometheus.fails = None
+    await feed.cycle(START + 420)
+    recovered = feed.read(KEY, moment(START + 420))
+    assert recovered.outage is None
+    assert [b.start - START for b in recovered.arms["on"].batches] == [0, 60, 120, 180, 240, 300]
+
+
+async def test_partial_results_are_an_outage_and_are_read_again(feed: MetricsFeed, prometheus: FakePrometheus) -> None:
+    prometheus.run("a", START, START + 300)
+    feed.watch(KEY, query({"on": [pod("a")]}))
+    prometheus.fails = PartialData("answers in part")
+    await feed.cycle(START + 200)
+    outage = feed.read(KEY, moment(START + 200)).outage
+    assert outage is not None
+    assert outage.reason == "PartialData"
+    prometheus.fails = None
+    await feed.cycle(START + 300)
+    assert len(feed.read(KEY, moment(START + 300)).arms["on"].batches) >= 3
+
+
+async def test_a_gap_in_the_samples_leaves_its_batches_out(feed: MetricsFeed, prometheus: FakePrometheus) -> None:
+    prometheus.run("a", START, START + 120)
+    prometheus.run("a", START + 360, START + 600)
+    feed.watch(KEY, query({"on": [pod("a")]}))
+    await feed.cycle(START + 600)
+    starts = [b.start - START for b in feed.read(KEY, moment(START + 600)).arms["on"].batches]
+    assert starts == [0, 60, 360, 420, 480]
+
+
+async def test_old_samples_are_stale_not_evidence(feed: MetricsFeed, prometheus: FakePrometheus) -> None:
+    prometheus.run("a", START, START + 300)
+    feed.watch(KEY, query({"on": [pod("a")]}))
+    await feed.cycle(START + 300)
+    await feed.cycle(START + 480)
+    outage = feed.read(KEY, moment(START + 480)).outage
+    assert outage is not None
+    assert outage.reason == "Stale"
+    assert "180 s old" in outage.message
+
+
+async def test_half_of_the_ready_pods_unscraped_is_an_outage(feed: MetricsFeed, prometheus: FakePrometheus) -> None:
+    prometheus.run("a", START, START + 300)
+    feed.watch(KEY, query({"on": [pod("a"), pod("b")]}))
+    await feed.cycle(START + 300)
+    outage = feed.read(KEY, moment(START + 300)).outage
+    assert outage is not None
+    assert (outage.reason, "missing b" in outage.message) == ("PodsUnscraped", True)
+
+
+async def test_no_series_at_all_asks_for_a_pod_monitor(feed: MetricsFeed) -> None:
+    feed.watch(KEY, query({"on": [pod("a")]}))
+    await feed.cycle(START + 300)
+    outage = feed.read(KEY, moment(START + 300)).outage
+    assert outage is not None
+    assert (outage.reason, "PodMonitor" in outage.message) == ("NoData", True)
+
+
+async def test_a_pod_that_just_became_ready_is_not_missed_yet(feed: MetricsFeed, prometheus: FakePrometheus) -> None:
+    prometheus.run("a", START, START + 300)
+    feed.watch(KEY, query({"off": [pod("a")], "on": [pod("b", ready=START + 290, started=START + 200)]}))
+    await feed.cycle(START + 300)
+    reading = feed.read(KEY, moment(START + 300))
+    assert reading.outage is None
+    assert reading.arms["on"].batches == ()
+    assert (reading.arms["on"].ready, reading.arms["on"].scraped) == (1, 0)
+
+
+async def test_addresses_outside_the_allow_list_are_not_asked(prometheus: FakePrometheus) -> None:
+    settings = FeedSettings(url="http://own:9090", allowed=("https://thanos.example/team-a",))
+    feed = MetricsFeed(settings, prometheus.connect)
+    refused = (
+        "http://169.254.169.254",
+        "https://thanos.example",
+        "https://thanos.example/team-ab",
+        "https://thanos.example/team-a/../team-b",
+        "https://thanos.example/team-a/%2e%2e/team-b",
+        "http://thanos.example/team-a",
+    )
+    for url in refused:
+        feed.watch(KEY, query({"on": [pod("a")]}, url=url))
+        await feed.cycle(START)
+        outage = feed.read(KEY, moment(START)).outage
+        assert outage is not None
+        assert outage.reason == ("PrometheusNotAllowed" if url else "NoPrometheus"), url
+    assert prometheus.asked == []
+    feed.watch(KEY, query({"on": [pod("a")]}, url="https://thanos.example/team-a"))
+    await feed.cycle(START)
+    assert prometheus.asked
+    feed.close()
+
+
+async def test_credentials_go_to_the_operators_own_address_only(prometheus: FakePrometheus, tmp_path: Any) -> None:
+    settings = FeedSettings(url="http://own:9090", allowed=("http://other:9090",), token_file=tmp_path / "token")
+    feed = MetricsFeed(settings, prometheus.connect)
+    feed.watch(Key("a", "own"), query({"on": [pod("a")]}))
+    feed.watch(Key("a", "other"), query({"on": [pod("b")]}, url="http://other:9090"))
+    await feed.cycle(START)
+    assert {e.url: e.token_file is not None for e in prometheus.endpoints} == {
+        "http://own:9090": True,
+        "http://other:9090": False,
+    }
+    feed.close()
+
+
+async def test_what_nobody_asked_for_is_starting_not_an_error(feed: MetricsFeed) -> None:
+    outage = feed.read(KEY, moment(START)).outage
+    assert outage is not None
+    assert outage.reason == "Starting"
+
+
+async def test_a_forgotten_resource_costs_no_query(feed: MetricsFeed, prometheus: FakePrometheus) -> None:
+    prometheus.run("a", START, START + 60)
+    feed.watch(KEY, query({"on": [pod("a")]}))
+    await feed.cycle(START + 30)
+    feed.forget(KEY)
+    prometheus.asked.clear()
+    await feed.cycle(START + 60)
+    assert prometheus.asked == []
+
+
+async def test_what_went_by_while_a_long_past_was_read_is_read_before_anything_is_judged(
+    feed: MetricsFeed, prometheus: FakePrometheus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(endpoint_feed, "monotonic", lambda: 40.0 * len(prometheus.asked))  # each query takes 40 s
+    prometheus.run("a", START, START + 1800)
+    feed.watch(KEY, query({"on": [pod("a")]}))
+    await feed.cycle(START + 900)
+    late = START + 900 + 40.0 * (len(prometheus.asked) - 1)
+    assert late > START + 900 + 100
+    reading = feed.read(KEY, moment(late))
+    assert reading.outage is None
+    assert reading.arms["on"].scraped == 1

@@ -1,0 +1,136 @@
+"""What is not judged, and why: each case is judged when that one thing is as it should be."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from functools import cache
+from typing import Any
+
+import pytest
+
+from breakeven.api.status import State
+from breakeven.domain.counters.observation import Arm, Batch, Fleet, Observation
+from breakeven.domain.decision import Declared
+from breakeven.domain.evidence.judge import judge
+from breakeven.domain.measures.verdict import Verdict
+from breakeven.domain.situation import Situation, situation
+
+from ..conftest import World, spec_of
+
+Change = Callable[[Situation], Situation]
+
+
+@cache
+def beside_a_control() -> World:
+    """Three replicas that speculate and one that does not, two hours after the promotion."""
+    w = World(spec=spec_of())
+    w.look()
+    w.until(State.SPECULATING)
+    w.run(timedelta(hours=2))
+    return w
+
+
+def present() -> Situation:
+    w = beside_a_control()
+    return situation(Declared(spec=w.spec, generation=w.generation), w.memory, w.observation(), w.now)
+
+
+def unchanged(now: Situation) -> Situation:
+    return now
+
+
+def evidence(**changes: Any) -> Change:
+    """Another `spec.evidence`."""
+
+    def change(now: Situation) -> Situation:
+        return replace(now, declared=replace(now.declared, spec=spec_of(evidence=changes)))
+
+    return change
+
+
+def seen(
+    now: Situation, name: str, *, fleet: dict[str, Any] | None = None, arm: dict[str, Any] | None = None
+) -> Situation:
+    fleets: dict[str, Fleet] = dict(now.observation.fleet)
+    arms: dict[str, Arm] = dict(now.observation.arms)
+    fleets[name] = replace(fleets[name], **(fleet or {}))
+    arms[name] = replace(arms[name], **(arm or {}))
+    return replace(now, observation=Observation(arms=arms, fleet=fleets))
+
+
+def stable(**changes: Any) -> Change:
+    return lambda now: seen(now, now.stable.name, **changes)
+
+
+def control(**changes: Any) -> Change:
+    return lambda now: seen(now, now.stable.baseline.name, **changes)
+
+
+def batches(edit: Callable[[int, Batch], Batch | None], *, of_control: bool = False) -> Change:
+    """The same batches, each edited, or left out where that gives None. The first of a window has number 0."""
+
+    def change(now: Situation) -> Situation:
+        name = now.stable.baseline.name if of_control else now.stable.name
+        edited = (edit(round(batch.start / 60) % 10, batch) for batch in now.observation.arms[name].batches)
+        return seen(now, name, arm={"batches": tuple(batch for batch in edited if batch is not None)})
+
+    return change
+
+
+def totals(**changes: Any) -> Callable[[int, Batch], Batch]:
+    return lambda _, batch: replace(batch, totals=replace(batch.totals, **changes))
+
+
+def later(span: timedelta) -> Change:
+    return lambda now: replace(now, now=now.now + span)
+
+
+HOLDS: dict[str, tuple[Change, str, str]] = {
+    "too few requests that speculate": (evidence(minRequests=10_000_000), "TooFewRequests", "speculating arm"),
+    "too few in the control": (batches(totals(finished=1.0), of_control=True), "TooFewRequests", "control arm"),
+    "too few drafts": (evidence(minDraftTokens=1_000_000_000), "TooFewDrafts", "1000000000 tokens"),
+    "replicas change": (stable(fleet={"settled_since": None}), "ReplicasChanging", "stable"),
+    "replicas of the control change": (control(fleet={"settled_since": None}), "ReplicasChanging", "control"),
+    "none is ready": (stable(fleet={"ready": 0}), "Starting", "stable"),
+    "half of the replicas is scraped": (stable(arm={"ready": 4, "scraped": 2}), "PartialData", "stable"),
+    "no batch": (control(arm={"batches": ()}), "NoData", "control"),
+    "six of ten batches are missing": (batches(lambda n, b: b if n < 4 else None), "MissingBatches", "not scraped"),
+    "no requests are counted": (batches(totals(finished=None, first_tokens=None)), "CounterAbsent", "speculating arm"),
+    "no drafts are counted": (batches(totals(drafted=None)), "CounterAbsent", "draft counters"),
+    "no drafts are counted, and the engine speculates no more": (
+        batches(totals(drafted=None, v0_emitted=0.0)),
+        "CounterAbsent",
+        "draft counters",
+    ),
+    "the newest batch is old": (later(timedelta(minutes=31)), "Stale", "two windows"),
+    "just settled": (
+        lambda now: stable(fleet={"settled_since": now.now - timedelta(minutes=12)})(now),
+        "FirstWindow",
+        "not complete",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", HOLDS)
+def test_what_cannot_be_judged_is_held_with_its_reason(name: str) -> None:
+    change, reason, words = HOLDS[name]
+    found = judge(change(present()))
+    assert found.verdict is None
+    assert found.hold is not None
+    assert (found.hold.reason, words in found.hold.message) == (reason, True), found.hold
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        unchanged,
+        evidence(minRequests=100),
+        batches(lambda n, b: b if n < 6 else None),
+        stable(arm={"ready": 5, "scraped": 4}),
+        later(timedelta(minutes=10)),
+        lambda now: stable(fleet={"settled_since": now.now - timedelta(minutes=16)})(now),
+        batches(totals(drafts=None, drafted=None, accepted=None, v0_emitted=900.0)),
+    ],
+)
+def test_what_is_just_enough_is_judged(change: Change) -> None:
+    assert judge(change(present())).verdict == Verdict.PAYS
