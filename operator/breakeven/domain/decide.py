@@ -23,7 +23,7 @@ from breakeven.domain.report.value import counted
 from breakeven.domain.rules import faults, orders, remedies, rollback, switch_off, trial
 from breakeven.domain.rules.ledger import written_since
 from breakeven.domain.rules.transitions import describe
-from breakeven.domain.situation import Situation, situation
+from breakeven.domain.situation import Situation, situation_at
 
 ORDERS: tuple[Callable[[Situation], Memory | None], ...] = (
     orders.mend,
@@ -52,7 +52,7 @@ LATEST = timedelta(seconds=15)
 
 def decide(declared: Declared, memory: Memory, observation: Observation, now: datetime) -> Decision:
     """Decide one pass. Pure: the same input gives the same answer, and no input makes it raise."""
-    start = situation(declared, memory, observation, now)
+    start = situation_at(declared, memory, observation, now)
     here = start.with_memory(_seen_again(start))
     for order in ORDERS:
         changed = order(here)
@@ -89,9 +89,9 @@ def decide(declared: Declared, memory: Memory, observation: Observation, now: da
     )
 
 
-def _measured(here: Situation, found: Judgement) -> Memory:
+def _measured(here: Situation, judgement: Judgement) -> Memory:
     """The memory after the first rule that wants a change, and after what was learned."""
-    learned = switch_off.learn(here, found)
+    learned = switch_off.learn(here, judgement)
     if learned is not None:
         here = here.with_memory(learned)
     for fault in FAULTS:
@@ -99,7 +99,7 @@ def _measured(here: Situation, found: Judgement) -> Memory:
         if changed is not None:
             return changed
     for rule in MEASURED:
-        changed = rule(here, found)
+        changed = rule(here, judgement)
         if changed is not None:
             return changed
     for quiet in (switch_off.return_control, switch_off.learn_alone, trial.begin_trial):
@@ -126,37 +126,37 @@ def _advised(before: Situation, after: Memory) -> Memory:
     return same.model_copy(update={"advice": news[-1].action, "decisions": [record, *before.memory.decisions][:20]})
 
 
-def _seen_again(now: Situation) -> Memory:
+def _seen_again(situation: Situation) -> Memory:
     """Remember since when there is no evidence, and that what came before its return does not count."""
-    memory, outage = now.memory, now.observation.outage
+    memory, outage = situation.memory, situation.observation.outage
     if outage is not None and memory.blind_since is None:
-        return memory.model_copy(update={"blind_since": now.now})
+        return memory.model_copy(update={"blind_since": situation.time})
     if outage is None and memory.blind_since is not None:
         forgotten = {"streak": 0, "streak_verdict": "", "last_window_end": None}
-        return memory.model_copy(update={"blind_since": None, "evidence_after": now.now, **forgotten})
+        return memory.model_copy(update={"blind_since": None, "evidence_after": situation.time, **forgotten})
     return memory
 
 
-def _verified(now: Situation) -> Memory:
+def _verified(situation: Situation) -> Memory:
     """The first variant that serves is where a rollback goes, until something better is measured."""
-    memory, stable = now.memory, now.memory.stable
-    if memory.last_good is not None or stable is None or now.on_trial:
+    memory, stable = situation.memory, situation.memory.stable
+    if memory.last_good is not None or stable is None or situation.on_trial:
         return memory
-    fleet = now.fleet(stable)
+    fleet = situation.fleet(stable)
     if fleet is None or fleet.ready == 0 or fleet.settled_since is None:
         return memory
     reason = f"{describe(stable)} serves; nothing was measured against it yet"
-    return memory.model_copy(update={"last_good": LastGood(variant=stable, verified_at=now.now, reason=reason)})
+    return memory.model_copy(update={"last_good": LastGood(variant=stable, verified_at=situation.time, reason=reason)})
 
 
-def _hold(now: Situation, found: Judgement) -> str:
-    if now.policy.paused:
+def _hold(situation: Situation, judgement: Judgement) -> str:
+    if situation.policy.paused:
         return "Paused: spec.policy.paused is true"
-    if now.spec.replicas == 0:
+    if situation.spec.replicas == 0:
         return "ScaledToZero: no replica is declared"
-    if found.hold is not None:
-        return str(found.hold)
-    blocked = now.memory.state in (State.BASELINE, State.COOLDOWN) and now.wished.speculates
-    if blocked and now.policy.mode == Mode.AUTO and not capacity.can_try(now):
-        return f"NoCapacity: {capacity.needs(now.memory)}"
+    if judgement.hold is not None:
+        return str(judgement.hold)
+    blocked = situation.memory.state in (State.BASELINE, State.COOLDOWN) and situation.wished.speculates
+    if blocked and situation.policy.mode == Mode.AUTO and not capacity.can_try(situation):
+        return f"NoCapacity: {capacity.needs(situation.memory)}"
     return ""

@@ -17,7 +17,8 @@ class Situation:
     declared: Declared
     memory: Memory
     observation: Observation
-    now: datetime
+    time: datetime
+    """The moment that is decided for: nothing else in the core asks a clock."""
     wished: Variant
     """The declared variant, its draft included."""
 
@@ -62,7 +63,7 @@ class Situation:
         return replace(self, memory=memory)
 
 
-def situation(declared: Declared, memory: Memory, observation: Observation, now: datetime) -> Situation:
+def situation_at(declared: Declared, memory: Memory, observation: Observation, time: datetime) -> Situation:
     """What one pass looks at."""
     wished = declared_variant(declared.spec)
-    return Situation(declared=declared, memory=memory, observation=observation, now=now, wished=wished)
+    return Situation(declared=declared, memory=memory, observation=observation, time=time, wished=wished)

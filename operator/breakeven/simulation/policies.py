@@ -16,7 +16,7 @@ from breakeven.domain.decision import Decision, Declared, Placement
 from breakeven.domain.evidence.loss_alarm import suspected
 from breakeven.domain.measures.figures import sums
 from breakeven.domain.measures.speedup import decode_tokens
-from breakeven.domain.situation import situation
+from breakeven.domain.situation import situation_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ class Breakeven:
 
     def _suspicious(self, observation: Observation, now: datetime) -> bool:
         """Whether the newest increments could raise the alarm."""
-        return suspected(situation(Declared(spec=self.spec, generation=1), self.memory, observation, now))
+        return suspected(situation_at(Declared(spec=self.spec, generation=1), self.memory, observation, now))
 
     def _quiet_until(self, decision: Decision, now: datetime) -> datetime | None:
         moments = [now + self.spec.evidence.window]

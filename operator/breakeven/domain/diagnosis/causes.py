@@ -57,21 +57,21 @@ class Cause:
     """What the message must name for the cause to be the same as before. Empty: nothing."""
 
 
-def engine_fault(now: Situation) -> Cause | None:
+def engine_fault(situation: Situation) -> Cause | None:
     """Replicas that speculate, or are on trial, and do not come up."""
-    for variant in (now.memory.canary, now.stable):
-        fleet = now.fleet(variant) if variant is not None else None
-        if variant is not None and fleet is not None and fleet.failing and (variant.speculates or now.on_trial):
+    for variant in (situation.memory.canary, situation.stable):
+        fleet = situation.fleet(variant) if variant is not None else None
+        if variant is not None and fleet is not None and fleet.failing and (variant.speculates or situation.on_trial):
             return Cause(reason=Reason.ENGINE_FAULT, message=f"replicas do not come up: {fleet.failing}"[:1024])
     return None
 
 
-def idle(now: Situation, found: Judgement, *, held: bool) -> Cause | None:
+def idle(situation: Situation, judgement: Judgement, *, held: bool) -> Cause | None:
     """The newest windows without a request, or without a draft."""
-    seen = _newest(now, found)
+    seen = _newest(situation, judgement)
     if seen is None:
         return None
-    few = max(1.0, now.evidence.min_requests / 10) if held else 1.0
+    few = max(1.0, situation.evidence.min_requests / 10) if held else 1.0
     if seen.finished is not None and seen.finished < few:
         minutes = f"{seen.length / 60:.0f} min"
         message = f"{seen.finished:.0f} requests finished in {minutes}: there is no traffic to judge"
@@ -82,28 +82,28 @@ def idle(now: Situation, found: Judgement, *, held: bool) -> Cause | None:
     return None
 
 
-def _newest(now: Situation, found: Judgement) -> Sums | None:
+def _newest(situation: Situation, judgement: Judgement) -> Sums | None:
     """The newest three windows of what speculates; before there are so many, the longest one that was not judged.
 
     A verdict can rest on a day of traffic that ended hours ago, so what was judged does not tell that it ended.
     """
-    on = speculating(now)
-    arm = now.arm(on) if on is not None else None
-    if found.windows < SILENT or found.next_end is None or arm is None:
-        return found.on if found.verdict is None and found.hold is not None else None
-    window = now.evidence.window.total_seconds()
-    end = found.next_end - window
+    on = speculating(situation)
+    arm = situation.arm(on) if on is not None else None
+    if judgement.windows < SILENT or judgement.next_end is None or arm is None:
+        return judgement.on if judgement.verdict is None and judgement.hold is not None else None
+    window = situation.evidence.window.total_seconds()
+    end = judgement.next_end - window
     batches = Span(end - SILENT * window, end, SILENT).of(arm.batches)
     return sums(batches) if len(batches) > SILENT * BATCHES / 2 else None
 
 
-def draft_mismatch(now: Situation, found: Judgement, *, held: bool) -> Cause | None:
+def draft_mismatch(situation: Situation, judgement: Judgement, *, held: bool) -> Cause | None:
     """Acceptance near zero."""
-    measured = _accepted(found)
-    on = speculating(now)
+    measured = _accepted(judgement)
+    on = speculating(situation)
     if measured is None or on is None or on.draft is None:
         return None
-    reference = now.memory.reference.acceptance if now.memory.reference is not None else None
+    reference = situation.memory.reference.acceptance if situation.memory.reference is not None else None
     limit = max(NEAR_ZERO, COLLAPSE * float(reference)) if reference is not None else NEAR_ZERO
     value = measured.value / (2 - NEARER) if held else measured.upper()
     if value >= limit:
@@ -115,32 +115,32 @@ def draft_mismatch(now: Situation, found: Judgement, *, held: bool) -> Cause | N
     return Cause(reason=Reason.DRAFT_MISMATCH, message=message)
 
 
-def quantization_penalty(now: Situation, found: Judgement, *, held: bool) -> Cause | None:
+def quantization_penalty(situation: Situation, judgement: Judgement, *, held: bool) -> Cause | None:
     """Acceptance below that of the same pair without quantization."""
-    measured, on, known = _accepted(found), speculating(now), now.memory.unquantized
+    measured, on, known = _accepted(judgement), speculating(situation), situation.memory.unquantized
     if measured is None or on is None or known is None or not quantized(on) or known.pair != pair_of(on):
         return None
-    points = now.spec.thresholds.baseline_drop_points / 100
+    points = situation.spec.thresholds.baseline_drop_points / 100
     fall = float(known.acceptance) - (measured.value if held else measured.upper())
     if fall <= (points * NEARER if held else points):
         return None
     message = (
         f"acceptance {measured.value:.3f} against {known.acceptance} of the unquantized pair, more than the"
-        f" {now.spec.thresholds.baseline_drop_points} points of spec.thresholds.baselineDropPoints"
+        f" {situation.spec.thresholds.baseline_drop_points} points of spec.thresholds.baselineDropPoints"
     )
     return Cause(reason=Reason.QUANTIZATION_PENALTY, message=message)
 
 
-def degraded(now: Situation, found: Judgement, *, held: bool) -> Cause | None:
+def degraded(situation: Situation, judgement: Judgement, *, held: bool) -> Cause | None:
     """Acceptance that decays since the replicas started, bit by bit, while the control stays as it is.
 
     A step is other traffic; a decay in every third of the uptime at an unchanged load is the engine. The bounds do not
     depend on whether it was found before: the evidence only grows until the replicas restart.
     """
-    on = speculating(now)
-    if not found.live_control or on is None or _fallen(now, found, held=held) is None:
+    on = speculating(situation)
+    if not judgement.live_control or on is None or _fallen(situation, judgement, held=held) is None:
         return None
-    fleet, arm, control = now.fleet(on), now.arm(on), now.arm(on.baseline)
+    fleet, arm, control = situation.fleet(on), situation.arm(on), situation.arm(on.baseline)
     if fleet is None or fleet.settled_since is None or arm is None or control is None:
         return None
     since = fleet.settled_since.timestamp()
@@ -163,20 +163,23 @@ def degraded(now: Situation, found: Judgement, *, held: bool) -> Cause | None:
     return Cause(reason=Reason.DEGRADED_UNTIL_RESTART, message=message)
 
 
-def lagging_replica(now: Situation, found: Judgement, *, held: bool) -> Cause | None:
+def lagging_replica(situation: Situation, judgement: Judgement, *, held: bool) -> Cause | None:
     """One replica that accepts less or takes longer than its siblings: it pulls the mean of its arm down."""
-    return _odd_one(now, found, worse=True, held=held)
+    return _odd_one(situation, judgement, worse=True, held=held)
 
 
-def leading_replica(now: Situation, found: Judgement, *, held: bool) -> Cause | None:
+def leading_replica(situation: Situation, judgement: Judgement, *, held: bool) -> Cause | None:
     """One replica that does better than its siblings: it gets other requests, or runs something else."""
-    return _odd_one(now, found, worse=False, held=held)
+    return _odd_one(situation, judgement, worse=False, held=held)
 
 
-def _odd_one(now: Situation, found: Judgement, *, worse: bool, held: bool) -> Cause | None:
-    told = now.memory.diagnosis.message if held and now.memory.diagnosis is not None else ""
-    fewest = now.evidence.min_requests / 2
-    for arm, batches in (("", found.on_batches), (" of the control", found.off_batches if found.live_control else ())):
+def _odd_one(situation: Situation, judgement: Judgement, *, worse: bool, held: bool) -> Cause | None:
+    told = situation.memory.diagnosis.message if held and situation.memory.diagnosis is not None else ""
+    fewest = situation.evidence.min_requests / 2
+    for arm, batches in (
+        ("", judgement.on_batches),
+        (" of the control", judgement.off_batches if judgement.live_control else ()),
+    ):
         for nearer in (NEARER, 1.0) if told else (1.0,):
             for odd in outliers(batches, min_requests=fewest, nearer=nearer):
                 about = f"replica {odd.replica}{arm} "
@@ -186,38 +189,38 @@ def _odd_one(now: Situation, found: Judgement, *, worse: bool, held: bool) -> Ca
     return None
 
 
-def load(now: Situation, found: Judgement, *, held: bool) -> Cause | None:
+def load(situation: Situation, judgement: Judgement, *, held: bool) -> Cause | None:
     """More load: R rose with it, or the control queues as well."""
-    ours, theirs = _queue(found.on_batches), _queue(found.off_batches)
-    if found.off_batches and min(ours[0] - ours[1], theirs[0] - theirs[1]) > (-0.4 * QUEUE_AT_LEAST if held else 0):
+    ours, theirs = _queue(judgement.on_batches), _queue(judgement.off_batches)
+    if judgement.off_batches and min(ours[0] - ours[1], theirs[0] - theirs[1]) > (-0.4 * QUEUE_AT_LEAST if held else 0):
         message = f"{ours[0]:.0f} requests wait per replica, and {theirs[0]:.0f} in the control: load, not speculation"
         return Cause(reason=Reason.LOAD, message=message)
-    rose, before = _inflated(now, found, held=held), now.memory.reference
-    if rose is None or before is None or before.load is None or found.on is None or found.on.load is None:
+    rose, before = _inflated(situation, judgement, held=held), situation.memory.reference
+    if rose is None or before is None or before.load is None or judgement.on is None or judgement.on.load is None:
         return None
-    if found.on.load < (1 + (LOAD - 1) * (NEARER if held else 1)) * float(before.load):
+    if judgement.on.load < (1 + (LOAD - 1) * (NEARER if held else 1)) * float(before.load):
         return None
-    words = f"load went from {before.load} to {found.on.load:.3g} output tokens per second and replica"
+    words = f"load went from {before.load} to {judgement.on.load:.3g} output tokens per second and replica"
     return Cause(reason=Reason.LOAD, message=f"{rose}: {words}")
 
 
-def mixed_traffic(now: Situation, found: Judgement, *, held: bool) -> Cause | None:
+def mixed_traffic(situation: Situation, judgement: Judgement, *, held: bool) -> Cause | None:
     """The median better and the tail worse than the user allows: some requests gain what others pay."""
-    if not found.live_control:
+    if not judgement.live_control:
         return None
-    limits, before = now.spec.thresholds.latency, now.memory.diagnosis
+    limits, before = situation.spec.thresholds.latency, situation.memory.diagnosis
     pairs = (
         ("TPOT", tails.TPOT, 1 + limits.max_p99_tpot_regression_percent / 100),
         ("TTFT", tails.TTFT, 1 + limits.max_ttft_regression_percent / 100),
     )
-    if held and before is not None and not any(tails.told(found, pair) for _, pair, _ in pairs):
+    if held and before is not None and not any(tails.told(judgement, pair) for _, pair, _ in pairs):
         return Cause(reason=Reason.MIXED_TRAFFIC, message=before.message)  # silence does not refute
-    if not any(tails.might_be_torn(now, found, pair, 1 if held else limit) for _, pair, limit in pairs):
+    if not any(tails.might_be_torn(situation, judgement, pair, 1 if held else limit) for _, pair, limit in pairs):
         return None
     told: list[str] = []
     torn = held
     for name, pair, limit in pairs:
-        middle, tail = (tails.ratio(now, found, each) for each in pair)
+        middle, tail = (tails.ratio(situation, judgement, each) for each in pair)
         if isinstance(middle, str) or isinstance(tail, str):
             continue
         told.append(f"P50 {name} {middle.in_words()}, P{pair[1].q * 100:.0f} {name} {tail.in_words()}")
@@ -228,30 +231,30 @@ def mixed_traffic(now: Situation, found: Judgement, *, held: bool) -> Cause | No
     return Cause(reason=Reason.MIXED_TRAFFIC, message=message)
 
 
-def temperature_shift(now: Situation, found: Judgement, *, held: bool) -> Cause | None:
+def temperature_shift(situation: Situation, judgement: Judgement, *, held: bool) -> Cause | None:
     """Acceptance fell, and that explains more of the loss than a rise of step times does."""
-    fell, rose = _fallen(now, found, held=held), _inflated(now, found, held=held)
-    if fell is None or (rose is not None and not _acceptance_outweighs(now, found)):
+    fell, rose = _fallen(situation, judgement, held=held), _inflated(situation, judgement, held=held)
+    if fell is None or (rose is not None and not _acceptance_outweighs(situation, judgement)):
         return None
     if rose is not None:
         message = f"{fell}, which explains more of the loss than {rose}: a higher temperature, or other traffic"
         return Cause(reason=Reason.TEMPERATURE_SHIFT, message=message)
-    known = inflation(found) is not None
+    known = inflation(judgement) is not None
     steps = "step times did not rise" if known else "step times are not known"
     return Cause(reason=Reason.TEMPERATURE_SHIFT, message=f"{fell} and {steps}: a higher temperature, or other traffic")
 
 
-def step_time(now: Situation, found: Judgement, *, held: bool) -> Cause | None:
+def step_time(situation: Situation, judgement: Judgement, *, held: bool) -> Cause | None:
     """R rose and the load did not, and that explains more of the loss than a fall of acceptance does."""
-    rose = _inflated(now, found, held=held)
-    if rose is None or _acceptance_outweighs(now, found):
+    rose = _inflated(situation, judgement, held=held)
+    if rose is None or _acceptance_outweighs(situation, judgement):
         return None
     return Cause(reason=Reason.STEP_TIME_ROSE, message=f"{rose} at the same load: the engine or its node")
 
 
-def speculating(now: Situation) -> Variant | None:
+def speculating(situation: Situation) -> Variant | None:
     """The speculating variant that is judged."""
-    judged = now.memory.canary if now.on_trial else now.stable
+    judged = situation.memory.canary if situation.on_trial else situation.stable
     return judged if judged is not None and judged.speculates else None
 
 
@@ -270,39 +273,42 @@ def pair_of(variant: Variant) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:10]
 
 
-def inflation(found: Judgement) -> float | None:
+def inflation(judgement: Judgement) -> float | None:
     """R of the judged window; None when it cannot be told.
 
     Without a live control R = E / S, where S rests on the stored time per output token at the present load.
     """
-    off, on = found.off, found.on
+    off, on = judgement.off, judgement.on
     if on is None or not on.step_seconds:
         return None
     if off is not None:
         return on.step_seconds / off.step_seconds if off.step_seconds else None
-    if found.source is not Source.CALIBRATED or found.speedup is None or on.tokens_per_step is None:
+    if judgement.source is not Source.CALIBRATED or judgement.speedup is None or on.tokens_per_step is None:
         return None
-    if found.sudden:
+    if judgement.sudden:
         return None  # its S was worked out from a stored R
-    return on.tokens_per_step / found.speedup.value
+    return on.tokens_per_step / judgement.speedup.value
 
 
-def _accepted(found: Judgement) -> LogRatio | None:
+def _accepted(judgement: Judgement) -> LogRatio | None:
     """Accepted / drafted of what was judged, with bounds where there are batches enough; None when it cannot be told.
 
     A sudden loss is shown by a few points, and its cause is gone with speculation when it is not told at once: there
     the figure stands for itself. So does nothing accepted at all, which has no relative error.
     """
-    measured, value = acceptance_ratio(found.on_batches), found.on.acceptance if found.on is not None else None
-    if measured is not None or value is None or not (found.sudden or value == 0):
+    measured, value = (
+        acceptance_ratio(judgement.on_batches),
+        judgement.on.acceptance if judgement.on is not None else None,
+    )
+    if measured is not None or value is None or not (judgement.sudden or value == 0):
         return measured
     return LogRatio(value=value, error=0.0, freedom=1)
 
 
-def _fallen(now: Situation, found: Judgement, *, held: bool) -> str | None:
+def _fallen(situation: Situation, judgement: Judgement, *, held: bool) -> str | None:
     """How far acceptance fell since the promotion, in words; None when it did not."""
-    before, measured = now.memory.reference, _accepted(found)
-    if now.on_trial or before is None or before.acceptance is None or measured is None:
+    before, measured = situation.memory.reference, _accepted(judgement)
+    if situation.on_trial or before is None or before.acceptance is None or measured is None:
         return None
     fall = float(before.acceptance) - (measured.value if held else measured.upper())
     if fall <= (POINTS * NEARER if held else POINTS):
@@ -310,19 +316,19 @@ def _fallen(now: Situation, found: Judgement, *, held: bool) -> str | None:
     return f"acceptance fell from {before.acceptance} to {measured.value:.3f} since the promotion"
 
 
-def _inflated(now: Situation, found: Judgement, *, held: bool) -> str | None:
+def _inflated(situation: Situation, judgement: Judgement, *, held: bool) -> str | None:
     """How far R rose since the promotion, in words; None when it did not."""
-    before, present = now.memory.reference, inflation(found)
-    if now.on_trial or before is None or before.inflation is None or present is None:
+    before, present = situation.memory.reference, inflation(judgement)
+    if situation.on_trial or before is None or before.inflation is None or present is None:
         return None
     if present <= (1 + (STEP - 1) * (NEARER if held else 1)) * float(before.inflation):
         return None
     return f"R rose from {before.inflation} to {present:.3f} since the promotion"
 
 
-def _acceptance_outweighs(now: Situation, found: Judgement) -> bool:
+def _acceptance_outweighs(situation: Situation, judgement: Judgement) -> bool:
     """Whether E = 1 + k accepted/drafted fell by a larger factor than R rose by since the promotion; S = E / R."""
-    before, present, on = now.memory.reference, inflation(found), found.on
+    before, present, on = situation.memory.reference, inflation(judgement), judgement.on
     if before is None or before.acceptance is None or before.inflation is None or present is None:
         return False
     if on is None or on.draft_length is None or on.tokens_per_step is None:

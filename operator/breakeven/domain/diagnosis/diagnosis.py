@@ -27,75 +27,75 @@ IN_ORDER: tuple[tuple[Reason, Callable[..., Cause | None]], ...] = (
 """The most specific first: each later one also holds where an earlier one does."""
 
 
-def examined(now: Situation, found: Judgement) -> Memory:
+def examined(situation: Situation, judgement: Judgement) -> Memory:
     """The memory with the cause that this pass shows; unchanged when it shows none or the same."""
-    memory, before = now.memory, now.memory.diagnosis
-    if not now.wished.speculates and not now.stable.speculates:
+    memory, before = situation.memory, situation.memory.diagnosis
+    if not situation.wished.speculates and not situation.stable.speculates:
         return memory if before is None else memory.model_copy(update={"diagnosis": None})
-    shown = _shown(now, found)
+    shown = _shown(situation, judgement)
     if shown is not None:
-        return _remembered(now, shown)
-    if before is None or not _refuted(now, found, before.reason):
+        return _remembered(situation, shown)
+    if before is None or not _refuted(situation, judgement, before.reason):
         return memory
     return memory.model_copy(update={"diagnosis": None})
 
 
-def cause_in_words(now: Situation) -> str:
+def cause_in_words(situation: Situation) -> str:
     """The message of the present cause; empty when nothing was found."""
-    return now.memory.diagnosis.message if now.memory.diagnosis is not None else ""
+    return situation.memory.diagnosis.message if situation.memory.diagnosis is not None else ""
 
 
-def unquantized(now: Situation, report: EvidenceStatus | None) -> PlainPair | None:
+def unquantized(situation: Situation, report: EvidenceStatus | None) -> PlainPair | None:
     """What a promotion says about the pair without quantization; what was known before when it says nothing."""
-    canary = now.memory.canary
-    known = now.memory.unquantized
+    canary = situation.memory.canary
+    known = situation.memory.unquantized
     if canary is None or not canary.speculates or causes.quantized(canary):
         return known
     if report is None or report.acceptance is None:
         return known
-    return PlainPair(pair=causes.pair_of(canary), acceptance=report.acceptance, measured_at=now.now)
+    return PlainPair(pair=causes.pair_of(canary), acceptance=report.acceptance, measured_at=situation.time)
 
 
-def penalty_unknown(now: Situation) -> str:
+def penalty_unknown(situation: Situation) -> str:
     """Why no quantization penalty can be told, in words; empty when it can, or nothing is quantized."""
-    on = causes.speculating(now)
+    on = causes.speculating(situation)
     if on is None or not causes.quantized(on):
         return ""
-    known = now.memory.unquantized
+    known = situation.memory.unquantized
     if known is not None and known.pair == causes.pair_of(on):
         return ""
     return "a quantization penalty is unknown: this pair was never verified without quantization"
 
 
-def _shown(now: Situation, found: Judgement) -> Cause | None:
-    fault = causes.engine_fault(now)
+def _shown(situation: Situation, judgement: Judgement) -> Cause | None:
+    fault = causes.engine_fault(situation)
     if fault is not None:
         return fault
-    before = now.memory.diagnosis.reason if now.memory.diagnosis is not None else ""
-    idle = causes.idle(now, found, held=before == Reason.IDLE)
-    if idle is not None or not found.on_batches or causes.speculating(now) is None:
+    before = situation.memory.diagnosis.reason if situation.memory.diagnosis is not None else ""
+    idle = causes.idle(situation, judgement, held=before == Reason.IDLE)
+    if idle is not None or not judgement.on_batches or causes.speculating(situation) is None:
         return idle
     for reason, look in IN_ORDER:
-        cause = look(now, found, held=before == reason)
+        cause = look(situation, judgement, held=before == reason)
         if cause is not None:
             return cause
     return None
 
 
-def _remembered(now: Situation, cause: Cause) -> Memory:
-    before = now.memory.diagnosis
+def _remembered(situation: Situation, cause: Cause) -> Memory:
+    before = situation.memory.diagnosis
     if before is not None and before.reason == cause.reason and cause.about in before.message:
-        return now.memory
-    fresh = DiagnosisStatus(reason=str(cause.reason), message=cause.message[:1024], since=now.now)
-    return now.memory.model_copy(update={"diagnosis": fresh})
+        return situation.memory
+    fresh = DiagnosisStatus(reason=str(cause.reason), message=cause.message[:1024], since=situation.time)
+    return situation.memory.model_copy(update={"diagnosis": fresh})
 
 
-def _refuted(now: Situation, found: Judgement, reason: str) -> bool:
+def _refuted(situation: Situation, judgement: Judgement, reason: str) -> bool:
     """Whether a cause is shown to be over: silence does not, and what stopped speculation stays until a trial."""
     if reason == Reason.ENGINE_FAULT:
-        on = causes.speculating(now)
-        fleet = now.fleet(on) if on is not None else None
+        on = causes.speculating(situation)
+        fleet = situation.fleet(on) if on is not None else None
         return fleet is not None and fleet.ready > 0 and fleet.settled_since is not None
     if reason == Reason.IDLE:
-        return found.on is not None
-    return found.verdict is not None
+        return judgement.on is not None
+    return judgement.verdict is not None

@@ -15,45 +15,50 @@ from breakeven.domain.measures.verdict import Verdict
 from breakeven.domain.situation import Situation
 
 
-def weighed(now: Situation, found: Judgement) -> Judgement:
+def weighed(situation: Situation, judgement: Judgement) -> Judgement:
     """The judgement with every clause that applies."""
-    return _latency(now, _fixed(now, found))
+    return _latency(situation, _fixed(situation, judgement))
 
 
-def _fixed(now: Situation, found: Judgement) -> Judgement:
-    limits = now.spec.thresholds.acceptance
-    if not found.on_batches or (limits.floor is None and limits.healthy is None):
-        return found
-    measured = acceptance_ratio(found.on_batches)
-    if measured is None or found.report is None:
-        return found
+def _fixed(situation: Situation, judgement: Judgement) -> Judgement:
+    limits = situation.spec.thresholds.acceptance
+    if not judgement.on_batches or (limits.floor is None and limits.healthy is None):
+        return judgement
+    measured = acceptance_ratio(judgement.on_batches)
+    if measured is None or judgement.report is None:
+        return judgement
     if limits.floor is not None and measured.upper() < float(limits.floor):
         words = (
             f"accepted / drafted {measured.value:.3f} is below spec.thresholds.acceptance.floor {limits.floor}"
             f" (upper bound {measured.upper():.3f})"
         )
-        if found.speedup is not None:
-            words += f", although S is {found.speedup.value:.3f}" if found.speedup.value > 1 else ""
-        report = found.report.model_copy(
+        if judgement.speedup is not None:
+            words += f", although S is {judgement.speedup.value:.3f}" if judgement.speedup.value > 1 else ""
+        report = judgement.report.model_copy(
             update={"source": Source.FIXED, "verdict": Verdict.HURTS.value, "message": words}
         )
-        return replace(found, hold=None, verdict=Verdict.HURTS, source=Source.FIXED, report=report)
-    if limits.healthy is not None and now.on_trial and measured.value < float(limits.healthy):
+        return replace(judgement, hold=None, verdict=Verdict.HURTS, source=Source.FIXED, report=report)
+    if limits.healthy is not None and situation.on_trial and measured.value < float(limits.healthy):
         message = (
             f"accepted / drafted {measured.value:.3f} is below spec.thresholds.acceptance.healthy {limits.healthy}"
         )
-        return replace(found, objection=Hold(reason="BelowHealthy", message=message))
-    return found
+        return replace(judgement, objection=Hold(reason="BelowHealthy", message=message))
+    return judgement
 
 
-def _latency(now: Situation, found: Judgement) -> Judgement:
+def _latency(situation: Situation, judgement: Judgement) -> Judgement:
     """Look at the tails where a promotion hangs on them."""
-    if not (now.on_trial and found.verdict == Verdict.PAYS and found.live_control and found.report is not None):
-        return found
-    limits = now.spec.thresholds.latency
-    tpot = latency.tail_ratio(found.off_batches, found.on_batches, 0.99, latency.tpot_buckets)
-    ttft = latency.tail_ratio(found.off_batches, found.on_batches, 0.95, latency.ttft_buckets)
-    notes, objection = [found.report.message], found.objection
+    if not (
+        situation.on_trial
+        and judgement.verdict == Verdict.PAYS
+        and judgement.live_control
+        and judgement.report is not None
+    ):
+        return judgement
+    limits = situation.spec.thresholds.latency
+    tpot = latency.tail_ratio(judgement.off_batches, judgement.on_batches, 0.99, latency.tpot_buckets)
+    ttft = latency.tail_ratio(judgement.off_batches, judgement.on_batches, 0.95, latency.ttft_buckets)
+    notes, objection = [judgement.report.message], judgement.objection
     shown: dict[str, object] = {}
     for name, tail, limit, keys in (
         ("P99 TPOT", tpot, limits.max_p99_tpot_regression_percent, ("tpot_p99_off_ms", "tpot_p99_on_ms")),
@@ -67,5 +72,5 @@ def _latency(now: Situation, found: Judgement) -> Judgement:
         notes.append(words)
         if tail.value > 1 + limit / 100 and tail.lower > 1:
             objection = Hold(reason="LatencyRegression", message=f"{words} is worse than the {limit} % allowed")
-    report = found.report.model_copy(update={**shown, "message": "; ".join(notes)[:1024]})
-    return replace(found, objection=objection, report=report)
+    report = judgement.report.model_copy(update={**shown, "message": "; ".join(notes)[:1024]})
+    return replace(judgement, objection=objection, report=report)

@@ -77,62 +77,62 @@ class Comparison:
     profile: Sequence[LoadBand] = field(default=())
 
 
-def comparison(now: Situation) -> Comparison | None:
+def comparison(situation: Situation) -> Comparison | None:
     """What there is to compare at this moment; None when nothing speculates and nothing is on trial."""
-    speedup_spec = now.spec.thresholds.speedup
-    profile = now.memory.profile
-    if now.on_trial and now.memory.canary is not None:
-        canary, stable = now.memory.canary, now.stable
-        bounds = trial_bounds(now, canary)
-        if capacity.one_after_the_other(now):
+    speedup_spec = situation.spec.thresholds.speedup
+    profile = situation.memory.profile
+    if situation.on_trial and situation.memory.canary is not None:
+        canary, stable = situation.memory.canary, situation.stable
+        bounds = trial_bounds(situation, canary)
+        if capacity.one_after_the_other(situation):
             return Comparison(off=None, on=canary, bounds=bounds.without_control(), trial=True, profile=profile)
         return Comparison(off=stable, on=canary, bounds=bounds, trial=True)
-    if not now.stable.speculates:
+    if not situation.stable.speculates:
         return None
     bounds = verdict.keeping(speedup_spec)
-    control = now.stable.baseline
-    fleet = now.fleet(control)
-    if now.memory.holdback and fleet is not None and fleet.wanted > 0:
-        return Comparison(off=control, on=now.stable, bounds=bounds, trial=False)
-    return Comparison(off=None, on=now.stable, bounds=bounds.without_control(), trial=False, profile=profile)
+    control = situation.stable.baseline
+    fleet = situation.fleet(control)
+    if situation.memory.holdback and fleet is not None and fleet.wanted > 0:
+        return Comparison(off=control, on=situation.stable, bounds=bounds, trial=False)
+    return Comparison(off=None, on=situation.stable, bounds=bounds.without_control(), trial=False, profile=profile)
 
 
-def trial_bounds(now: Situation, canary: Variant) -> Bounds:
+def trial_bounds(situation: Situation, canary: Variant) -> Bounds:
     """Which bounds a trial is judged by: switching on, a change the user made, or one the operator thought of."""
-    declared = now.spec.thresholds.speedup
-    stable = now.stable
-    if now.memory.state == State.TUNING:
+    declared = situation.spec.thresholds.speedup
+    stable = situation.stable
+    if situation.memory.state == State.TUNING:
         return verdict.tuning()
     if canary.baseline == stable.baseline and not stable.speculates:
         return verdict.starting(declared)
     return verdict.changing(declared)
 
 
-def judge(now: Situation) -> Judgement:
+def judge(situation: Situation) -> Judgement:
     """Judge the newest complete windows."""
-    outage = now.observation.outage
+    outage = situation.observation.outage
     if outage is not None:
         return _held(outage.reason, outage.message)
-    compared = comparison(now)
+    compared = comparison(situation)
     if compared is None:
         return Judgement()
-    hold = _not_comparable(now, compared)
+    hold = _not_comparable(situation, compared)
     if hold is not None:
         return Judgement(hold=hold)
-    on = _counting(now, compared.on)
-    off = _counting(now, compared.off) if compared.off is not None else None
-    cut = grid(now.evidence, _comparable_since(now, compared))
+    on = _counting(situation, compared.on)
+    off = _counting(situation, compared.off) if compared.off is not None else None
+    cut = grid(situation.evidence, _comparable_since(situation, compared))
     newest = min(arm[-1].end if arm else cut.anchor for arm in (on, off) if arm is not None)
-    if newest < now.now.timestamp() - STALE_WINDOWS * cut.window and newest > cut.anchor:
+    if newest < situation.time.timestamp() - STALE_WINDOWS * cut.window and newest > cut.anchor:
         return _held("Stale", "the newest complete batch of an arm is older than two windows")
-    found = replace(_best(now, compared, cut, newest, off, on), next_end=cut.next_end(newest))
+    found = replace(_best(situation, compared, cut, newest, off, on), next_end=cut.next_end(newest))
     if found.report is None or not found.on_batches:
         return found
     return replace(found, report=detailed(found.report, found.on_batches, found.on))
 
 
 def _best(
-    now: Situation,
+    situation: Situation,
     compared: Comparison,
     cut: Grid,
     newest: float,
@@ -142,12 +142,12 @@ def _best(
     """The first span that decides; else the longest that could be judged; else why none could."""
     done = cut.complete(newest)
     shortest: Judgement | None = None
-    hold = _held("FirstWindow", f"the first window of {now.evidence.window} is not complete")
+    hold = _held("FirstWindow", f"the first window of {situation.evidence.window} is not complete")
     for level in levels(compared, done):
         span = cut.last(newest, level)
         if span is None:
             continue
-        found = replace(_judge_span(now, compared, span, off, on), windows=done)
+        found = replace(_judge_span(situation, compared, span, off, on), windows=done)
         if found.verdict is None:
             hold = found
             continue
@@ -165,7 +165,7 @@ def levels(compared: Comparison, done: int) -> Sequence[int]:
 
 
 def _judge_span(
-    now: Situation,
+    situation: Situation,
     compared: Comparison,
     span: Span,
     off: Sequence[Batch] | None,
@@ -177,16 +177,16 @@ def _judge_span(
     if len(ours) < fewest or (off is not None and len(theirs) < fewest):
         return _held("MissingBatches", "more than half of the window was not scraped in one of the arms")
     measured = sums(ours)
-    hold = _too_little(now, compared.on, measured, "speculating" if compared.on.speculates else "new")
+    hold = _too_little(situation, compared.on, measured, "speculating" if compared.on.speculates else "new")
     control: Sums | None = None
     if hold is None and compared.off is not None:
         control = sums(theirs)
-        hold = _too_little(now, compared.off, control, "control") or _other_traffic(theirs, ours)
+        hold = _too_little(situation, compared.off, control, "control") or _other_traffic(theirs, ours)
     if hold is not None:
         report = figures(control, measured, None, source=None, verdict="", until=span.end, message=hold.message)
         return Judgement(hold=hold, span=span, on=measured, off=control, report=report)
     if compared.off is None:
-        return _against_profile(now, compared, span, measured, ours)
+        return _against_profile(situation, compared, span, measured, ours)
     found = speedup(theirs, ours)
     if found is None or control is None:
         return _held("CounterAbsent", "time per output token cannot be measured in one of the arms")
@@ -216,9 +216,9 @@ def _judge_span(
 
 
 def _against_profile(
-    now: Situation, compared: Comparison, span: Span, measured: Sums, ours: Sequence[Batch]
+    situation: Situation, compared: Comparison, span: Span, measured: Sums, ours: Sequence[Batch]
 ) -> Judgement:
-    stored = control_profile.find(compared.profile, measured.load, now.now)
+    stored = control_profile.find(compared.profile, measured.load, situation.time)
     live = tpot(ours)
     if live is None:
         return _held("CounterAbsent", "time per output token cannot be measured")
@@ -229,7 +229,7 @@ def _against_profile(
         return Judgement(hold=hold, span=span, on=measured, report=report, on_batches=tuple(ours))
     found = quotient_apart(control_profile.expected_tpot(stored), live)
     says = compared.bounds.judge(found)
-    age = now.now - stored.measured_at
+    age = situation.time - stored.measured_at
     words = f"{in_words(found, measured, None)}; control of {_age(age)} ago at this load"
     return Judgement(
         verdict=says,
@@ -262,18 +262,18 @@ def in_words(found: LogRatio, on: Sums, off: Sums | None) -> str:
     return ", ".join(parts)
 
 
-def _not_comparable(now: Situation, compared: Comparison) -> Hold | None:
+def _not_comparable(situation: Situation, compared: Comparison) -> Hold | None:
     """Why these arms cannot be judged at this moment."""
     for variant in (compared.off, compared.on):
         if variant is None:
             continue
         name = "control" if variant == compared.off else "canary" if compared.trial else "stable"
-        fleet, arm = now.fleet(variant), now.arm(variant)
+        fleet, arm = situation.fleet(variant), situation.arm(variant)
         hold = _fleet_hold(fleet, name) or arm_hold(arm, name)
         if hold is not None:
             return hold
     if compared.trial:
-        fleet = now.fleet(compared.on)
+        fleet = situation.fleet(compared.on)
         if fleet is not None and fleet.smoke != Smoke.PASSED:
             return Hold(reason="SmokeTest", message="the canary has not passed its smoke test yet")
     return None
@@ -297,22 +297,22 @@ def arm_hold(arm: Arm | None, name: str) -> Hold | None:
     return None
 
 
-def _comparable_since(now: Situation, compared: Comparison) -> float:
-    moments = [now.memory.since, now.memory.evidence_after]
+def _comparable_since(situation: Situation, compared: Comparison) -> float:
+    moments = [situation.memory.since, situation.memory.evidence_after]
     for variant in (compared.off, compared.on):
-        fleet = now.fleet(variant) if variant is not None else None
+        fleet = situation.fleet(variant) if variant is not None else None
         if fleet is not None and fleet.settled_since is not None:
-            moments.append(fleet.settled_since + now.evidence.warmup)
+            moments.append(fleet.settled_since + situation.evidence.warmup)
     return max((moment.timestamp() for moment in moments if moment is not None), default=0.0)
 
 
-def _counting(now: Situation, variant: Variant) -> Sequence[Batch]:
-    arm = now.arm(variant)
+def _counting(situation: Situation, variant: Variant) -> Sequence[Batch]:
+    arm = situation.arm(variant)
     return arm.batches if arm is not None else ()
 
 
-def _too_little(now: Situation, variant: Variant, arm: Sums, name: str) -> Hold | None:
-    wanted = now.evidence
+def _too_little(situation: Situation, variant: Variant, arm: Sums, name: str) -> Hold | None:
+    wanted = situation.evidence
     if arm.finished is None or arm.tokens is None or arm.seconds is None:
         return Hold(reason="CounterAbsent", message=f"a counter of the {name} arm is absent")
     if arm.finished < wanted.min_requests:
@@ -344,18 +344,18 @@ def _age(age: timedelta) -> str:
     return f"{hours:.1f} h" if hours >= 1 else f"{hours * 60:.0f} min"
 
 
-def sole(now: Situation, variant: Variant) -> tuple[Sums, LogRatio] | None:
+def sole(situation: Situation, variant: Variant) -> tuple[Sums, LogRatio] | None:
     """What one variant measures while it serves alone; None when there is no complete window or too little in it."""
     alone = Comparison(off=None, on=variant, bounds=Bounds(promote=1.0, leave=1.0), trial=False)
-    if now.observation.outage is not None or _not_comparable(now, alone) is not None:
+    if situation.observation.outage is not None or _not_comparable(situation, alone) is not None:
         return None
-    batches = _counting(now, variant)
-    cut = grid(now.evidence, _comparable_since(now, alone))
+    batches = _counting(situation, variant)
+    cut = grid(situation.evidence, _comparable_since(situation, alone))
     for level in LEVELS:
         span = cut.last(batches[-1].end, level) if batches else None
         inside = span.of(batches) if span is not None else ()
         total = sums(inside)
         found = tpot(inside)
-        if found is not None and _too_little(now, variant, total, "stable") is None:
+        if found is not None and _too_little(situation, variant, total, "stable") is None:
             return total, found
     return None

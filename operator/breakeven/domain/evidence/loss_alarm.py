@@ -37,42 +37,42 @@ class _Arms:
     leave: float
 
 
-def alarmed(now: Situation, found: Judgement) -> Judgement:
+def alarmed(situation: Situation, judgement: Judgement) -> Judgement:
     """The judgement, replaced when the newest points alone show a loss that need not wait for the window's end."""
-    arms = _arms(now)
+    arms = _arms(situation)
     if arms is None or not _slow(arms):
-        return found
-    found = replace(found, suspects=True)
+        return judgement
+    judgement = replace(judgement, suspects=True)
     if arms.theirs is None:
-        return _without_control(now, arms, found)
+        return _without_control(situation, arms, judgement)
     off, on = spliced(arms.theirs.batches, arms.ours.batches, arms.theirs.newest, arms.ours.newest)
-    on = _since(now, on)
-    alarm = raised(off, on, leave=arms.leave, min_requests=now.evidence.min_requests)
-    if alarm is None or not _counts(now, alarm):
-        return found
-    span = Span(alarm.start, alarm.end, now.evidence.leave_windows)
+    on = _since(situation, on)
+    alarm = raised(off, on, leave=arms.leave, min_requests=situation.evidence.min_requests)
+    if alarm is None or not _counts(situation, alarm):
+        return judgement
+    span = Span(alarm.start, alarm.end, situation.evidence.leave_windows)
     control, run = span.of(off), span.of(on)
-    return found if drift(control, run) else _hurts(found, alarm, span, Source.MEASURED, run, control)
+    return judgement if drift(control, run) else _hurts(judgement, alarm, span, Source.MEASURED, run, control)
 
 
-def suspected(now: Situation) -> bool:
+def suspected(situation: Situation) -> bool:
     """Whether `alarmed` could find anything: whether the newest point is slow at all."""
-    arms = _arms(now)
+    arms = _arms(situation)
     return arms is not None and _slow(arms)
 
 
-def _arms(now: Situation) -> _Arms | None:
-    compared = comparison(now)
-    if now.observation.outage is not None or compared is None or compared.trial:
+def _arms(situation: Situation) -> _Arms | None:
+    compared = comparison(situation)
+    if situation.observation.outage is not None or compared is None or compared.trial:
         return None
-    ours = _seen(now.arm(compared.on), "stable")
-    theirs = _seen(now.arm(compared.off), "control") if compared.off is not None else None
+    ours = _seen(situation.arm(compared.on), "stable")
+    theirs = _seen(situation.arm(compared.off), "control") if compared.off is not None else None
     if ours is None:
         return None
-    late = FRESH * batch_length(now.evidence).total_seconds()
+    late = FRESH * batch_length(situation.evidence).total_seconds()
     if theirs is not None and theirs.batches[-1].end >= ours.batches[-1].end - late:
         return _Arms(ours, theirs, 0.0, compared.bounds.leave)
-    inflation = stored_inflation(now.memory.profile, compared.on.name, now.now)
+    inflation = stored_inflation(situation.memory.profile, compared.on.name, situation.time)
     if inflation is None:
         return None
     bounds = compared.bounds if compared.off is None else compared.bounds.without_control()
@@ -86,15 +86,15 @@ def _slow(arms: _Arms) -> bool:
     return suspicious(arms.theirs.newest or arms.theirs.batches, on, leave=arms.leave)
 
 
-def _without_control(now: Situation, arms: _Arms, found: Judgement) -> Judgement:
+def _without_control(situation: Situation, arms: _Arms, judgement: Judgement) -> Judgement:
     """The same from live tokens per step and the smallest step-time inflation that is stored for this variant."""
     _, on = spliced(arms.ours.batches, arms.ours.batches, arms.ours.newest, arms.ours.newest)
-    on = _since(now, on)
-    alarm = raised_alone(on, inflation=arms.inflation, leave=arms.leave, min_requests=now.evidence.min_requests)
-    if alarm is None or not _counts(now, alarm):
-        return found
-    span = Span(alarm.start, alarm.end, now.evidence.leave_windows)
-    return _hurts(found, alarm, span, Source.CALIBRATED, span.of(on))
+    on = _since(situation, on)
+    alarm = raised_alone(on, inflation=arms.inflation, leave=arms.leave, min_requests=situation.evidence.min_requests)
+    if alarm is None or not _counts(situation, alarm):
+        return judgement
+    span = Span(alarm.start, alarm.end, situation.evidence.leave_windows)
+    return _hurts(judgement, alarm, span, Source.CALIBRATED, span.of(on))
 
 
 def stored_inflation(profile: Sequence[LoadBand], variant: str, now: datetime) -> float | None:
@@ -112,21 +112,21 @@ def _seen(arm: Arm | None, name: str) -> Arm | None:
     return arm if arm is not None and arm_hold(arm, name) is None and arm.ready > 0 else None
 
 
-def _since(now: Situation, batches: Sequence[Batch]) -> Sequence[Batch]:
+def _since(situation: Situation, batches: Sequence[Batch]) -> Sequence[Batch]:
     """What was counted since the last change of state and the last outage."""
-    moments = (now.memory.since, now.memory.evidence_after)
+    moments = (situation.memory.since, situation.memory.evidence_after)
     begin = max((moment.timestamp() for moment in moments if moment is not None), default=0.0)
     return batches[bisect_left(batches, begin, key=lambda batch: batch.start) :]
 
 
-def _counts(now: Situation, alarm: Alarm) -> bool:
+def _counts(situation: Situation, alarm: Alarm) -> bool:
     """Whether it is about the present, and has lasted as long as the user wants a loss to last."""
-    fresh = now.now.timestamp() - alarm.end <= FRESH * batch_length(now.evidence).total_seconds()
-    return fresh and alarm.end - alarm.start >= now.evidence.alarm_after.total_seconds()
+    fresh = situation.time.timestamp() - alarm.end <= FRESH * batch_length(situation.evidence).total_seconds()
+    return fresh and alarm.end - alarm.start >= situation.evidence.alarm_after.total_seconds()
 
 
 def _hurts(
-    found: Judgement,
+    judgement: Judgement,
     alarm: Alarm,
     span: Span,
     source: Source,
@@ -141,7 +141,7 @@ def _hurts(
         theirs, measured, alarm.speedup, source=source, verdict=Verdict.HURTS, until=alarm.end, message=words
     )
     return replace(
-        found,
+        judgement,
         hold=None,
         verdict=Verdict.HURTS,
         source=source,

@@ -31,19 +31,19 @@ TPOT = (Quantile(0.50, tpot_buckets), Quantile(0.99, tpot_buckets))
 TTFT = (Quantile(0.50, ttft_buckets), Quantile(0.95, ttft_buckets))
 
 
-def ratio(now: Situation, found: Judgement, wanted: Quantile) -> TailRatio | str:
+def ratio(situation: Situation, judgement: Judgement, wanted: Quantile) -> TailRatio | str:
     """The ratio of one quantile, or why it cannot be told, in words."""
-    if not _histograms(found, wanted):
+    if not _histograms(judgement, wanted):
         return "there is no histogram in one of the arms"
-    off, on = recent(now, found)
+    off, on = recent(situation, judgement)
     return tail_ratio(off, on, wanted.q, wanted.buckets)
 
 
-def might_be_torn(now: Situation, found: Judgement, pair: tuple[Quantile, Quantile], limit: float) -> bool:
+def might_be_torn(situation: Situation, judgement: Judgement, pair: tuple[Quantile, Quantile], limit: float) -> bool:
     """Whether the first quantile is lower and the second one higher than the limit, by the figures without bounds."""
-    if not told(found, pair):
+    if not told(judgement, pair):
         return False
-    off, on = recent(now, found)
+    off, on = recent(situation, judgement)
     tail = plain_ratio(off, on, pair[1].q, pair[1].buckets)
     if tail is None or tail <= limit:
         return False
@@ -51,31 +51,31 @@ def might_be_torn(now: Situation, found: Judgement, pair: tuple[Quantile, Quanti
     return middle is not None and middle < 1
 
 
-def told(found: Judgement, pair: tuple[Quantile, Quantile]) -> bool:
+def told(judgement: Judgement, pair: tuple[Quantile, Quantile]) -> bool:
     """Whether both arms have these histograms at present."""
-    return all(_histograms(found, each) for each in pair)
+    return all(_histograms(judgement, each) for each in pair)
 
 
-def _histograms(found: Judgement, wanted: Quantile) -> bool:
-    newest = [batches[-1] for batches in (found.off_batches, found.on_batches) if batches]
+def _histograms(judgement: Judgement, wanted: Quantile) -> bool:
+    newest = [batches[-1] for batches in (judgement.off_batches, judgement.on_batches) if batches]
     return len(newest) == 2 and all(wanted.buckets(batch.totals) for batch in newest)
 
 
-def recent(now: Situation, found: Judgement) -> tuple[Sequence[Batch], Sequence[Batch]]:
+def recent(situation: Situation, judgement: Judgement) -> tuple[Sequence[Batch], Sequence[Batch]]:
     """Batches of the control and of what speculates: the judged ones, or those of up to six windows if that is more."""
-    windows = min(found.windows, RECENT)
-    off, on = now.arm(now.stable.baseline), now.arm(now.stable)
-    if now.on_trial or found.span is None or windows <= found.span.level or off is None or on is None:
-        return found.off_batches, found.on_batches
-    span = Span(found.span.end - windows * now.evidence.window.total_seconds(), found.span.end, windows)
+    windows = min(judgement.windows, RECENT)
+    off, on = situation.arm(situation.stable.baseline), situation.arm(situation.stable)
+    if situation.on_trial or judgement.span is None or windows <= judgement.span.level or off is None or on is None:
+        return judgement.off_batches, judgement.on_batches
+    span = Span(judgement.span.end - windows * situation.evidence.window.total_seconds(), judgement.span.end, windows)
     return span.of(off.batches), span.of(on.batches)
 
 
-def side_by_side(now: Situation, found: Judgement) -> LatencyStatus | None:
+def side_by_side(situation: Situation, judgement: Judgement) -> LatencyStatus | None:
     """All quantiles that can be told, for the status; None when there are none."""
-    if not found.live_control:
+    if not judgement.live_control:
         return None
-    told = [_status(ratio(now, found, each)) for each in (*TPOT, *TTFT)]
+    told = [_status(ratio(situation, judgement, each)) for each in (*TPOT, *TTFT)]
     if not any(told):
         return None
     return LatencyStatus(tpot_p50=told[0], tpot_p99=told[1], ttft_p50=told[2], ttft_p95=told[3])

@@ -12,45 +12,49 @@ from breakeven.domain.rules import economics
 from breakeven.domain.situation import Situation
 
 
-def findings(now: Situation, found: Judgement) -> tuple[Finding, ...]:
+def findings(situation: Situation, judgement: Judgement) -> tuple[Finding, ...]:
     """All of them, in a fixed order."""
-    each = (_capacity(now, found) or _not_worth(now, found), _acceptance(now, found), _diagnosis(now))
+    each = (
+        _capacity(situation, judgement) or _not_worth(situation, judgement),
+        _acceptance(situation, judgement),
+        _diagnosis(situation),
+    )
     return tuple(finding for finding in each if finding is not None)
 
 
-def _capacity(now: Situation, found: Judgement) -> Finding | None:
+def _capacity(situation: Situation, judgement: Judgement) -> Finding | None:
     """What is needed to act on a verdict or to reach one."""
-    if now.policy.mode != Mode.AUTO or capacity.can_try(now) or now.spec.replicas == 0:
+    if situation.policy.mode != Mode.AUTO or capacity.can_try(situation) or situation.spec.replicas == 0:
         return None
-    waiting = not now.stable.speculates and now.wished.speculates
-    if waiting or (now.stable.speculates and found.verdict == Verdict.HURTS):
-        message = capacity.needs(now.memory)
-        if found.report is not None and found.verdict == Verdict.HURTS:
-            message = f"speculation is under break-even ({found.report.message}) and nothing was stopped: {message}"
+    waiting = not situation.stable.speculates and situation.wished.speculates
+    if waiting or (situation.stable.speculates and judgement.verdict == Verdict.HURTS):
+        message = capacity.needs(situation.memory)
+        if judgement.report is not None and judgement.verdict == Verdict.HURTS:
+            message = f"speculation is under break-even ({judgement.report.message}) and nothing was stopped: {message}"
         return Finding(type=ConditionType.CAPACITY_AVAILABLE, status=False, reason=Reason.LAST_REPLICA, message=message)
     return None
 
 
-def _not_worth(now: Situation, found: Judgement) -> Finding | None:
+def _not_worth(situation: Situation, judgement: Judgement) -> Finding | None:
     """A verdict that stands without being carried out, because the switch would cost more than it gains."""
-    balance = economics.not_worth(now, found) if now.policy.mode == Mode.AUTO else None
-    if balance is None or found.report is None:
+    balance = economics.not_worth(situation, judgement) if situation.policy.mode == Mode.AUTO else None
+    if balance is None or judgement.report is None:
         return None
-    message = f"{found.report.message}; nothing is switched: {balance}"
+    message = f"{judgement.report.message}; nothing is switched: {balance}"
     reason = Reason.SWITCH_DOES_NOT_PAY
     return Finding(type=ConditionType.CAPACITY_AVAILABLE, status=True, reason=reason, message=message)
 
 
-def _acceptance(now: Situation, found: Judgement) -> Finding | None:
+def _acceptance(situation: Situation, judgement: Judgement) -> Finding | None:
     """Accepted / drafted against the user's own bounds, the unquantized pair and break-even."""
     kind = ConditionType.ACCEPTANCE_HEALTHY
-    if found.on is None or found.on.acceptance is None:
-        if not now.stable.speculates and not now.on_trial:
+    if judgement.on is None or judgement.on.acceptance is None:
+        if not situation.stable.speculates and not situation.on_trial:
             return Finding(type=kind, status=None, reason=Reason.NOT_SPECULATING, message="nothing is drafted")
-        if now.memory.evidence is None:
+        if situation.memory.evidence is None:
             return Finding(type=kind, status=None, reason=Reason.NO_DATA, message="nothing was judged yet")
         return None
-    limits, value = now.spec.thresholds.acceptance, found.on.acceptance
+    limits, value = situation.spec.thresholds.acceptance, judgement.on.acceptance
     for name, limit, reason in (
         ("floor", limits.floor, Reason.BELOW_FLOOR),
         ("caution", limits.caution, Reason.BELOW_CAUTION),
@@ -58,28 +62,28 @@ def _acceptance(now: Situation, found: Judgement) -> Finding | None:
         if limit is not None and value < float(limit):
             message = f"accepted / drafted {value:.3f} is below spec.thresholds.acceptance.{name} {limit}"
             return Finding(type=kind, status=False, reason=reason, message=message)
-    cause = now.memory.diagnosis
+    cause = situation.memory.diagnosis
     if cause is not None and cause.reason == Reason.QUANTIZATION_PENALTY:
         return Finding(type=kind, status=False, reason=Reason.QUANTIZATION_PENALTY, message=cause.message)
-    break_even = found.report.break_even_acceptance if found.report is not None else None
-    if found.verdict == Verdict.HURTS and break_even is not None and value < float(break_even):
+    break_even = judgement.report.break_even_acceptance if judgement.report is not None else None
+    if judgement.verdict == Verdict.HURTS and break_even is not None and value < float(break_even):
         message = f"accepted / drafted {value:.3f} is below break-even {break_even}"
         return Finding(type=kind, status=False, reason=Reason.BELOW_BREAK_EVEN, message=message)
-    spread = in_words(now.memory.evidence) if now.memory.evidence is not None else ""
+    spread = in_words(situation.memory.evidence) if situation.memory.evidence is not None else ""
     # Spreads are those of the written evidence, so that their coming and going is no news by itself.
     message = "; ".join(part for part in (f"accepted / drafted {value:.3f}", spread) if part)
     return Finding(type=kind, status=True, reason=Reason.HEALTHY, message=message)
 
 
-def _diagnosis(now: Situation) -> Finding | None:
+def _diagnosis(situation: Situation) -> Finding | None:
     """The cause that was found, or that none stands out."""
-    known = now.memory.diagnosis
+    known = situation.memory.diagnosis
     if known is not None:
         return Finding(type=ConditionType.DIAGNOSIS, status=True, reason=known.reason, message=known.message)
-    if not now.wished.speculates and not now.stable.speculates:
+    if not situation.wished.speculates and not situation.stable.speculates:
         return None
-    unknown = penalty_unknown(now)
-    if now.memory.evidence is None:
+    unknown = penalty_unknown(situation)
+    if situation.memory.evidence is None:
         message = "; ".join(part for part in ("nothing was judged yet", unknown) if part)
         return Finding(type=ConditionType.DIAGNOSIS, status=None, reason=Reason.NO_DATA, message=message)
     message = "; ".join(part for part in ("nothing stands out in the judged windows", unknown) if part)

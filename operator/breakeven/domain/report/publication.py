@@ -50,23 +50,23 @@ def renewed(
     return memory if shown == full else memory.model_copy(update={"evidence": full})
 
 
-def in_full(now: Situation, found: Judgement) -> Callable[[EvidenceStatus], EvidenceStatus]:
+def in_full(situation: Situation, judgement: Judgement) -> Callable[[EvidenceStatus], EvidenceStatus]:
     """Adds to a report what is worked out for a reader only: spreads over pods and windows, and latencies."""
 
     def completed(report: EvidenceStatus) -> EvidenceStatus:
-        on = now.memory.canary if now.on_trial else now.stable
-        arm = now.arm(on) if on is not None and on.speculates else None
-        if arm is None or found.span is None:
+        on = situation.memory.canary if situation.on_trial else situation.stable
+        arm = situation.arm(on) if on is not None and on.speculates else None
+        if arm is None or judgement.span is None:
             return report
         changes = {
-            "acceptance_over_pods": acceptance.over_pods(found.on_batches),
+            "acceptance_over_pods": acceptance.over_pods(judgement.on_batches),
             "acceptance_over_windows": acceptance.over_windows(
                 arm.batches,
-                newest=found.span.end,
-                length=now.evidence.window.total_seconds(),
-                windows=found.windows,
+                newest=judgement.span.end,
+                length=situation.evidence.window.total_seconds(),
+                windows=judgement.windows,
             ),
-            "latency": tails.side_by_side(now, found),
+            "latency": tails.side_by_side(situation, judgement),
         }
         return report.model_copy(update=changes)
 

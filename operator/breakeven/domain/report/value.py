@@ -26,21 +26,21 @@ LARGEST = 10**15
 _FINEST = Decimal("0.000001")
 
 
-def counted(now: Situation, found: Judgement) -> Memory:
+def counted(situation: Situation, judgement: Judgement) -> Memory:
     """The memory with the newly judged batches in its sums; the same memory when there are none."""
-    memory, on = _aged(now), now.memory.canary if now.on_trial else now.stable
-    if memory.since is None or found.speedup is None or found.span is None or on is None or not on.speculates:
+    memory, on = _aged(situation), situation.memory.canary if situation.on_trial else situation.stable
+    if memory.since is None or judgement.speedup is None or judgement.span is None or on is None or not on.speculates:
         return memory
-    if now.on_trial and now.stable.speculates:
+    if situation.on_trial and situation.stable.speculates:
         return memory  # both arms speculate: their ratio is not what speculation brought
     before = memory.value
     until = before.counted_until.timestamp() if before is not None else memory.since.timestamp()
-    begin = max(until, found.span.start)
-    speculating = _between(found.on_batches, begin, found.span.end)
+    begin = max(until, judgement.span.start)
+    speculating = _between(judgement.on_batches, begin, judgement.span.end)
     if not speculating:
         return memory
-    control = _between(found.off_batches, begin, found.span.end) if found.live_control else ()
-    lower, value = found.speedup.lower(), found.speedup.value
+    control = _between(judgement.off_batches, begin, judgement.span.end) if judgement.live_control else ()
+    lower, value = judgement.speedup.lower(), judgement.speedup.value
     fresh = _brought(speculating, value, lower, control)
     if fresh is None:
         return memory
@@ -110,14 +110,18 @@ def _grown(before: ValueStatus | None, fresh: ValueSums, *, since: datetime, end
     return ValueStatus(counted_until=end, since=since, since_verdict=total, day=_day(hours), hours=hours)
 
 
-def _aged(now: Situation) -> Memory:
+def _aged(situation: Situation) -> Memory:
     """The memory without hours that are over for a day."""
-    value = now.memory.value
-    hours = [hour for hour in value.hours if now.now - hour.start < timedelta(hours=HOURS)] if value is not None else []
+    value = situation.memory.value
+    hours = (
+        [hour for hour in value.hours if situation.time - hour.start < timedelta(hours=HOURS)]
+        if value is not None
+        else []
+    )
     if value is None or len(hours) == len(value.hours):
-        return now.memory
+        return situation.memory
     fresh = value.model_copy(update={"hours": hours, "day": _day(hours)})
-    return now.memory.model_copy(update={"value": fresh})
+    return situation.memory.model_copy(update={"value": fresh})
 
 
 def _day(hours: Sequence[ValueHour]) -> ValueSums:

@@ -13,25 +13,25 @@ LONGEST_WAIT = timedelta(hours=24)
 """Longest wait for a load that does not fall: the day's quiet hours have passed by then."""
 
 
-def explained(now: Situation) -> bool:
+def explained(situation: Situation) -> bool:
     """Whether load explains the last failure: drafts were seen to pay at a clearly lower load, and step times to rise
     from there on. Not where a shorter draft is predicted to pay at this load.
     """
-    failed = now.memory.failed_at_load
-    if failed is None or now.memory.tuned_length is not None:
+    failed = situation.memory.failed_at_load
+    if failed is None or situation.memory.tuned_length is not None:
         return False
-    return rises_with_load(now.memory.profile, below=float(failed) / LOAD_WAS_WHY, now=now.now)
+    return rises_with_load(situation.memory.profile, below=float(failed) / LOAD_WAS_WHY, now=situation.time)
 
 
-def waits(now: Situation) -> bool:
+def waits(situation: Situation) -> bool:
     """Whether speculation failed for the load, which has not fallen since: a trial would only cost its replicas.
 
     Not longer than a day, for whatever else may have changed meanwhile. A load that cannot be told is not waited for.
     """
-    memory = now.memory
+    memory = situation.memory
     if memory.state != State.COOLDOWN or memory.failed_at_load is None or memory.since is None:
         return False
-    if now.now - memory.since >= LONGEST_WAIT or now.wished.baseline != now.stable.baseline:
+    if situation.time - memory.since >= LONGEST_WAIT or situation.wished.baseline != situation.stable.baseline:
         return False
-    load = present_load(now) if explained(now) else None
+    load = present_load(situation) if explained(situation) else None
     return load is not None and load * LOAD_WAS_WHY >= float(memory.failed_at_load)

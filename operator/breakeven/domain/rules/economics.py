@@ -54,30 +54,30 @@ class Balance:
         return f"{replica_minutes * 60 * self.load:.3g} tokens"
 
 
-def promotion(now: Situation, found: Judgement) -> Balance | None:
+def promotion(situation: Situation, judgement: Judgement) -> Balance | None:
     """The balance of giving every replica what is on trial; None when the loading time or S is unknown."""
-    staying = sum(p.replicas for p in capacity.placements(now) if p.variant == now.stable)
-    return _balance(now, found, gain=_value(found, -1.0), moved=staying)
+    staying = sum(p.replicas for p in capacity.placements(situation) if p.variant == situation.stable)
+    return _balance(situation, judgement, gain=_value(judgement, -1.0), moved=staying)
 
 
-def disabling(now: Situation, found: Judgement) -> Balance | None:
+def disabling(situation: Situation, judgement: Judgement) -> Balance | None:
     """The balance of taking speculation from every replica; None when unknown, or when it must not be weighed."""
-    speedup = found.speedup
-    if speedup is None or speedup.upper() < CLEAR_LOSS or found.source == Source.FIXED:
+    speedup = judgement.speedup
+    if speedup is None or speedup.upper() < CLEAR_LOSS or judgement.source == Source.FIXED:
         return None
-    serving = sum(p.replicas for p in capacity.placements(now) if p.variant == now.stable)
-    value = _value(found, 0.0)
-    return _balance(now, found, gain=1 / value - 1 if value else None, moved=serving)
+    serving = sum(p.replicas for p in capacity.placements(situation) if p.variant == situation.stable)
+    value = _value(judgement, 0.0)
+    return _balance(situation, judgement, gain=1 / value - 1 if value else None, moved=serving)
 
 
-def not_worth(now: Situation, found: Judgement) -> Balance | None:
+def not_worth(situation: Situation, judgement: Judgement) -> Balance | None:
     """The switch that the verdict asks for and that does not pay; None: it pays, is unknown, or none is asked for."""
     balance: Balance | None = None
-    if now.on_trial:
-        asked = found.verdict == Verdict.PAYS and not wanted_anyway(now)
-        balance = promotion(now, found) if asked else None
-    elif now.stable.speculates and found.verdict == Verdict.HURTS:
-        balance = disabling(now, found)
+    if situation.on_trial:
+        asked = judgement.verdict == Verdict.PAYS and not wanted_anyway(situation)
+        balance = promotion(situation, judgement) if asked else None
+    elif situation.stable.speculates and judgement.verdict == Verdict.HURTS:
+        balance = disabling(situation, judgement)
     return balance if balance is not None and not balance.pays else None
 
 
@@ -86,37 +86,37 @@ def in_words(balance: Balance | None) -> str:
     return f"; {balance}" if balance is not None else ""
 
 
-def loading(now: Situation) -> tuple[float, str] | None:
+def loading(situation: Situation) -> tuple[float, str] | None:
     """Minutes that one replica loads, and on what that rests; None when neither measured nor planned."""
     for minutes, basis in (
-        (now.observation.loading_minutes, "measured"),
-        (now.declared.planned_loading_minutes, "by plan"),
+        (situation.observation.loading_minutes, "measured"),
+        (situation.declared.planned_loading_minutes, "by plan"),
     ):
         if minutes is not None and math.isfinite(minutes) and minutes >= 0:
             return minutes, basis
     return None
 
 
-def horizon(now: Situation) -> timedelta:
+def horizon(situation: Situation) -> timedelta:
     """How long a change may be expected to last: a day, shared by the changes of the last one."""
-    return cooldown.DAY / (len(cooldown.recent(now.memory, now.now)) + 1)
+    return cooldown.DAY / (len(cooldown.recent(situation.memory, situation.time)) + 1)
 
 
-def wanted_anyway(now: Situation) -> bool:
+def wanted_anyway(situation: Situation) -> bool:
     """Whether the user asked for what is on trial in place of what serves: then its cost is theirs to weigh."""
-    canary = now.memory.canary
+    canary = situation.memory.canary
     if canary is None:
         return False
-    return canary.baseline != now.stable.baseline or (now.stable.speculates and canary == now.wished)
+    return canary.baseline != situation.stable.baseline or (situation.stable.speculates and canary == situation.wished)
 
 
-def _balance(now: Situation, found: Judgement, *, gain: float | None, moved: int) -> Balance | None:
-    known = loading(now)
+def _balance(situation: Situation, judgement: Judgement, *, gain: float | None, moved: int) -> Balance | None:
+    known = loading(situation)
     if known is None or gain is None:
         return None
     minutes, basis = known
-    lasts = horizon(now)
-    away = 0.0 if now.policy.switching.surge >= 1 else moved * minutes
+    lasts = horizon(situation)
+    away = 0.0 if situation.policy.switching.surge >= 1 else moved * minutes
     return Balance(
         gained=gain * moved * (lasts / timedelta(minutes=1)),
         lost=away,
@@ -124,11 +124,11 @@ def _balance(now: Situation, found: Judgement, *, gain: float | None, moved: int
         minutes=minutes,
         basis=basis,
         horizon=lasts,
-        load=found.on.load if found.on is not None else None,
+        load=judgement.on.load if judgement.on is not None else None,
     )
 
 
-def _value(found: Judgement, plus: float) -> float | None:
-    if found.speedup is None or not math.isfinite(found.speedup.value) or found.speedup.value <= 0:
+def _value(judgement: Judgement, plus: float) -> float | None:
+    if judgement.speedup is None or not math.isfinite(judgement.speedup.value) or judgement.speedup.value <= 0:
         return None
-    return found.speedup.value + plus
+    return judgement.speedup.value + plus

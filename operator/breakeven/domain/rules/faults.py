@@ -36,80 +36,80 @@ class Alarm:
     message: str
 
 
-def grace(now: Situation) -> timedelta:
+def grace(situation: Situation) -> timedelta:
     """How long a fault may last."""
-    return min(GRACE, now.evidence.window)
+    return min(GRACE, situation.evidence.window)
 
 
-def guard_canary(now: Situation) -> Memory | None:
+def guard_canary(situation: Situation) -> Memory | None:
     """End a trial whose canary does not come up, answers wrongly, or crashes."""
-    memory = now.memory
-    if not now.on_trial or memory.canary is None or memory.since is None:
+    memory = situation.memory
+    if not situation.on_trial or memory.canary is None or memory.since is None:
         return None
-    fleet = now.fleet(memory.canary)
-    age = now.now - memory.since
+    fleet = situation.fleet(memory.canary)
+    age = situation.time - memory.since
     if fleet is None:
         return None
     if fleet.smoke == Smoke.FAILED:
-        return fail_trial(now, "SmokeTestFailed", f"a real completion failed: {fleet.smoke_message}")
-    if fleet.unschedulable and age >= grace(now):
+        return fail_trial(situation, "SmokeTestFailed", f"a real completion failed: {fleet.smoke_message}")
+    if fleet.unschedulable and age >= grace(situation):
         message = f"the canary found no node, and the trial is put off: {fleet.unschedulable}"
-        put_off = abandon_trial(now, "Unschedulable", message)
-        until = now.now + cooldown.wait(now.policy, 0)
-        return put_off.model_copy(update={"cooldown_until": until, "state": _off_state(now)})
-    if fleet.failing and age >= grace(now):
-        return fail_trial(now, "EngineFailing", f"the canary does not come up: {fleet.failing}")
+        put_off = abandon_trial(situation, "Unschedulable", message)
+        until = situation.time + cooldown.wait(situation.policy, 0)
+        return put_off.model_copy(update={"cooldown_until": until, "state": _off_state(situation)})
+    if fleet.failing and age >= grace(situation):
+        return fail_trial(situation, "EngineFailing", f"the canary does not come up: {fleet.failing}")
     if fleet.restarts >= CRASHES:
-        return fail_trial(now, "EngineFailing", f"containers of the canary restarted {fleet.restarts} times")
+        return fail_trial(situation, "EngineFailing", f"containers of the canary restarted {fleet.restarts} times")
     # A canary that served and lost its node starts anew, and has its time anew.
-    waited = now.now - max(memory.since, fleet.waiting_since or memory.since)
-    if fleet.ready == 0 and waited >= now.spec.engine.startup_timeout:
-        limit = format_duration(now.spec.engine.startup_timeout)
+    waited = situation.time - max(memory.since, fleet.waiting_since or memory.since)
+    if fleet.ready == 0 and waited >= situation.spec.engine.startup_timeout:
+        limit = format_duration(situation.spec.engine.startup_timeout)
         return fail_trial(
-            now, "StartupTimeout", f"the canary was not ready within {limit} (spec.engine.startupTimeout)"
+            situation, "StartupTimeout", f"the canary was not ready within {limit} (spec.engine.startupTimeout)"
         )
     return None
 
 
-def guard_storm(now: Situation) -> Memory | None:
+def guard_storm(situation: Situation) -> Memory | None:
     """Stop speculation that preempts, queues or fails where the control does not."""
-    memory = now.memory
-    on = memory.canary if now.on_trial else now.stable
-    if on is None or not on.speculates or now.observation.outage is not None:
+    memory = situation.memory
+    on = memory.canary if situation.on_trial else situation.stable
+    if on is None or not on.speculates or situation.observation.outage is not None:
         return None
-    control = now.stable if now.on_trial else now.stable.baseline
-    alarm = storm(recent(now, on), recent(now, control) if control != on else ())
+    control = situation.stable if situation.on_trial else situation.stable.baseline
+    alarm = storm(recent(situation, on), recent(situation, control) if control != on else ())
     if alarm is None:
         return None
-    if now.on_trial:
-        return fail_trial(now, alarm.reason, alarm.message)
-    if not cooldown.may_switch(now.policy, memory, now.now):
+    if situation.on_trial:
+        return fail_trial(situation, alarm.reason, alarm.message)
+    if not cooldown.may_switch(situation.policy, memory, situation.time):
         return None
-    return disable(now, alarm.reason, alarm.message)
+    return disable(situation, alarm.reason, alarm.message)
 
 
-def guard_stable(now: Situation) -> Memory | None:
+def guard_stable(situation: Situation) -> Memory | None:
     """Serve without speculation when the speculating variant that serves does not come up any more."""
-    memory = now.memory
-    if now.on_trial or not now.stable.speculates or memory.since is None:
+    memory = situation.memory
+    if situation.on_trial or not situation.stable.speculates or memory.since is None:
         return None
-    fleet = now.fleet(now.stable)
-    if fleet is None or not fleet.failing or now.now - memory.since < grace(now):
+    fleet = situation.fleet(situation.stable)
+    if fleet is None or not fleet.failing or situation.time - memory.since < grace(situation):
         return None
     if fleet.ready > 0 and not fleet.ready < fleet.wanted:
         return None
-    if not cooldown.may_switch(now.policy, memory, now.now):
+    if not cooldown.may_switch(situation.policy, memory, situation.time):
         return None
-    return disable(now, "EngineFailing", f"replicas with speculation do not come up: {fleet.failing}")
+    return disable(situation, "EngineFailing", f"replicas with speculation do not come up: {fleet.failing}")
 
 
-def recent(now: Situation, variant: Variant) -> Sequence[Batch]:
+def recent(situation: Situation, variant: Variant) -> Sequence[Batch]:
     """The newest batches of an arm that cover the grace, all of them within it or nothing."""
-    arm = now.arm(variant)
+    arm = situation.arm(variant)
     if arm is None:
         return ()
-    span = grace(now).total_seconds()
-    since = now.now.timestamp() - 2 * span
+    span = grace(situation).total_seconds()
+    since = situation.time.timestamp() - 2 * span
     batches = arm.batches[bisect_left(arm.batches, since, key=lambda b: b.start) :]
     covered = sum(b.end - b.start for b in batches)
     return batches if covered >= span * 0.999 else ()
@@ -164,5 +164,5 @@ def _failures(batches: Sequence[Batch]) -> tuple[float, float]:
     return failed, failed + sum(batch.totals.finished or 0.0 for batch in batches)
 
 
-def _off_state(now: Situation) -> State:
-    return State.SPECULATING if now.stable.speculates else State.COOLDOWN
+def _off_state(situation: Situation) -> State:
+    return State.SPECULATING if situation.stable.speculates else State.COOLDOWN

@@ -35,35 +35,35 @@ LONGEST = 16
 """Longest draft that is proposed: no published measurement gains from more."""
 
 
-def next_candidate(now: Situation) -> Variant:
+def next_candidate(situation: Situation) -> Variant:
     """The first variant of the ladder that has not failed since the last reset; the declared one when all have."""
-    for variant in rungs(now):
-        if variant.name not in now.memory.tried:
+    for variant in rungs(situation):
+        if variant.name not in situation.memory.tried:
             return variant
-    return now.wished
+    return situation.wished
 
 
-def rungs(now: Situation) -> Iterator[Variant]:
+def rungs(situation: Situation) -> Iterator[Variant]:
     """The declared variant, then what the user allows to be tried in its place."""
-    wished, draft = now.wished, now.wished.draft
+    wished, draft = situation.wished, situation.wished.draft
     yield wished
     if draft is None:
         return
-    for step in now.policy.on_below_break_even:
-        if step == LadderStep.TUNE and now.memory.tuned_length is not None:
-            yield wished.with_draft(draft.model_copy(update={"num_speculative_tokens": now.memory.tuned_length}))
+    for step in situation.policy.on_below_break_even:
+        if step == LadderStep.TUNE and situation.memory.tuned_length is not None:
+            yield wished.with_draft(draft.model_copy(update={"num_speculative_tokens": situation.memory.tuned_length}))
         elif step == LadderStep.CHANGE_ACCEPTANCE_METHOD:
-            for method in acceptance_methods(now, draft):
+            for method in acceptance_methods(situation, draft):
                 changed = draft.acceptance.model_copy(update={"method": method})
                 yield wished.with_draft(draft.model_copy(update={"acceptance": changed}))
         elif step == LadderStep.CHANGE_METHOD:
-            for other in now.spec.alternatives:
+            for other in situation.spec.alternatives:
                 yield wished.with_draft(other)
 
 
-def acceptance_methods(now: Situation, draft: DraftSpec) -> Iterator[AcceptanceMethod]:
+def acceptance_methods(situation: Situation, draft: DraftSpec) -> Iterator[AcceptanceMethod]:
     """Acceptance methods of this engine version other than the declared one, lossless first."""
-    engine = load().engine_of(now.spec.engine)
+    engine = load().engine_of(situation.spec.engine)
     if not isinstance(engine, Engine):
         return
     methods = engine.acceptance_methods

@@ -10,16 +10,16 @@ KEPT = 20
 LONGEST = 1024
 
 
-def noted(now: Situation, action: str, reason: str, message: str, **changes: Any) -> Memory:
+def noted(situation: Situation, action: str, reason: str, message: str, **changes: Any) -> Memory:
     """The memory with these fields changed and a line added that says why."""
     record = DecisionRecord(
-        at=now.now,
+        at=situation.time,
         action=action,
         reason=reason,
         message=message[:LONGEST],
-        generation=now.declared.generation,
+        generation=situation.declared.generation,
     )
-    return now.memory.model_copy(update={**changes, "decisions": [record, *now.memory.decisions][:KEPT]})
+    return situation.memory.model_copy(update={**changes, "decisions": [record, *situation.memory.decisions][:KEPT]})
 
 
 def written_since(before: Memory, after: Memory) -> tuple[DecisionRecord, ...]:

@@ -36,69 +36,71 @@ WORST = 0.80
 """Below this S requests suffer too much to wait for another trial: speculation is switched off at once."""
 
 
-def before_off(now: Situation, found: Judgement) -> Memory | None:
+def before_off(situation: Situation, judgement: Judgement) -> Memory | None:
     """What the user's list puts before `Disable` and the evidence supports; None: switch off."""
-    live = found.source == Source.MEASURED and found.off is not None and found.on is not None
-    if now.policy.mode != Mode.AUTO or now.memory.state != State.SPECULATING or not live:
+    live = judgement.source == Source.MEASURED and judgement.off is not None and judgement.on is not None
+    if situation.policy.mode != Mode.AUTO or situation.memory.state != State.SPECULATING or not live:
         return None
-    for step in now.policy.on_below_break_even:
+    for step in situation.policy.on_below_break_even:
         if step == LadderStep.DISABLE:
             return None
         rule = RULES.get(step)
-        remedy = rule(now, found) if rule is not None else None
+        remedy = rule(situation, judgement) if rule is not None else None
         if remedy is not None:
             return remedy
     return None
 
 
-def limit_batches(now: Situation, found: Judgement) -> Memory | None:
+def limit_batches(situation: Situation, judgement: Judgement) -> Memory | None:
     """A canary of the same draft that stops drafting above the measured crossover.
 
     Only where the loss is moderate, the engine obeys the limit, the user has not set one, and the stored profile shows
     that the same variant pays at smaller batches.
     """
-    stable = now.stable
+    stable = situation.stable
     draft = stable.draft
     if draft is None or draft.disable_above_batch_size is not None or not schedules.obeys(stable):
         return None
-    if now.wished.draft is not None and now.wished.draft.disable_above_batch_size is not None:
+    if situation.wished.draft is not None and situation.wished.draft.disable_above_batch_size is not None:
         return None
-    present = _present(found)
+    present = _present(judgement)
     if present is None or present.speedup < WORST:
         return None
-    if not _may_try(now) or done(now, SCHEDULE, now.wished.name, SCHEDULE_AGAIN):
+    if not _may_try(situation) or done(situation, SCHEDULE, situation.wished.name, SCHEDULE_AGAIN):
         return None
-    limit = schedules.crossover(now.memory.profile, variant=stable.name, present=present, now=now.now)
+    limit = schedules.crossover(situation.memory.profile, variant=stable.name, present=present, now=situation.time)
     if limit is None:
         return None
-    words = found.report.message if found.report is not None else ""
+    words = judgement.report.message if judgement.report is not None else ""
     message = (
         f"{words}; it pays below {limit} running requests: try {describe(stable)} without drafting from {limit} on"
     )
-    length = tuned_length(found.on_batches, found.off, found.on)
+    length = tuned_length(judgement.on_batches, judgement.off, judgement.on)
     changes = {"disable_above_batch_size": limit}
-    return _tried(now, SCHEDULE, now.wished.name, draft, changes, "LoadCrossesBreakEven", message, tuned_length=length)
+    return _tried(
+        situation, SCHEDULE, situation.wished.name, draft, changes, "LoadCrossesBreakEven", message, tuned_length=length
+    )
 
 
-def restart(now: Situation, found: Judgement) -> Memory | None:
+def restart(situation: Situation, judgement: Judgement) -> Memory | None:
     """Replace the replicas that speculate, where acceptance decays with their uptime; they are then judged anew."""
-    cause = now.memory.diagnosis
-    if cause is None or cause.reason != Reason.DEGRADED_UNTIL_RESTART or not now.stable.speculates:
+    cause = situation.memory.diagnosis
+    if cause is None or cause.reason != Reason.DEGRADED_UNTIL_RESTART or not situation.stable.speculates:
         return None
-    if now.memory.canary is not None or not capacity.can_switch(now):
+    if situation.memory.canary is not None or not capacity.can_switch(situation):
         return None
-    if done(now, RESTART, now.wished.name, RESTART_AGAIN):
+    if done(situation, RESTART, situation.wished.name, RESTART_AGAIN):
         return None
-    fresh = now.stable.model_copy(update={"restarts": now.stable.restarts + 1})
-    words = f"{found.report.message}; {cause.message}" if found.report is not None else cause.message
+    fresh = situation.stable.model_copy(update={"restarts": situation.stable.restarts + 1})
+    words = f"{judgement.report.message}; {cause.message}" if judgement.report is not None else cause.message
     return noted(
-        now,
+        situation,
         "Restart",
         "DegradedUntilRestart",
         words,
         stable=fresh,
-        since=now.now,
-        remedies=remembered(now, RESTART, now.wished.name),
+        since=situation.time,
+        remedies=remembered(situation, RESTART, situation.wished.name),
         **CALM,
     )
 
@@ -110,9 +112,9 @@ RULES: dict[LadderStep, Callable[[Situation, Judgement], Memory | None]] = {
 """What each step of `onBelowBreakEven` does while speculation still serves."""
 
 
-def _present(found: Judgement) -> schedules.Point | None:
+def _present(judgement: Judgement) -> schedules.Point | None:
     """Batch size, S and R of the window that shows the loss."""
-    batch, on, off = schedules.running(found.on_batches), found.on, found.off
+    batch, on, off = schedules.running(judgement.on_batches), judgement.on, judgement.off
     if batch is None or on is None or off is None or not on.step_seconds or not off.step_seconds:
         return None
     if not on.tpot or not off.tpot or not on.load:
@@ -123,51 +125,56 @@ def _present(found: Judgement) -> schedules.Point | None:
     )
 
 
-def lengthen(now: Situation, found: Judgement) -> Memory | None:
+def lengthen(situation: Situation, judgement: Judgement) -> Memory | None:
     """A canary with a longer draft while speculation pays, where the last drafted position still survives well."""
-    memory, draft = now.memory, now.stable.draft
-    pays = memory.state == State.SPECULATING and found.verdict == Verdict.PAYS and found.live_control
-    if not pays or draft is None or now.policy.mode != Mode.AUTO or found.windows < SETTLED_WINDOWS:
+    memory, draft = situation.memory, situation.stable.draft
+    pays = memory.state == State.SPECULATING and judgement.verdict == Verdict.PAYS and judgement.live_control
+    if not pays or draft is None or situation.policy.mode != Mode.AUTO or judgement.windows < SETTLED_WINDOWS:
         return None
-    if LadderStep.TUNE not in now.policy.on_below_break_even or now.stable.baseline != now.wished.baseline:
+    if (
+        LadderStep.TUNE not in situation.policy.on_below_break_even
+        or situation.stable.baseline != situation.wished.baseline
+    ):
         return None
-    length = longer_length(draft, found.on_batches, found.off, found.on)
-    if length is None or not _may_try(now) or done(now, LONGER, now.stable.name, LONGER_AGAIN):
+    length = longer_length(draft, judgement.on_batches, judgement.off, judgement.on)
+    if length is None or not _may_try(situation) or done(situation, LONGER, situation.stable.name, LONGER_AGAIN):
         return None
-    if memory.cooldown_until is not None and now.now < memory.cooldown_until:
+    if memory.cooldown_until is not None and situation.time < memory.cooldown_until:
         return None
-    words = found.report.message if found.report is not None else ""
+    words = judgement.report.message if judgement.report is not None else ""
     message = f"{words}; the last of {draft.num_speculative_tokens} drafted tokens survives well: try {length}"
-    return _tried(now, LONGER, now.stable.name, draft, {"num_speculative_tokens": length}, "LongerDraft", message)
+    return _tried(
+        situation, LONGER, situation.stable.name, draft, {"num_speculative_tokens": length}, "LongerDraft", message
+    )
 
 
-def end_rescue(now: Situation, found: Judgement, reason: str, message: str) -> Memory:
+def end_rescue(situation: Situation, judgement: Judgement, reason: str, message: str) -> Memory:
     """End a trial of the operator's own idea that did not help; what serves goes off if it is still at a loss.
 
     The trial compared two variants that speculate, so the loss is read off the stored control at the present load.
     """
-    off = found.off
-    stored = control_profile.find(now.memory.profile, off.load if off is not None else None, now.now)
+    off = judgement.off
+    stored = control_profile.find(situation.memory.profile, off.load if off is not None else None, situation.time)
     loses = False
-    if now.stable.speculates and off is not None and off.tpot and stored is not None:
+    if situation.stable.speculates and off is not None and off.tpot and stored is not None:
         speedup = float(stored.off_tpot_ms) / 1000 / off.tpot
-        loses = speedup < float(now.spec.thresholds.speedup.disable)
+        loses = speedup < float(situation.spec.thresholds.speedup.disable)
         message = f"{message}; what serves has S {speedup:.3f} against the stored control"
-    allowed = LadderStep.DISABLE in now.policy.on_below_break_even and cooldown.may_switch(
-        now.policy, now.memory, now.now
+    allowed = LadderStep.DISABLE in situation.policy.on_below_break_even and cooldown.may_switch(
+        situation.policy, situation.memory, situation.time
     )
-    if loses and allowed and capacity.can_switch(now):
-        return disable(now, "BelowBreakEven", message)
-    return fail_trial(now, reason, message)
+    if loses and allowed and capacity.can_switch(situation):
+        return disable(situation, "BelowBreakEven", message)
+    return fail_trial(situation, reason, message)
 
 
-def rescuing(now: Situation) -> bool:
+def rescuing(situation: Situation) -> bool:
     """Whether the trial under way was begun while what serves was at a loss."""
-    tried = now.memory.remedies
+    tried = situation.memory.remedies
     newest = tried[-1] if tried else None
-    began = now.memory.since
+    began = situation.memory.since
     return (
-        now.memory.state == State.TUNING
+        situation.memory.state == State.TUNING
         and newest is not None
         and newest.action == SCHEDULE
         and began is not None
@@ -175,29 +182,40 @@ def rescuing(now: Situation) -> bool:
     )
 
 
-def out_of_patience(now: Situation, found: Judgement) -> bool:
+def out_of_patience(situation: Situation, judgement: Judgement) -> bool:
     """Whether such a trial had a window more than a verdict takes: what serves loses meanwhile."""
-    return rescuing(now) and found.windows > now.evidence.promote_windows and found.verdict != Verdict.PAYS
+    return (
+        rescuing(situation)
+        and judgement.windows > situation.evidence.promote_windows
+        and judgement.verdict != Verdict.PAYS
+    )
 
 
-def done(now: Situation, action: str, variant: str, within: timedelta) -> bool:
+def done(situation: Situation, action: str, variant: str, within: timedelta) -> bool:
     """Whether this was tried with this variant so recently."""
-    return any(r.action == action and r.variant == variant and now.now - r.at < within for r in now.memory.remedies)
+    return any(
+        r.action == action and r.variant == variant and situation.time - r.at < within
+        for r in situation.memory.remedies
+    )
 
 
-def remembered(now: Situation, action: str, variant: str) -> list[Remedy]:
+def remembered(situation: Situation, action: str, variant: str) -> list[Remedy]:
     """What was tried, with one more."""
-    return [*now.memory.remedies, Remedy(action=action, variant=variant, at=now.now)][-KEPT:]
+    return [*situation.memory.remedies, Remedy(action=action, variant=variant, at=situation.time)][-KEPT:]
 
 
-def _may_try(now: Situation) -> bool:
+def _may_try(situation: Situation) -> bool:
     """Whether a canary can run beside what serves, with room in the day for its promotion and for switching off."""
-    beside = capacity.can_try(now) and not capacity.one_after_the_other(now)
-    return beside and now.memory.canary is None and cooldown.may_switch_on(now.policy, now.memory, now.now)
+    beside = capacity.can_try(situation) and not capacity.one_after_the_other(situation)
+    return (
+        beside
+        and situation.memory.canary is None
+        and cooldown.may_switch_on(situation.policy, situation.memory, situation.time)
+    )
 
 
 def _tried(
-    now: Situation,
+    situation: Situation,
     action: str,
     of: str,
     draft: DraftSpec,
@@ -206,8 +224,8 @@ def _tried(
     message: str,
     **learned: Any,
 ) -> Memory | None:
-    candidate: Variant = now.stable.with_draft(draft.model_copy(update=changes))
-    if candidate.name in now.memory.tried:
+    candidate: Variant = situation.stable.with_draft(draft.model_copy(update=changes))
+    if candidate.name in situation.memory.tried:
         return None
-    begun = start_trial(now, candidate, reason, message[:1024])
-    return begun.model_copy(update={"remedies": remembered(now, action, of), **learned})
+    begun = start_trial(situation, candidate, reason, message[:1024])
+    return begun.model_copy(update={"remedies": remembered(situation, action, of), **learned})

@@ -7,12 +7,12 @@ from breakeven.domain.counters.windows import Span
 from breakeven.domain.situation import Situation
 
 
-def counted(now: Situation, verdict: str, span: Span) -> dict[str, Any]:
+def counted(situation: Situation, verdict: str, span: Span) -> dict[str, Any]:
     """Changes of memory after a span that says so; a span that overlaps the last counted one adds nothing.
 
     A long span already contains its windows in a row, and counts for as many.
     """
-    memory = now.memory
+    memory = situation.memory
     last = memory.last_window_end
     if memory.streak_verdict == verdict and last is not None and span.start < last.timestamp() - 0.001:
         return {}
@@ -24,9 +24,9 @@ def counted(now: Situation, verdict: str, span: Span) -> dict[str, Any]:
     }
 
 
-def broken(now: Situation, span: Span) -> dict[str, Any]:
+def broken(situation: Situation, span: Span) -> dict[str, Any]:
     """Changes of memory after a span that says otherwise; nothing when there was no streak, so nothing is written."""
-    last = now.memory.last_window_end
-    if now.memory.streak == 0 or (last is not None and span.end <= last.timestamp() + 0.001):
+    last = situation.memory.last_window_end
+    if situation.memory.streak == 0 or (last is not None and span.end <= last.timestamp() + 0.001):
         return {}
     return {"streak": 0, "streak_verdict": "", "last_window_end": None}

@@ -29,17 +29,17 @@ def describe(variant: Variant) -> str:
     return f"{draft.method}{model} k={draft.num_speculative_tokens}"
 
 
-def start_trial(now: Situation, canary: Variant, reason: str, message: str) -> Memory:
+def start_trial(situation: Situation, canary: Variant, reason: str, message: str) -> Memory:
     """Put a canary beside what serves."""
-    asked_for = canary in (now.wished, now.wished.baseline)
-    state = State.TUNING if now.stable.speculates and not asked_for else State.TRIAL
+    asked_for = canary in (situation.wished, situation.wished.baseline)
+    state = State.TUNING if situation.stable.speculates and not asked_for else State.TRIAL
     return noted(
-        now,
+        situation,
         "StartTrial",
         reason,
         message,
         state=state,
-        since=now.now,
+        since=situation.time,
         canary=canary,
         holdback=False,
         cooldown_until=None,
@@ -47,148 +47,148 @@ def start_trial(now: Situation, canary: Variant, reason: str, message: str) -> M
     )
 
 
-def promote(now: Situation, reason: str, message: str, report: EvidenceStatus | None = None) -> Memory:
+def promote(situation: Situation, reason: str, message: str, report: EvidenceStatus | None = None) -> Memory:
     """What was on trial serves everywhere, and is where a rollback goes."""
-    canary = now.memory.canary
+    canary = situation.memory.canary
     if canary is None:
-        return now.memory
-    changed = canary.speculates != now.stable.speculates or canary.baseline == now.stable.baseline
+        return situation.memory
+    changed = canary.speculates != situation.stable.speculates or canary.baseline == situation.stable.baseline
     return noted(
-        now,
+        situation,
         "Promote",
         reason,
         message,
         state=State.SPECULATING if canary.speculates else State.BASELINE,
-        since=now.now,
+        since=situation.time,
         stable=canary,
         canary=None,
-        holdback=canary.speculates and wants_control(now),
-        last_good=LastGood(variant=canary, verified_at=now.now, reason=message[:LONGEST]),
-        reference=_reference(now, canary, report),
-        unquantized=unquantized(now, report),
+        holdback=canary.speculates and wants_control(situation),
+        last_good=LastGood(variant=canary, verified_at=situation.time, reason=message[:LONGEST]),
+        reference=_reference(situation, canary, report),
+        unquantized=unquantized(situation, report),
         tried=[],
-        answers=now.wished.name,
-        transitions=_counted(now) if changed else cooldown.recent(now.memory, now.now),
+        answers=situation.wished.name,
+        transitions=_counted(situation) if changed else cooldown.recent(situation.memory, situation.time),
         unverified_since=None,
         cooldown_until=None,
         **CALM,
     )
 
 
-def _reference(now: Situation, canary: Variant, report: EvidenceStatus | None) -> EvidenceStatus | None:
+def _reference(situation: Situation, canary: Variant, report: EvidenceStatus | None) -> EvidenceStatus | None:
     """What later figures are compared with: a trial against a speculating variant tells nothing about plain steps."""
     if not canary.speculates or report is None:
         return None
-    if not now.stable.speculates:
+    if not situation.stable.speculates:
         return report
     return report.model_copy(update={"inflation": None, "break_even_acceptance": None, "tpot_off_ms": None})
 
 
-def fail_trial(now: Situation, reason: str, message: str, **learned: Any) -> Memory:
+def fail_trial(situation: Situation, reason: str, message: str, **learned: Any) -> Memory:
     """Remove the canary and wait; what served before serves on."""
-    canary = now.memory.canary
-    tried = [*now.memory.tried, canary.name] if canary is not None else now.memory.tried
-    speculates = now.stable.speculates
-    action = ROLL_BACK if canary is not None and canary.baseline != now.stable.baseline else "EndTrial"
+    canary = situation.memory.canary
+    tried = [*situation.memory.tried, canary.name] if canary is not None else situation.memory.tried
+    speculates = situation.stable.speculates
+    action = ROLL_BACK if canary is not None and canary.baseline != situation.stable.baseline else "EndTrial"
     return noted(
-        now,
+        situation,
         action,
         reason,
         message,
         state=State.SPECULATING if speculates else State.COOLDOWN,
-        since=now.now,
+        since=situation.time,
         canary=None,
-        holdback=speculates and wants_control(now, unmeasured=action == ROLL_BACK),
-        unverified_since=now.now if action == ROLL_BACK else now.memory.unverified_since,
+        holdback=speculates and wants_control(situation, unmeasured=action == ROLL_BACK),
+        unverified_since=situation.time if action == ROLL_BACK else situation.memory.unverified_since,
         tried=list(dict.fromkeys(tried))[-64:],
-        **({} if now.memory.state == State.TUNING else _waiting(now)),
+        **({} if situation.memory.state == State.TUNING else _waiting(situation)),
         **learned,
         **CALM,
     )
 
 
-def abandon_trial(now: Situation, reason: str, message: str) -> Memory:
+def abandon_trial(situation: Situation, reason: str, message: str) -> Memory:
     """Remove the canary without a verdict: nothing failed, so nothing has to be waited for."""
     return noted(
-        now,
+        situation,
         "AbandonTrial",
         reason,
         message,
-        state=State.SPECULATING if now.stable.speculates else State.BASELINE,
-        since=now.now,
+        state=State.SPECULATING if situation.stable.speculates else State.BASELINE,
+        since=situation.time,
         canary=None,
-        holdback=now.stable.speculates and wants_control(now),
+        holdback=situation.stable.speculates and wants_control(situation),
         **CALM,
     )
 
 
-def disable(now: Situation, reason: str, message: str, **learned: Any) -> Memory:
+def disable(situation: Situation, reason: str, message: str, **learned: Any) -> Memory:
     """Serve without speculation and wait before the next trial."""
-    off = now.stable.baseline
+    off = situation.stable.baseline
     return noted(
-        now,
+        situation,
         "Disable",
         reason,
         message,
         state=State.COOLDOWN,
-        since=now.now,
+        since=situation.time,
         stable=off,
         canary=None,
         holdback=False,
-        last_good=LastGood(variant=off, verified_at=now.now, reason=message[:LONGEST]),
-        transitions=_counted(now),
-        tried=list(dict.fromkeys([*now.memory.tried, now.stable.name]))[-64:],
+        last_good=LastGood(variant=off, verified_at=situation.time, reason=message[:LONGEST]),
+        transitions=_counted(situation),
+        tried=list(dict.fromkeys([*situation.memory.tried, situation.stable.name]))[-64:],
         unverified_since=None,
-        **_waiting(now),
+        **_waiting(situation),
         **learned,
         **CALM,
     )
 
 
-def serve(now: Situation, variant: Variant, action: str, reason: str, message: str) -> Memory:
+def serve(situation: Situation, variant: Variant, action: str, reason: str, message: str) -> Memory:
     """Serve a variant everywhere because someone said so."""
     return noted(
-        now,
+        situation,
         action,
         reason,
         message,
         state=State.SPECULATING if variant.speculates else State.BASELINE,
-        since=now.now,
+        since=situation.time,
         stable=variant,
         canary=None,
-        holdback=variant.speculates and wants_control(now, unmeasured=True),
+        holdback=variant.speculates and wants_control(situation, unmeasured=True),
         unverified_since=None,
         cooldown_until=None,
         **CALM,
     )
 
 
-def wants_control(now: Situation, *, unmeasured: bool = False) -> bool:
+def wants_control(situation: Situation, *, unmeasured: bool = False) -> bool:
     """Whether replicas without speculation are kept when a variant begins to serve."""
-    mode = now.policy.holdback.mode
+    mode = situation.policy.holdback.mode
     if mode == HoldbackMode.ALWAYS:
-        return now.spec.replicas >= 2
+        return situation.spec.replicas >= 2
     if mode == HoldbackMode.NEVER:
         return False
-    return now.spec.replicas >= (2 if unmeasured else CONTROL_FROM)
+    return situation.spec.replicas >= (2 if unmeasured else CONTROL_FROM)
 
 
-def _counted(now: Situation) -> list[Any]:
-    return [*cooldown.recent(now.memory, now.now), now.now]
+def _counted(situation: Situation) -> list[Any]:
+    return [*cooldown.recent(situation.memory, situation.time), situation.time]
 
 
-def _waiting(now: Situation) -> dict[str, Any]:
-    failed = cooldown.failures(now.memory, now.now)
+def _waiting(situation: Situation) -> dict[str, Any]:
+    failed = cooldown.failures(situation.memory, situation.time)
     return {
-        "cooldown_until": now.now + cooldown.wait(now.policy, failed),
+        "cooldown_until": situation.time + cooldown.wait(situation.policy, failed),
         "attempts": failed + 1,
-        "failed_at_load": rounded(present_load(now), 3),
+        "failed_at_load": rounded(present_load(situation), 3),
     }
 
 
-def present_load(now: Situation) -> float | None:
+def present_load(situation: Situation) -> float | None:
     """Output tokens per second and replica of what serves, over the newest window of batches; None when unknown."""
-    arm = now.arm(now.stable)
-    if arm is None or now.observation.outage is not None or len(arm.batches) < BATCHES:
+    arm = situation.arm(situation.stable)
+    if arm is None or situation.observation.outage is not None or len(arm.batches) < BATCHES:
         return None
     return sums(arm.batches[-BATCHES:]).load

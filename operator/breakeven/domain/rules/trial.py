@@ -19,54 +19,54 @@ LOAD_FELL = 2.0
 RESTING = (State.BASELINE, State.COOLDOWN, State.FROZEN, State.SPECULATING)
 
 
-def candidate(now: Situation) -> Variant | None:
+def candidate(situation: Situation) -> Variant | None:
     """What should be tried next; None when what serves is what is wanted."""
-    stable, wished = now.stable, now.wished
+    stable, wished = situation.stable, situation.wished
     if wished.baseline != stable.baseline:
-        return _changed(now)
+        return _changed(situation)
     if stable.speculates:
-        return wished if wished.speculates and _unverified(now) else None
-    return next_candidate(now) if wished.speculates else None
+        return wished if wished.speculates and _unverified(situation) else None
+    return next_candidate(situation) if wished.speculates else None
 
 
-def _changed(now: Situation) -> Variant:
+def _changed(situation: Situation) -> Variant:
     """The declared engine: with its draft, or without when that alone already failed or nothing speculates yet."""
-    wished = now.wished
-    if not now.stable.speculates or wished.name in now.memory.tried:
+    wished = situation.wished
+    if not situation.stable.speculates or wished.name in situation.memory.tried:
         return wished.baseline
     return wished
 
 
-def _unverified(now: Situation) -> bool:
+def _unverified(situation: Situation) -> bool:
     """Whether the user declared another draft than the one that serves, and the latter was not chosen in its place."""
-    return now.wished.draft != now.stable.draft and now.memory.answers != now.wished.name
+    return situation.wished.draft != situation.stable.draft and situation.memory.answers != situation.wished.name
 
 
-def begin_trial(now: Situation) -> Memory | None:
+def begin_trial(situation: Situation) -> Memory | None:
     """Start a trial when there is something to try, it may be tried, and what serves is settled and seen."""
-    memory = now.memory
-    if memory.state not in RESTING or memory.canary is not None or now.spec.replicas == 0:
+    memory = situation.memory
+    if memory.state not in RESTING or memory.canary is not None or situation.spec.replicas == 0:
         return None
-    if memory.cooldown_until is not None and now.now < memory.cooldown_until and not _load_fell(now):
+    if memory.cooldown_until is not None and situation.time < memory.cooldown_until and not _load_fell(situation):
         return None
-    if memory.unverified_since is not None or crossing.waits(now):
+    if memory.unverified_since is not None or crossing.waits(situation):
         return None
-    wanted = candidate(now)
-    if wanted is None or not capacity.can_try(now) or not _serving(now):
+    wanted = candidate(situation)
+    if wanted is None or not capacity.can_try(situation) or not _serving(situation):
         return None
-    if now.observation.outage is not None or not _within_budget(now):
+    if situation.observation.outage is not None or not _within_budget(situation):
         return None
-    if capacity.one_after_the_other(now) and not memory.profile:
+    if capacity.one_after_the_other(situation) and not memory.profile:
         return None
-    message = f"try {describe(wanted)} against {describe(now.stable)}"
-    if wanted.baseline != now.stable.baseline:
-        message += f": {changes(now.stable, wanted)}"
-    if capacity.one_after_the_other(now):
+    message = f"try {describe(wanted)} against {describe(situation.stable)}"
+    if wanted.baseline != situation.stable.baseline:
+        message += f": {changes(situation.stable, wanted)}"
+    if capacity.one_after_the_other(situation):
         message += "; one replica, so one after the other, with wider bounds"
-    known = economics.loading(now)
+    known = economics.loading(situation)
     if known is not None:
         message += f"; each replica of the canary loads {known[0]:.1f} min ({known[1]})"
-    return start_trial(now, wanted, _why(now), message)
+    return start_trial(situation, wanted, _why(situation), message)
 
 
 def changes(old: Variant, new: Variant) -> str:
@@ -84,75 +84,81 @@ def changes(old: Variant, new: Variant) -> str:
     return ", ".join(parts)[:400]
 
 
-def end_trial(now: Situation, found: Judgement) -> Memory | None:
+def end_trial(situation: Situation, judgement: Judgement) -> Memory | None:
     """Promote, fail or give up."""
-    memory = now.memory
-    if not now.on_trial or memory.canary is None or memory.since is None:
+    memory = situation.memory
+    if not situation.on_trial or memory.canary is None or memory.since is None:
         return None
-    if not capacity.can_try(now):
-        return abandon_trial(now, "NoCapacity", capacity.needs(memory))
-    if found.verdict == Verdict.HURTS and found.windows >= min(
-        now.evidence.leave_windows, now.evidence.promote_windows
+    if not capacity.can_try(situation):
+        return abandon_trial(situation, "NoCapacity", capacity.needs(memory))
+    if judgement.verdict == Verdict.HURTS and judgement.windows >= min(
+        situation.evidence.leave_windows, situation.evidence.promote_windows
     ):
-        length = tuned_length(found.on_batches, found.off, found.on)
-        words = "; ".join(part for part in (_figures(found), cause_in_words(now)) if part)
-        if now.memory.state == State.TUNING:
-            return remedies.end_rescue(now, found, "NotBetter", words)
-        return fail_trial(now, "BelowBreakEven", words, tuned_length=length)
-    if found.verdict == Verdict.PAYS and found.windows >= now.evidence.promote_windows:
-        if found.objection:
-            return fail_trial(now, found.objection.reason, f"{_figures(found)}; {found.objection.message}")
-        if not cooldown.may_switch(now.policy, memory, now.now):
+        length = tuned_length(judgement.on_batches, judgement.off, judgement.on)
+        words = "; ".join(part for part in (_figures(judgement), cause_in_words(situation)) if part)
+        if situation.memory.state == State.TUNING:
+            return remedies.end_rescue(situation, judgement, "NotBetter", words)
+        return fail_trial(situation, "BelowBreakEven", words, tuned_length=length)
+    if judgement.verdict == Verdict.PAYS and judgement.windows >= situation.evidence.promote_windows:
+        if judgement.objection:
+            return fail_trial(
+                situation, judgement.objection.reason, f"{_figures(judgement)}; {judgement.objection.message}"
+            )
+        if not cooldown.may_switch(situation.policy, memory, situation.time):
             return None
-        if economics.not_worth(now, found) is None:
-            words = f"{_figures(found)}{economics.in_words(economics.promotion(now, found))}"
-            return promote(now, "Pays", words, found.report)
-    if remedies.out_of_patience(now, found):
-        return remedies.end_rescue(now, found, "NotBetter", f"not shown to be better: {_figures(found)}")
+        if economics.not_worth(situation, judgement) is None:
+            words = f"{_figures(judgement)}{economics.in_words(economics.promotion(situation, judgement))}"
+            return promote(situation, "Pays", words, judgement.report)
+    if remedies.out_of_patience(situation, judgement):
+        return remedies.end_rescue(situation, judgement, "NotBetter", f"not shown to be better: {_figures(judgement)}")
     began = max(moment for moment in (memory.since, memory.evidence_after) if moment is not None)
-    if now.now - began >= now.evidence.trial_timeout:
-        return _out_of_time(now, found)
+    if situation.time - began >= situation.evidence.trial_timeout:
+        return _out_of_time(situation, judgement)
     return None
 
 
-def _out_of_time(now: Situation, found: Judgement) -> Memory:
-    limit = now.evidence.trial_timeout
-    balance = economics.not_worth(now, found)
+def _out_of_time(situation: Situation, judgement: Judgement) -> Memory:
+    limit = situation.evidence.trial_timeout
+    balance = economics.not_worth(situation, judgement)
     if balance is not None:
-        words = f"{_figures(found)}; {balance}, and that did not change within {format_duration(limit)}"
-        return fail_trial(now, "SwitchDoesNotPay", words)
-    figures = _figures(found) or (found.hold.message if found.hold else "nothing could be measured")
+        words = f"{_figures(judgement)}; {balance}, and that did not change within {format_duration(limit)}"
+        return fail_trial(situation, "SwitchDoesNotPay", words)
+    figures = _figures(judgement) or (judgement.hold.message if judgement.hold else "nothing could be measured")
     return fail_trial(
-        now, "Undecided", f"no verdict within {format_duration(limit)} (spec.evidence.trialTimeout): {figures}"
+        situation, "Undecided", f"no verdict within {format_duration(limit)} (spec.evidence.trialTimeout): {figures}"
     )
 
 
-def _load_fell(now: Situation) -> bool:
+def _load_fell(situation: Situation) -> bool:
     """Whether the load is far below that of the last failure, and the shortest cooldown is over.
 
     Break-even moves with load more than with anything else, so a failure at the peak says little about the night.
     """
-    memory = now.memory
-    if memory.failed_at_load is None or memory.since is None or now.now - memory.since < now.policy.cooldown:
+    memory = situation.memory
+    if (
+        memory.failed_at_load is None
+        or memory.since is None
+        or situation.time - memory.since < situation.policy.cooldown
+    ):
         return False
-    load, factor = present_load(now), crossing.LOAD_WAS_WHY if crossing.explained(now) else LOAD_FELL
+    load, factor = present_load(situation), crossing.LOAD_WAS_WHY if crossing.explained(situation) else LOAD_FELL
     return load is not None and 0 < load * factor < float(memory.failed_at_load)
 
 
-def _serving(now: Situation) -> bool:
-    fleet = now.fleet(now.stable)
+def _serving(situation: Situation) -> bool:
+    fleet = situation.fleet(situation.stable)
     return fleet is not None and fleet.ready > 0 and fleet.settled_since is not None
 
 
-def _within_budget(now: Situation) -> bool:
-    return cooldown.may_switch_on(now.policy, now.memory, now.now)
+def _within_budget(situation: Situation) -> bool:
+    return cooldown.may_switch_on(situation.policy, situation.memory, situation.time)
 
 
-def _why(now: Situation) -> str:
-    if now.wished.baseline != now.stable.baseline or now.stable.speculates:
+def _why(situation: Situation) -> str:
+    if situation.wished.baseline != situation.stable.baseline or situation.stable.speculates:
         return "SpecChanged"
-    return "Rearm" if now.memory.state in (State.COOLDOWN, State.FROZEN) else "NotYetProven"
+    return "Rearm" if situation.memory.state in (State.COOLDOWN, State.FROZEN) else "NotYetProven"
 
 
-def _figures(found: Judgement) -> str:
-    return found.report.message if found.report is not None else ""
+def _figures(judgement: Judgement) -> str:
+    return judgement.report.message if judgement.report is not None else ""

@@ -21,7 +21,7 @@ from breakeven.domain.measures.figures import sums
 from breakeven.domain.measures.statistics import LogRatio
 from breakeven.domain.measures.verdict import Verdict
 from breakeven.domain.report.conditions import findings
-from breakeven.domain.situation import Situation, situation
+from breakeven.domain.situation import Situation, situation_at
 
 from ..conftest import START, spec_of
 
@@ -71,11 +71,11 @@ def judged(on: tuple[Batch, ...], off: tuple[Batch, ...] = PLAIN) -> Judgement:
 def moment(spec: SpeculativeDeploymentSpec | None = None, **memory: Any) -> Situation:
     spec = spec or spec_of()
     known = {"state": State.SPECULATING, "stable": declared_variant(spec), "reference": REFERENCE} | memory
-    return situation(Declared(spec=spec, generation=1), Memory.model_validate(known), Observation(), START)
+    return situation_at(Declared(spec=spec, generation=1), Memory.model_validate(known), Observation(), START)
 
 
-def reason(now: Situation, found: Judgement) -> str:
-    diagnosis = examined(now, found).diagnosis
+def reason(situation: Situation, judgement: Judgement) -> str:
+    diagnosis = examined(situation, judgement).diagnosis
     return "" if diagnosis is None else diagnosis.reason
 
 

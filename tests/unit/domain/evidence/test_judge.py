@@ -13,7 +13,7 @@ from breakeven.domain.counters.observation import Arm, Batch, Fleet, Observation
 from breakeven.domain.decision import Declared
 from breakeven.domain.evidence.judge import judge
 from breakeven.domain.measures.verdict import Verdict
-from breakeven.domain.situation import Situation, situation
+from breakeven.domain.situation import Situation, situation_at
 
 from ..conftest import World, spec_of
 
@@ -32,30 +32,30 @@ def beside_a_control() -> World:
 
 def present() -> Situation:
     w = beside_a_control()
-    return situation(Declared(spec=w.spec, generation=w.generation), w.memory, w.observation(), w.now)
+    return situation_at(Declared(spec=w.spec, generation=w.generation), w.memory, w.observation(), w.now)
 
 
-def unchanged(now: Situation) -> Situation:
-    return now
+def unchanged(situation: Situation) -> Situation:
+    return situation
 
 
 def evidence(**changes: Any) -> Change:
     """Another `spec.evidence`."""
 
-    def change(now: Situation) -> Situation:
-        return replace(now, declared=replace(now.declared, spec=spec_of(evidence=changes)))
+    def change(situation: Situation) -> Situation:
+        return replace(situation, declared=replace(situation.declared, spec=spec_of(evidence=changes)))
 
     return change
 
 
 def seen(
-    now: Situation, name: str, *, fleet: dict[str, Any] | None = None, arm: dict[str, Any] | None = None
+    situation: Situation, name: str, *, fleet: dict[str, Any] | None = None, arm: dict[str, Any] | None = None
 ) -> Situation:
-    fleets: dict[str, Fleet] = dict(now.observation.fleet)
-    arms: dict[str, Arm] = dict(now.observation.arms)
+    fleets: dict[str, Fleet] = dict(situation.observation.fleet)
+    arms: dict[str, Arm] = dict(situation.observation.arms)
     fleets[name] = replace(fleets[name], **(fleet or {}))
     arms[name] = replace(arms[name], **(arm or {}))
-    return replace(now, observation=Observation(arms=arms, fleet=fleets))
+    return replace(situation, observation=Observation(arms=arms, fleet=fleets))
 
 
 def stable(**changes: Any) -> Change:
@@ -69,10 +69,10 @@ def control(**changes: Any) -> Change:
 def batches(edit: Callable[[int, Batch], Batch | None], *, of_control: bool = False) -> Change:
     """The same batches, each edited, or left out where that gives None. The first of a window has number 0."""
 
-    def change(now: Situation) -> Situation:
-        name = now.stable.baseline.name if of_control else now.stable.name
-        edited = (edit(round(batch.start / 60) % 10, batch) for batch in now.observation.arms[name].batches)
-        return seen(now, name, arm={"batches": tuple(batch for batch in edited if batch is not None)})
+    def change(situation: Situation) -> Situation:
+        name = situation.stable.baseline.name if of_control else situation.stable.name
+        edited = (edit(round(batch.start / 60) % 10, batch) for batch in situation.observation.arms[name].batches)
+        return seen(situation, name, arm={"batches": tuple(batch for batch in edited if batch is not None)})
 
     return change
 
@@ -82,7 +82,7 @@ def totals(**changes: Any) -> Callable[[int, Batch], Batch]:
 
 
 def later(span: timedelta) -> Change:
-    return lambda now: replace(now, now=now.now + span)
+    return lambda here: replace(here, time=here.time + span)
 
 
 HOLDS: dict[str, tuple[Change, str, str]] = {
@@ -104,7 +104,7 @@ HOLDS: dict[str, tuple[Change, str, str]] = {
     ),
     "the newest batch is old": (later(timedelta(minutes=31)), "Stale", "two windows"),
     "just settled": (
-        lambda now: stable(fleet={"settled_since": now.now - timedelta(minutes=12)})(now),
+        lambda here: stable(fleet={"settled_since": here.time - timedelta(minutes=12)})(here),
         "FirstWindow",
         "not complete",
     ),
@@ -128,7 +128,7 @@ def test_what_cannot_be_judged_is_held_with_its_reason(name: str) -> None:
         batches(lambda n, b: b if n < 6 else None),
         stable(arm={"ready": 5, "scraped": 4}),
         later(timedelta(minutes=10)),
-        lambda now: stable(fleet={"settled_since": now.now - timedelta(minutes=16)})(now),
+        lambda here: stable(fleet={"settled_since": here.time - timedelta(minutes=16)})(here),
         batches(totals(drafts=None, drafted=None, accepted=None, v0_emitted=900.0)),
     ],
 )

@@ -14,7 +14,7 @@ from breakeven.domain.decision import Declared
 from breakeven.domain.diagnosis.causes import mixed_traffic
 from breakeven.domain.evidence.judge import Judgement
 from breakeven.domain.evidence.tails import recent, side_by_side
-from breakeven.domain.situation import Situation, situation
+from breakeven.domain.situation import Situation, situation_at
 
 from ..conftest import START, histogram, spec_of
 
@@ -48,7 +48,7 @@ def seen(off: tuple[Batch, ...], on: tuple[Batch, ...], **memory: object) -> tup
     }
     known = Memory.model_validate({"state": State.SPECULATING, "stable": variant} | memory)
     end = START + timedelta(minutes=10 * WINDOWS)
-    now = situation(Declared(spec=spec, generation=1), known, Observation(arms=arms), end)
+    now = situation_at(Declared(spec=spec, generation=1), known, Observation(arms=arms), end)
     span = Span(end.timestamp() - 600, end.timestamp(), 1)
     found = Judgement(span=span, windows=WINDOWS, live_control=True, off_batches=span.of(off), on_batches=span.of(on))
     return now, found

@@ -11,14 +11,14 @@ from breakeven.api.status import State
 from breakeven.domain.counters.observation import Batch, Gauges, Totals
 from breakeven.domain.measures.figures import sums
 from breakeven.domain.rules.ladder import longer_length, rungs, tuned_length
-from breakeven.domain.situation import situation
+from breakeven.domain.situation import situation_at
 
 Make = Callable[..., Any]
 
 
 def methods(world: Any) -> list[str]:
     declared = world.spec
-    here = situation(_declared(world), world.memory, world.observation(), world.now)
+    here = situation_at(_declared(world), world.memory, world.observation(), world.now)
     assert here.spec is declared
     return [str(v.draft.acceptance.method) for v in rungs(here) if v.draft is not None]
 
