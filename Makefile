@@ -9,7 +9,7 @@ ENGINE ?= simulated
 KEEP ?=
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help install tools demo test test-vllm check lint types contracts crds lock golden bench clean
+.PHONY: help install tools demo test test-vllm check lint types contracts crds lock golden bench dist clean
 
 help: ## show this list
 	@echo "Breakeven: the two commands of a newcomer are 'make demo' and 'make test'."
@@ -64,6 +64,12 @@ golden: install ## rewrite the golden files; read the diff before you commit it
 
 bench: install ## print every benchmark table of the README
 	@for b in benchmarks/[a-z]*.py; do echo "== $$b"; $(BIN)/python $$b || exit 1; done
+
+dist: install ## build what a release consists of into dist/: wheel, source archive, chart package, checksums
+	@rm -rf dist && mkdir dist
+	@$(BIN)/python -m hatchling build -d dist
+	@$$($(BIN)/python -m breakeven.lab.tools --set helm | awk '{print $$2}') package charts/breakeven -d dist
+	@cd dist && sha256sum * | tee SHA256SUMS
 
 clean: ## remove .venv and caches of this checkout (not the per-user tool cache)
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
