@@ -18,7 +18,7 @@ from breakeven.adapters.evidence_store.replica_history import increments_of
 from breakeven.adapters.prometheus.client import Endpoint, PrometheusClient
 from breakeven.adapters.prometheus.endpoint_feed import Asks, EndpointFeed, Wanted
 from breakeven.adapters.prometheus.promql import PodName
-from breakeven.control.ports import Key, MetricsQuery, MetricsReading, Pod
+from breakeven.control.ports import STARTING, Key, MetricsQuery, MetricsReading, Pod
 from breakeven.domain.counters.batches import COVERAGE, STALE, Replica
 from breakeven.domain.counters.observation import Arm, Outage
 
@@ -328,7 +328,7 @@ def _unix(moment: datetime | None) -> float | None:
 
 
 def _starting() -> Outage:
-    return Outage(reason="Starting", message="the first reading of Prometheus is under way")
+    return Outage(reason=STARTING, message="the first reading of Prometheus is under way")
 
 
 def _bare(url: str) -> str:
