@@ -367,6 +367,8 @@ class VariantStatus(StatusModel):
     """What it is there for."""
     speculation: Annotated[str, Field(max_length=128)]
     """What it drafts with, in words: 'off', 'DraftModel k=5' …"""
+    speculates: bool | None = None
+    """Whether it drafts at all. Absent: no longer known."""
     wanted: int
     """Replicas it should have."""
     ready: int

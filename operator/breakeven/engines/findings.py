@@ -13,6 +13,8 @@ class Reason(StrEnum):
     """This engine version lacks it; another may have it."""
     NOT_IN_TAG = "NotInTag"
     """The engine version is not known."""
+    NEAREST_OLDER = "NearestOlder"
+    """The version is newer than the table: arguments are those of the nearest older release."""
     ADVICE = "Advice"
     """Works, but read this."""
 

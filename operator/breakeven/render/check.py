@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from breakeven.api.variant import Variant
-from breakeven.engines import Caution, Finding, Refusal
+from breakeven.engines import Caution, Finding, Reason, Refusal
 from breakeven.render.acceptance import check_acceptance
 from breakeven.render.conflicts import check_conflicts
 from breakeven.render.drafting import check_drafting
@@ -45,7 +45,7 @@ def refusals(variant: Variant) -> tuple[Refusal, ...]:
 
 def _found(request: Request) -> Iterator[Finding]:
     if request.engine.assumed:
-        yield Caution(field="engine.version", message=request.engine.assumption)
+        yield Caution(field="engine.version", reason=Reason.NEAREST_OLDER, message=request.engine.assumption)
     yield from check_version(request)
     for rule in _CHECKS:
         yield from rule(request)
