@@ -31,7 +31,7 @@ from breakeven.control.ports import Ports
 from breakeven.control.queue import KeyQueue
 from breakeven.control.reconcile import Reconciler
 from breakeven.control.resync import Resync
-from breakeven.control.smoke import SmokeDesk
+from breakeven.control.smoke import SmokeTests
 from breakeven.control.workers import Workers
 from breakeven.domain.decide import decide
 from breakeven.handlers import kopf_settings, login, watch
@@ -102,9 +102,12 @@ class _Operator:
             clock=clock,
             recorder=self.figures,
         )
-        smoke = SmokeDesk(CompletionSmokeTest(), self.queue.add)
+        smoke_tests = SmokeTests(CompletionSmokeTest(), self.queue.add)
         reconciler = Reconciler(
-            cache=self.cache, core=Core(check=fitness, decide=decide, render=desired), ports=ports, smoke=smoke
+            cache=self.cache,
+            core=Core(check=fitness, decide=decide, render=desired),
+            ports=ports,
+            smoke_tests=smoke_tests,
         )
         resync = Resync(cluster, self.cache, settings.namespaces)
         workers = Workers(self.queue, reconciler.reconcile, self.figures)
@@ -124,7 +127,7 @@ class _Operator:
                     task.cancel()
             ending.set()
             self.stop.set()  # kopf waits five seconds for whoever still waits for it
-            await smoke.close()
+            await smoke_tests.close()
             await asyncio.gather(*[t for t in (listing, lost, asking, electing) if t], return_exceptions=True)
 
         registry = self._handlers()
@@ -225,7 +228,7 @@ class _Operator:
                 log.warning("listing failed, again in 2 s: %s", error)
                 await asyncio.sleep(2)
                 continue
-            reconciler.pod_monitors(resync.pod_monitors)
+            reconciler.with_pod_monitors = resync.pod_monitors
             for key in touched:
                 await self.queue.add(key)
             self.last_resync = time.time()

@@ -81,10 +81,10 @@ async def test_canary_is_smoke_tested_at_its_own_address_before_it_counts() -> N
     world = World()
     world.smoke_test.answer = "at temperature 0.8: HTTP 500"
     await world.settle()
-    assert world.smoke_test.asked == []
+    assert world.smoke_test.requests == []
     world.command("retry/1")
     await world.settle()
-    assert len(world.smoke_test.asked) == 1
+    assert len(world.smoke_test.requests) == 1
     assert ("Abort", "Aborted") in world.recorder.decisions
     assert list(world.replicas.values()) == [4]
 
@@ -281,8 +281,8 @@ async def test_each_decision_is_one_event_with_the_words_of_the_condition() -> N
     await world.settle()
     world.command("retry/1")
     await world.settle()
-    told = [m for r, m in world.events.posted if r == "StartTrial"]
-    assert told == [world.condition("SpeculationActive")["message"]]
+    posted = [m for r, m in world.events.posted if r == "StartTrial"]
+    assert posted == [world.condition("SpeculationActive")["message"]]
 
 
 async def test_command_is_consumed_once() -> None:

@@ -23,7 +23,7 @@ from breakeven.control.fleet import ready_since
 from breakeven.control.outcome import Outcome
 from breakeven.control.ports import Key, MetricsQuery, MetricsReading, Ports
 from breakeven.control.reconcile import Reconciler
-from breakeven.control.smoke import SmokeDesk
+from breakeven.control.smoke import SmokeTests
 from breakeven.domain.counters.observation import Observation, Outage, Smoke
 from breakeven.domain.decision import Decision, Declared, Placement
 from breakeven.render import desired
@@ -100,10 +100,10 @@ class FakeSmoke:
     """`control.ports.SmokeTest` with a fixed answer."""
 
     answer: str = ""
-    asked: list[tuple[str, str]] = field(default_factory=list)
+    requests: list[tuple[str, str]] = field(default_factory=list)
 
     async def run(self, address: str, model: str) -> str:
-        self.asked.append((address, model))
+        self.requests.append((address, model))
         return self.answer
 
 
@@ -224,7 +224,7 @@ class World:
             self.woken.append(key)
 
         self.cache = Cache()
-        self.smoke = SmokeDesk(self.smoke_test, wake)
+        self.smoke = SmokeTests(self.smoke_test, wake)
         ports = Ports(
             cluster=self.cluster,
             metrics=self.metrics,
@@ -234,7 +234,7 @@ class World:
             recorder=self.recorder,
         )
         core = Core(check=fitness, decide=self.decide, render=desired)
-        self.reconciler = Reconciler(cache=self.cache, core=core, ports=ports, smoke=self.smoke)
+        self.reconciler = Reconciler(cache=self.cache, core=core, ports=ports, smoke_tests=self.smoke)
 
     def watch(self) -> None:
         """What the watches would have shown by now."""

@@ -24,12 +24,12 @@ _LIST_KEYS = ("name", "containerPort", "port", "mountPath", "uid", "key", "type"
 """Fields that name the items of Kubernetes lists; the order of such lists carries no meaning."""
 
 
-def covers(live: Any, wanted: Any) -> bool:
+def contains(live: Any, wanted: Any) -> bool:
     """Whether everything that is wanted is in the live value; what the live value has besides does not matter."""
     if isinstance(wanted, dict):
-        return isinstance(live, dict) and all(_has(live, name, value) for name, value in wanted.items())
+        return isinstance(live, dict) and all(_contains_field(live, name, value) for name, value in wanted.items())
     if isinstance(wanted, list):
-        return isinstance(live, list) and _covers_list(live, wanted)
+        return isinstance(live, list) and _contains_items(live, wanted)
     return (live == wanted and isinstance(live, bool) is isinstance(wanted, bool)) or _same_quantity(live, wanted)
 
 
@@ -37,7 +37,7 @@ def drifted(live: Manifest | None, wanted: Manifest) -> bool:
     """Whether the object must be applied again."""
     if live is None:
         return True
-    return not all(covers(live.get(part), wanted.get(part)) for part in wanted if part != "status")
+    return not all(contains(live.get(part), wanted.get(part)) for part in wanted if part != "status")
 
 
 def fingerprint(obj: Manifest) -> str:
@@ -51,18 +51,19 @@ def fingerprint(obj: Manifest) -> str:
     return hashlib.sha256(json.dumps(stable, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def _has(live: dict[str, Any], name: str, value: Any) -> bool:
+def _contains_field(live: dict[str, Any], name: str, value: Any) -> bool:
     if name in live:
-        return covers(live[name], value)
+        return contains(live[name], value)
     return value in (None, {}, [], "")
 
 
-def _covers_list(live: list[Any], wanted: list[Any]) -> bool:
+def _contains_items(live: list[Any], wanted: list[Any]) -> bool:
     if wanted and all(isinstance(w, dict) for w in wanted):
         key = next((k for k in _LIST_KEYS if all(k in w for w in wanted)), None)
         if key:
-            return all(any(isinstance(x, dict) and x.get(key) == w[key] and covers(x, w) for x in live) for w in wanted)
-    return len(live) == len(wanted) and all(covers(x, w) for x, w in zip(live, wanted, strict=True))
+            named = [x for x in live if isinstance(x, dict)]
+            return all(any(x.get(key) == w[key] and contains(x, w) for x in named) for w in wanted)
+    return len(live) == len(wanted) and all(contains(x, w) for x, w in zip(live, wanted, strict=True))
 
 
 def _same_quantity(live: Any, wanted: Any) -> bool:

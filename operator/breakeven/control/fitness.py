@@ -7,6 +7,7 @@ from breakeven.control.core import Fitness
 from breakeven.control.ports import Manifest
 from breakeven.domain.decision import Finding
 from breakeven.engines import Caution, Refusal, load
+from breakeven.engines import Reason as EngineReason
 from breakeven.planning.findings import plan_findings, plan_refuses, plan_status
 from breakeven.planning.pairing import Severity
 from breakeven.planning.plan import Plan, plan
@@ -21,8 +22,8 @@ def fitness(resource: Manifest, spec: SpeculativeDeploymentSpec) -> Fitness:
     del resource
     variant = declared_variant(spec)
     others = [variant.with_draft(draft) for draft in spec.alternatives]
-    found = dict.fromkeys(f for v in (variant, variant.baseline, *others) for f in check(v))
-    refusals = [f for f in found if isinstance(f, Refusal)]
+    remarks = dict.fromkeys(f for v in (variant, variant.baseline, *others) for f in check(v))
+    refusals = [f for f in remarks if isinstance(f, Refusal)]
     engine = load().engine_of(variant.engine)
     if isinstance(engine, Refusal) or refusals:
         version = "" if isinstance(engine, Refusal) else str(engine.version)
@@ -30,7 +31,9 @@ def fitness(resource: Manifest, spec: SpeculativeDeploymentSpec) -> Fitness:
         return Fitness(engine_version=version, refusals=tuple(f"spec.{f}" for f in refusals), reason=reason)
     made = plan(variant, Question(replicas=max(1, spec.replicas)))
     findings = [_version(engine.assumed, engine.assumption, str(engine.version)), *plan_findings(made)]
-    advice = "; ".join(f"spec.{f}" for f in found if isinstance(f, Caution) and f.message != engine.assumption)
+    # That the version is assumed has a condition of its own.
+    cautions = [f for f in remarks if isinstance(f, Caution) and f.reason is not EngineReason.NEAREST_OLDER]
+    advice = "; ".join(f"spec.{f}" for f in cautions)
     return Fitness(
         engine_version=str(engine.version),
         refusals=_cannot(made) if plan_refuses(made) else (),

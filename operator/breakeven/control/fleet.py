@@ -1,6 +1,7 @@
 """What Deployments and pods say about the replicas of each variant."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from statistics import median
 from typing import Any
@@ -22,6 +23,17 @@ _FAILING = frozenset(
     }
 )
 """Reasons of a waiting container that do not pass by themselves."""
+
+
+@dataclass(frozen=True, slots=True)
+class SmokeResult:
+    """Outcome of the smoke test of one pod, or of a variant."""
+
+    state: Smoke
+    message: str = ""
+
+
+_NOT_TESTED = SmokeResult(Smoke.PENDING)
 
 
 def variant_of(obj: Manifest) -> str:
@@ -69,12 +81,12 @@ def fleets(
     deployments: Sequence[Manifest],
     pods: Sequence[Manifest],
     *,
-    disturbed: Mapping[str, datetime],
-    smoke: Mapping[str, tuple[Smoke, str]],
+    unsettled_at: Mapping[str, datetime],
+    smoke: Mapping[str, SmokeResult],
 ) -> dict[str, Fleet]:
     """Replicas by variant.
 
-    `disturbed` is when a variant was last seen unsettled: pods that went leave no trace in those that stay.
+    `unsettled_at` is when a variant was last seen unsettled: pods that went leave no trace in those that stay.
     `smoke` is the outcome of the smoke test by variant.
     """
     by_variant: dict[str, list[Manifest]] = {variant_of(d): [] for d in deployments if variant_of(d)}
@@ -83,7 +95,7 @@ def fleets(
             by_variant.setdefault(variant_of(pod), []).append(pod)
     spec_of = {variant_of(d): d for d in deployments}
     return {
-        name: _fleet(name, spec_of.get(name), mine, disturbed.get(name), smoke.get(name, (Smoke.PENDING, "")))
+        name: _fleet(name, spec_of.get(name), mine, unsettled_at.get(name), smoke.get(name, _NOT_TESTED))
         for name, mine in sorted(by_variant.items())
     }
 
@@ -99,7 +111,7 @@ def loading_minutes(pods: Iterable[Manifest]) -> float | None:
 
 
 def _fleet(
-    name: str, deployment: Manifest | None, pods: list[Manifest], disturbed: datetime | None, smoke: tuple[Smoke, str]
+    name: str, deployment: Manifest | None, pods: list[Manifest], unsettled_at: datetime | None, smoke: SmokeResult
 ) -> Fleet:
     wanted = int(deployment["spec"].get("replicas", 1)) if deployment else 0
     living = [p for p in pods if alive(p)]
@@ -108,7 +120,7 @@ def _fleet(
         1 for p in pods if p["metadata"].get("deletionTimestamp") and _phase(p) not in ("Succeeded", "Failed")
     )
     settled = wanted == len(living) == len(times) and not terminating
-    since = max([*times, *([disturbed] if disturbed else [])], default=None)
+    since = max([*times, *([unsettled_at] if unsettled_at else [])], default=None)
     return Fleet(
         variant=name,
         wanted=wanted,
@@ -120,8 +132,8 @@ def _fleet(
         restarts=sum(_restarts(p) for p in living),
         failing=_failing(deployment, living),
         unschedulable=next((m for m in (_unschedulable(p) for p in living) if m), ""),
-        smoke=smoke[0],
-        smoke_message=smoke[1],
+        smoke=smoke.state,
+        smoke_message=smoke.message,
     )
 
 

@@ -1,33 +1,34 @@
-"""Moves in words that a person follows: a variant's hash with what it drafts with. Pure."""
+"""Moves in words that a person follows: the hash of a variant with what it drafts with. Pure."""
 
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from breakeven.api.status import VariantStatus
-from breakeven.control.moves import Arrived, Blocked, Move
+from breakeven.control.moves import Blocked, Move, Step, Wait
 from breakeven.domain.decision import Placement
 
+_NOTHING = "no speculation"
 
-def known_as(placed: Iterable[Placement], before: Iterable[VariantStatus]) -> Mapping[str, str]:
-    """Words for each variant by name; those on their way out are known from the last report."""
-    words = {v.name: "no speculation" if v.speculation == "off" else v.speculation for v in before}
-    for placement in placed:
+
+def variant_words(placements: Iterable[Placement], reported: Iterable[VariantStatus]) -> Mapping[str, str]:
+    """What each variant drafts with, by name; those on their way out are known from the last report."""
+    words = {v.name: _NOTHING if v.speculates is False else v.speculation for v in reported}
+    for placement in placements:
         draft = placement.variant.draft
-        spoken = f"{draft.method} k={draft.num_speculative_tokens}" if draft else "no speculation"
-        words[placement.variant.name] = spoken
+        words[placement.variant.name] = f"{draft.method} k={draft.num_speculative_tokens}" if draft else _NOTHING
     return words
 
 
-def spoken(move: Move, words: Mapping[str, str]) -> Move:
+def explained(move: Move, words: Mapping[str, str]) -> Move:
     """The move with its hashes explained; names of pods, which contain hashes, stay as they are."""
-    if isinstance(move, Arrived) or not words:
+    if not words:
         return move
+    names = re.compile(rf"(?<![\w-])({'|'.join(map(re.escape, words))})(?![\w-])")
 
-    def explained(text: str) -> str:
-        names = "|".join(map(re.escape, words))
-        return re.sub(rf"(?<![\w-])({names})(?![\w-])", lambda m: f"{m[1]} ({words[m[1]]})", text)
+    def explain(text: str) -> str:
+        return names.sub(lambda match: f"{match[1]} ({words[match[1]]})", text)
 
     if isinstance(move, Blocked):
-        return Blocked(finding=replace(move.finding, message=explained(move.finding.message)))
-    return replace(move, reason=explained(move.reason))
+        return Blocked(finding=replace(move.finding, message=explain(move.finding.message)))
+    return replace(move, reason=explain(move.reason)) if isinstance(move, Step | Wait) else move

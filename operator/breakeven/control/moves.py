@@ -54,6 +54,11 @@ class Wait:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Paused:
+    """There would be something to do, and the resource is paused: replicas stay as they are."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Blocked:
     """The decided state cannot be reached as things are."""
@@ -66,7 +71,7 @@ class Arrived:
     """Every variant has the replicas it should have, and they serve."""
 
 
-Move = Step | Wait | Blocked | Arrived
+Move = Step | Wait | Paused | Blocked | Arrived
 
 
 def next_move(targets: Sequence[Target], fleet: Mapping[str, Fleet], limits: Limits) -> Move:
@@ -78,11 +83,11 @@ def next_move(targets: Sequence[Target], fleet: Mapping[str, Fleet], limits: Lim
     if not board.short and not board.over:
         return board.settle()
     if limits.paused:
-        return Wait(reason="paused: replicas stay as they are")
+        return Paused()
     if not board.wanted_total and not board.occupied:
         return Step(replicas=dict(board.short), reason="first rollout")
     if board.wanted_total < board.total:
-        return _start(board, board.total, "start")
+        return _start(board)
     if not board.short:
         return _trim(board)
     return _switch(board)
@@ -132,9 +137,9 @@ class _Board:
         return next((n for n in reversed(self.over) if self.fleet[n].ready < self.fleet[n].wanted), None)
 
 
-def _start(board: _Board, ceiling: int, verb: str) -> Move:
-    """Start what is missing, as far as GPUs are free below the ceiling."""
-    free = ceiling - board.occupied
+def _start(board: _Board) -> Move:
+    """Start what is missing, as far as the GPUs of the declared replicas are free."""
+    free = board.total - board.occupied
     for name, goal in board.short.items():
         f = board.fleet[name]
         if f.unschedulable:
@@ -143,29 +148,28 @@ def _start(board: _Board, ceiling: int, verb: str) -> Move:
             return Wait(reason=f"no further replica of {name} while one fails: {f.failing}")
         if free > 0:
             count = min(goal - f.wanted, free)
-            return Step(replicas={name: f.wanted + count}, reason=f"{verb} {count} of {name}")
+            return Step(replicas={name: f.wanted + count}, reason=f"start {count} of {name}")
     return board.unsettled() or Wait(reason="a GPU is not free yet")
 
 
 def _trim(board: _Board) -> Move:
-    """More replicas than declared and none missing: the user asked for fewer, or a surge is over."""
-    excess = board.wanted_total - board.total
-    idle = {n: board.fleet[n].wanted - board.fleet[n].ready for n in board.over}
-    chosen: dict[str, int] = {}
-    stopped_ready = 0
-    for name in sorted(board.over, key=lambda n: -idle[n]):
-        f = board.fleet[name]
-        count = min(f.wanted - board.goal[name], excess)
-        stops_ready = max(0, count - max(0, idle[name]))
-        if board.ready - stopped_ready - stops_ready < min(board.total, board.ready):
-            count -= stops_ready
-            stops_ready = 0
-        if count > 0:
-            chosen[name] = f.wanted - count
-            excess -= count
-            stopped_ready += stops_ready
-    if chosen:
-        return Step(replicas=chosen, reason="stop what is no longer declared")
+    """More replicas than declared and none missing: the user asked for fewer, or a surge is over.
+
+    Replicas that do not serve stop first, and of those that serve only as many as serve beyond the declared ones.
+    """
+    excess, spare = board.wanted_total - board.total, max(0, board.ready - board.total)
+    idle = {name: max(0, board.fleet[name].wanted - board.fleet[name].ready) for name in board.over}
+    left: dict[str, int] = {}
+    for name in sorted(board.over, key=lambda name: -idle[name]):
+        wanted = board.fleet[name].wanted
+        surplus = min(wanted - board.goal[name], excess)
+        serving = min(max(0, surplus - idle[name]), spare)
+        stopped = min(surplus, idle[name]) + serving
+        if stopped:
+            left[name] = wanted - stopped
+            excess, spare = excess - stopped, spare - serving
+    if left:
+        return Step(replicas=left, reason="stop what is no longer declared")
     return board.no_place() or board.unsettled() or Wait(reason="the replicas that stay do not all serve yet")
 
 

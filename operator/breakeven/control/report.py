@@ -1,33 +1,31 @@
-"""The status that a pass reports, and whether it says anything new. Pure."""
+"""The status that a pass reports. Pure."""
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from pydantic import ValidationError
 
-from breakeven.api.conditions import ConditionType, Reason, find_condition, set_condition
+from breakeven.api.conditions import ConditionType, Reason, set_condition
 from breakeven.api.names import spoken_model
 from breakeven.api.spec import DraftSpec, Mode, SpeculativeDeploymentSpec
 from breakeven.api.status import Condition, Memory, Role, State, Status, VariantStatus
 from breakeven.control.core import Fitness
-from breakeven.control.moves import Arrived, Blocked, Move, Step
+from breakeven.control.moves import Arrived, Blocked, Move, Paused, Step
 from breakeven.domain.counters.observation import Fleet, Observation
 from breakeven.domain.decision import Decision, Finding
-from breakeven.domain.report.value import worth_writing
 from breakeven.render.names import Owner, selector
 
 _FAILED = ("RollBack", "EndTrial")
 """Decisions about a canary that leave what serves as it was."""
 _LONGEST = 2000
-_LEAVING = "leaving"
+_UNKNOWN_DRAFT = "leaving"
 """What a variant drafts with when that is no longer known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class PassSummary:
     """What one pass knows when it reports."""
 
     name: str
@@ -41,21 +39,21 @@ class Seen:
     """Why the API server, or we for its sake, did not take an object of the last pass."""
 
 
-def status_of(seen: Seen, old: Status, now: datetime) -> Status:
+def status_of(summary: PassSummary, old: Status, now: datetime) -> Status:
     """The status after a pass."""
-    fleet = seen.observation.fleet
-    memory = {name: getattr(seen.decision.memory, name) for name in Memory.model_fields}
+    fleet = summary.observation.fleet
+    memory = {name: getattr(summary.decision.memory, name) for name in Memory.model_fields}
     return Status(
         **memory,
-        observed_generation=seen.generation,
-        conditions=_conditions(seen, old, now),
+        observed_generation=summary.generation,
+        conditions=_conditions(summary, old, now),
         replicas=sum(f.existing for f in fleet.values()),
         ready_replicas=sum(f.ready for f in fleet.values()),
-        selector=selector(Owner(name=seen.name, namespace="")),
-        engine_version=seen.fitness.engine_version,
-        variants=_variants(seen.decision, fleet, old),
-        hold=seen.decision.hold[:1024],
-        plan=seen.fitness.plan,
+        selector=selector(Owner(name=summary.name, namespace="")),
+        engine_version=summary.fitness.engine_version,
+        variants=_variants(summary.decision, fleet, old),
+        hold=summary.decision.hold[:1024],
+        plan=summary.fitness.plan,
     )
 
 
@@ -74,7 +72,18 @@ def refused_status(old: Status, *, reason: Reason, message: str, generation: int
     return old.model_copy(update={"conditions": kept, "observed_generation": generation})
 
 
-def unreadable(raw: Mapping[str, Any], *, message: str, generation: int, now: datetime) -> dict[str, Any]:
+def with_replica_counts(status: Status, fleet: Mapping[str, Fleet], *, name: str) -> Status:
+    """The status of a resource that is not carried out, with the replicas that exist all the same."""
+    return status.model_copy(
+        update={
+            "replicas": sum(f.existing for f in fleet.values()),
+            "ready_replicas": sum(f.ready for f in fleet.values()),
+            "selector": selector(Owner(name=name, namespace="")),
+        }
+    )
+
+
+def unreadable_status(raw: Mapping[str, Any], *, message: str, generation: int, now: datetime) -> dict[str, Any]:
     """A status that cannot be read, with nothing changed but the conditions that say so."""
     try:
         conditions = [Condition.model_validate(c) for c in raw.get("conditions") or []]
@@ -93,22 +102,7 @@ def unreadable(raw: Mapping[str, Any], *, message: str, generation: int, now: da
     return {**raw, "conditions": [c.model_dump(mode="json", exclude_none=True) for c in conditions]}
 
 
-def says_more(new: Status, old: Status) -> bool:
-    """Whether the new status is worth a write.
-
-    What `decide` remembers counts to the letter, but for the sums of value, which grow with every batch. Digits inside
-    the texts of conditions and of `hold` do not count, or a steady resource would write on every pass. They are renewed
-    with the next write.
-    """
-    if worth_writing(new.value, old.value):
-        return True
-    if all(a is b or a == b for a, b in ((getattr(new, f), getattr(old, f)) for f in _LETTERS)):
-        return bool(_in_words(new) != _in_words(old))
-    # Equal values can look different here and the same when written, such as times with microseconds.
-    return bool(_essence(new) != _essence(old))
-
-
-def describe(draft: DraftSpec | None) -> str:
+def draft_in_words(draft: DraftSpec | None) -> str:
     """What a variant drafts with, in words."""
     if draft is None:
         return "off"
@@ -123,7 +117,8 @@ def _variants(decision: Decision, fleet: Mapping[str, Fleet], old: Status) -> li
         VariantStatus(
             name=p.variant.name,
             role=p.role,
-            speculation=describe(p.variant.draft),
+            speculation=draft_in_words(p.variant.draft),
+            speculates=p.variant.speculates,
             wanted=p.replicas,
             ready=fleet[p.variant.name].ready if p.variant.name in fleet else 0,
         )
@@ -135,7 +130,8 @@ def _variants(decision: Decision, fleet: Mapping[str, Fleet], old: Status) -> li
         VariantStatus(
             name=name,
             role=known[name].role if name in known else Role.STABLE,
-            speculation=known[name].speculation if name in known else _LEAVING,
+            speculation=known[name].speculation if name in known else _UNKNOWN_DRAFT,
+            speculates=known[name].speculates if name in known else None,
             wanted=0,
             ready=f.ready,
         )
@@ -145,15 +141,15 @@ def _variants(decision: Decision, fleet: Mapping[str, Fleet], old: Status) -> li
     return (placed + leaving)[:8]
 
 
-def _conditions(seen: Seen, old: Status, now: datetime) -> list[Condition]:
-    memory = seen.decision.memory
-    same = old.observed_generation == seen.generation and old.state is memory.state
+def _conditions(summary: PassSummary, old: Status, now: datetime) -> list[Condition]:
+    memory = summary.decision.memory
+    same = old.observed_generation == summary.generation and old.state is memory.state
     conditions: list[Condition] = list(old.conditions)
     findings = [
-        *_service(seen),
-        _speculation(seen),
-        _metrics(seen),
-        _paused(seen.spec),
+        *_service(summary),
+        _speculation(summary),
+        _metrics(summary),
+        _paused(summary.spec),
         Finding(
             type=ConditionType.CAPACITY_AVAILABLE,
             status=True,
@@ -161,13 +157,13 @@ def _conditions(seen: Seen, old: Status, now: datetime) -> list[Condition]:
             message="every replica has a node",
         ),
         Finding(type=ConditionType.CONFIGURATION_VALID, status=True, reason=Reason.VALID, message=""),
-        *seen.fitness.findings,
-        *seen.decision.findings,
-        *([seen.move.finding] if isinstance(seen.move, Blocked) else []),
+        *summary.fitness.findings,
+        *summary.decision.findings,
+        *([summary.move.finding] if isinstance(summary.move, Blocked) else []),
     ]
     last = {str(f.type): f for f in findings}
     speculation = last[ConditionType.SPECULATION_ACTIVE]
-    last[ConditionType.SPECULATION_ACTIVE] = _as_it_runs(speculation, seen, old)
+    last[ConditionType.SPECULATION_ACTIVE] = _as_it_runs(speculation, summary, old)
     if not same:
         conditions = [c for c in conditions if c.type in last]
     for finding in last.values():
@@ -177,20 +173,20 @@ def _conditions(seen: Seen, old: Status, now: datetime) -> list[Condition]:
             status=finding.status,
             reason=finding.reason,
             message=finding.message,
-            generation=seen.generation,
+            generation=summary.generation,
             now=now,
         )
     return conditions[:32]
 
 
-def _service(seen: Seen) -> list[Finding]:
+def _service(summary: PassSummary) -> list[Finding]:
     """Ready, Reconciling and Stalled."""
-    declared = seen.spec.replicas
-    fleet = seen.observation.fleet
+    declared = summary.spec.replicas
+    fleet = summary.observation.fleet
     ready = sum(f.ready for f in fleet.values())
     exist = sum(f.existing + f.terminating for f in fleet.values())
     failing = next((f.failing for f in fleet.values() if f.failing), "")
-    stalled = _stalled(seen)
+    stalled = _stalled(summary)
     if declared == 0 and not exist:
         state = Finding(
             type=ConditionType.READY, status=True, reason=Reason.SCALED_TO_ZERO, message="no replica is declared"
@@ -203,61 +199,60 @@ def _service(seen: Seen) -> list[Finding]:
             message=f"{ready} of {declared} replicas serve",
         )
     else:
-        blocked = seen.move.finding if isinstance(seen.move, Blocked) else None
+        blocked = summary.move.finding if isinstance(summary.move, Blocked) else None
         reason = Reason.ENGINE_FAILING if failing else Reason.REPLICAS_UNREADY
         why = failing
         if blocked and blocked.reason == Reason.UNSCHEDULABLE:
             reason, why = Reason.UNSCHEDULABLE, blocked.message
-        if seen.refused:
-            reason, why = Reason.APPLY_REFUSED, seen.refused
+        if summary.refused:
+            reason, why = Reason.APPLY_REFUSED, summary.refused
         message = f"{ready} of {declared} replicas serve" + (f": {why}" if why else "")
         state = Finding(type=ConditionType.READY, status=False, reason=reason, message=message)
-    return [state, _reconciling(seen, ready, declared, bool(stalled)), stalled or _absent(ConditionType.STALLED)]
+    return [state, _reconciling(summary, ready, declared, bool(stalled)), stalled or _absent(ConditionType.STALLED)]
 
 
-def _reconciling(seen: Seen, ready: int, declared: int, stalled: bool) -> Finding:
-    move = seen.move
+def _reconciling(summary: PassSummary, ready: int, declared: int, stalled: bool) -> Finding:
+    move = summary.move
     waiting = isinstance(move, Blocked) and ready < declared
-    if stalled or isinstance(move, Arrived) or (isinstance(move, Blocked) and not waiting):
+    if stalled or isinstance(move, Arrived | Paused) or (isinstance(move, Blocked) and not waiting):
         return _absent(ConditionType.RECONCILING)
     if isinstance(move, Blocked):
         reason, message = Reason.PROGRESSING, move.finding.message
     else:
         reason, message = (Reason.MOVING_REPLICAS if isinstance(move, Step) else Reason.LOADING_ENGINE), move.reason
-    if message.startswith("paused"):
-        return _absent(ConditionType.RECONCILING)
     return Finding(type=ConditionType.RECONCILING, status=True, reason=reason, message=message)
 
 
-def _stalled(seen: Seen) -> Finding | None:
+def _stalled(summary: PassSummary) -> Finding | None:
     """What only a person can change: an object is refused, or an engine of the serving variant keeps failing."""
-    if seen.refused:
-        return Finding(type=ConditionType.STALLED, status=True, reason=Reason.APPLY_REFUSED, message=seen.refused)
-    stable = next((p.variant.name for p in seen.decision.placements if p.role is Role.STABLE), "")
-    f = seen.observation.fleet.get(stable)
+    if summary.refused:
+        return Finding(type=ConditionType.STALLED, status=True, reason=Reason.APPLY_REFUSED, message=summary.refused)
+    stable = next((p.variant.name for p in summary.decision.placements if p.role is Role.STABLE), "")
+    f = summary.observation.fleet.get(stable)
     if f is None or not f.failing:
         return None
     return Finding(type=ConditionType.STALLED, status=True, reason=Reason.ENGINE_FAILING, message=f.failing)
 
 
-def _speculation(seen: Seen) -> Finding:
+def _speculation(summary: PassSummary) -> Finding:
     """SpeculationActive, with the figures of the last decision, so that `kubectl describe` answers "why is it off?"."""
-    memory = seen.decision.memory
+    memory = summary.decision.memory
     on = bool(memory.stable and memory.stable.speculates)
     last = memory.decisions[0] if memory.decisions else None
     reason: str
     if last and on and last.action in _FAILED:
         # The figures of what failed would read as those of what serves.
         reason = Reason.TRIAL_FAILED
-        message = f"{describe(memory.stable.draft if memory.stable else None)} serves on; the trial beside it failed"
+        serving = draft_in_words(memory.stable.draft if memory.stable else None)
+        message = f"{serving} serves on; the trial beside it failed"
         message += f" ({last.action}, {last.reason}): {last.message}"
     elif last:
         reason, message = last.reason, last.message
-    elif seen.spec.draft is None:
+    elif summary.spec.draft is None:
         reason, message = Reason.NO_DRAFT, "spec.draft is absent"
-    elif seen.spec.policy.mode is Mode.OFF:
+    elif summary.spec.policy.mode is Mode.OFF:
         reason, message = Reason.PINNED_OFF, "spec.policy.mode is Off"
-    elif seen.spec.policy.mode is Mode.ON:
+    elif summary.spec.policy.mode is Mode.ON:
         reason, message = Reason.PINNED_ON, "spec.policy.mode is On"
     elif memory.state is State.TRIAL:
         reason, message = Reason.ON_TRIAL, "a canary is being measured"
@@ -266,25 +261,25 @@ def _speculation(seen: Seen) -> Finding:
     return Finding(type=ConditionType.SPECULATION_ACTIVE, status=on, reason=reason, message=message)
 
 
-def _as_it_runs(finding: Finding, seen: Seen, old: Status) -> Finding:
+def _as_it_runs(finding: Finding, summary: PassSummary, old: Status) -> Finding:
     """While a switch is decided but blocked, the condition says what serves, and that it is not carried out."""
-    stable = seen.decision.memory.stable
-    fleet = seen.observation.fleet
-    if not isinstance(seen.move, Blocked) or stable is None or (stable.name in fleet and fleet[stable.name].ready):
+    stable = summary.decision.memory.stable
+    fleet = summary.observation.fleet
+    if not isinstance(summary.move, Blocked) or stable is None or (stable.name in fleet and fleet[stable.name].ready):
         return finding
-    running = {v.speculation for v in old.variants if v.name in fleet and fleet[v.name].ready}
-    if not running:
+    serving = [v for v in old.variants if v.name in fleet and fleet[v.name].ready]
+    if not serving:
         return finding
-    on = any(words not in ("off", _LEAVING) for words in running)
+    on = any(v.speculates for v in serving)
     message = f"decided but not carried out ({finding.reason}): {finding.message}"
     return replace(finding, status=on, reason=Reason.SWITCH_BLOCKED, message=message)
 
 
-def _metrics(seen: Seen) -> Finding:
-    outage = seen.observation.outage
-    ready = sum(f.ready for f in seen.observation.fleet.values())
+def _metrics(summary: PassSummary) -> Finding:
+    outage = summary.observation.outage
+    ready = sum(f.ready for f in summary.observation.fleet.values())
     if not ready:
-        reason = Reason.REPLICAS_UNREADY if seen.spec.replicas else Reason.SCALED_TO_ZERO
+        reason = Reason.REPLICAS_UNREADY if summary.spec.replicas else Reason.SCALED_TO_ZERO
         return Finding(
             type=ConditionType.METRICS_AVAILABLE,
             status=None,
@@ -315,46 +310,3 @@ def _paused(spec: SpeculativeDeploymentSpec) -> Finding:
 
 def _absent(kind: ConditionType) -> Finding:
     return Finding(type=kind, status=False, reason=Reason.SERVING, message="")
-
-
-_DIGITS = re.compile(r"[0-9]+(\.[0-9]+)?")
-
-
-_TEXTS = ("conditions", "hold")
-_SUMS = "value"
-"""Grows with every batch; `worth_writing` says when that is news."""
-_LETTERS = tuple(f for f in Status.model_fields if f not in (*_TEXTS, _SUMS))
-"""Fields that count to the letter."""
-
-
-def _essence(status: Status) -> Any:
-    return status.model_dump(mode="json", exclude_none=True, exclude={*_TEXTS, _SUMS}), _in_words(status)
-
-
-def _in_words(status: Status) -> Any:
-    return (
-        _DIGITS.sub("#", status.hold),
-        [(c.type, c.status, c.reason, _DIGITS.sub("#", c.message)) for c in status.conditions],
-        {c.observed_generation for c in status.conditions},
-    )
-
-
-def transitions(new: Status, old: Status) -> Sequence[Condition]:
-    """Conditions that turned bad in this pass and deserve an Event of their own."""
-    bad = {
-        ConditionType.STALLED: "True",
-        ConditionType.CAPACITY_AVAILABLE: "False",
-        ConditionType.METRICS_AVAILABLE: "False",
-        ConditionType.CONFIGURATION_VALID: "False",
-    }
-    found = []
-    diagnosis = find_condition(new.conditions, ConditionType.DIAGNOSIS)
-    if diagnosis and diagnosis.reason == Reason.OUTLIER_REPLICA:
-        bad[ConditionType.DIAGNOSIS] = (
-            "True"  # the other causes stand in the decisions they lead to; this one needs a person
-        )
-    for kind, value in bad.items():
-        now, before = find_condition(new.conditions, kind), find_condition(old.conditions, kind)
-        if now and now.status == value and (before is None or (before.status, before.reason) != (value, now.reason)):
-            found.append(now)
-    return found

@@ -38,6 +38,6 @@ class Resync:
         monitors = ((*_MONITOR, f"{MANAGED_BY}=breakeven"),) if self.pod_monitors else ()
         for api_version, kind, selector in (*monitors, *_LISTED):
             mark = self._cache.changes
-            found = [o for n in self._namespaces for o in await self._cluster.list(api_version, kind, n, selector)]
-            touched |= self._cache.replace(kind, found, mark)
+            listed = [o for n in self._namespaces for o in await self._cluster.list(api_version, kind, n, selector)]
+            touched |= self._cache.replace(kind, listed, mark)
         return touched

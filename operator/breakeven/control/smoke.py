@@ -2,26 +2,21 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
 
-from breakeven.control.fleet import alive, ready_since, variant_of
+from breakeven.control.fleet import SmokeResult, alive, ready_since, variant_of
 from breakeven.control.ports import Key, Manifest, SmokeTest
 from breakeven.domain.counters.observation import Smoke
 
 
-@dataclass(frozen=True, slots=True)
-class _Result:
-    state: Smoke
-    message: str
+class SmokeTests:
+    """Tests that are under way. A pass starts them and never waits; when an answer comes, `wake` gets the key.
 
-
-class SmokeDesk:
-    """Outcomes by pod uid. A pass asks and never waits; when an answer comes, `wake` gets the key."""
+    The outcomes belong to the resource: a pass hands them in, by uid of the pod.
+    """
 
     def __init__(self, test: SmokeTest, wake: Callable[[Key], Awaitable[None]], *, at_once: int = 8) -> None:
         self._test = test
         self._wake = wake
-        self._results: dict[Key, dict[str, _Result]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._gate = asyncio.Semaphore(at_once)
 
@@ -30,34 +25,18 @@ class SmokeDesk:
         """Tests that are under way."""
         return len(self._tasks)
 
-    def look(self, key: Key, pods: Iterable[Manifest], *, variant: str, model: str) -> Mapping[str, tuple[Smoke, str]]:
-        """Outcome for one variant; starts the test for its ready pods that have none yet."""
-        known = self._results.setdefault(key, {})
-        mine = [p for p in pods if variant_of(p) == variant and alive(p)]
-        for pod in mine:
-            if not ready_since(pod):
-                continue  # an engine that died of the test is not ready any more, and its outcome counts
+    def start_missing(
+        self, key: Key, pods: Iterable[Manifest], results: dict[str, SmokeResult], *, variant: str, model: str
+    ) -> None:
+        """Start the test for the ready pods of one variant that have no outcome yet."""
+        for pod in pods:
             uid, address = pod["metadata"]["uid"], pod.get("status", {}).get("podIP", "")
-            if uid not in known and address:
-                known[uid] = _Result(Smoke.PENDING, "")
-                task = asyncio.create_task(self._run(key, uid, address, model))
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
-        results = [known[p["metadata"]["uid"]] for p in mine if p["metadata"]["uid"] in known]
-        for state in (Smoke.FAILED, Smoke.PENDING, Smoke.PASSED):
-            found = next((r for r in results if r.state is state), None)
-            if found:
-                return {variant: (found.state, found.message)}
-        return {}
-
-    def forget(self, key: Key, keep: Iterable[str] = ()) -> None:
-        """Drop the outcomes of pods that are gone."""
-        keep = set(keep)
-        left = {uid: r for uid, r in self._results.get(key, {}).items() if uid in keep}
-        if left:
-            self._results[key] = left
-        else:
-            self._results.pop(key, None)
+            if variant_of(pod) != variant or not ready_since(pod) or uid in results or not address:
+                continue
+            results[uid] = SmokeResult(Smoke.PENDING)
+            task = asyncio.create_task(self._run(key, uid, address, model, results))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
     async def close(self) -> None:
         """Stop what is running."""
@@ -65,9 +44,25 @@ class SmokeDesk:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _run(self, key: Key, uid: str, address: str, model: str) -> None:
+    async def _run(self, key: Key, uid: str, address: str, model: str, results: dict[str, SmokeResult]) -> None:
         async with self._gate:
             why = await self._test.run(address, model)
-        if uid in self._results.get(key, {}):
-            self._results[key][uid] = _Result(Smoke.FAILED if why else Smoke.PASSED, why)
+        if uid in results:
+            results[uid] = SmokeResult(Smoke.FAILED if why else Smoke.PASSED, why)
             await self._wake(key)
+
+
+def forget_gone(results: dict[str, SmokeResult], pods: Iterable[Manifest]) -> None:
+    """Drop the outcomes of pods that are gone."""
+    for uid in results.keys() - {pod["metadata"]["uid"] for pod in pods}:
+        del results[uid]
+
+
+def smoke_outcome(pods: Iterable[Manifest], results: Mapping[str, SmokeResult], *, variant: str) -> SmokeResult | None:
+    """What the tests of a variant came to: one failure is enough, and all must have passed. None: none was begun.
+
+    An engine that died of the test is not ready any more, and its outcome counts.
+    """
+    known = [r for p in pods if variant_of(p) == variant and alive(p) and (r := results.get(p["metadata"]["uid"]))]
+    worst_first = (Smoke.FAILED, Smoke.PENDING, Smoke.PASSED)
+    return next((r for state in worst_first for r in known if r.state is state), None)

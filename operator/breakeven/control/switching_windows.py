@@ -13,10 +13,10 @@ def window_open(windows: Sequence[SwitchingWindow], now: datetime) -> bool:
     if not windows:
         return True
     utc = now.astimezone(UTC)
-    return any(_covers(w, utc) for w in windows)
+    return any(_contains(w, utc) for w in windows)
 
 
-def _covers(window: SwitchingWindow, now: datetime) -> bool:
+def _contains(window: SwitchingWindow, now: datetime) -> bool:
     minute = f"{now:%H:%M}"
     if window.start <= window.end:
         return _on(window, now) and window.start <= minute < window.end

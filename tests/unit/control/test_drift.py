@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from breakeven.control.drift import covers, drifted, fingerprint
+from breakeven.control.drift import contains, drifted, fingerprint
 
 
 def deployment(**spec: Any) -> dict[str, Any]:
@@ -41,7 +41,7 @@ def test_changed_replicas_are_drift() -> None:
 
 
 def test_order_of_arguments_counts() -> None:
-    assert not covers(["b", "a"], ["a", "b"])
+    assert not contains(["b", "a"], ["a", "b"])
 
 
 def test_missing_object_is_drift() -> None:
@@ -49,13 +49,13 @@ def test_missing_object_is_drift() -> None:
 
 
 def test_absent_and_empty_are_the_same() -> None:
-    assert covers({}, {"a": {}, "b": None, "c": []})
-    assert not covers({}, {"a": 1})
+    assert contains({}, {"a": {}, "b": None, "c": []})
+    assert not contains({}, {"a": 1})
 
 
 def test_true_is_not_one() -> None:
-    assert not covers(True, 1)
-    assert not covers("big", "1")
+    assert not contains(True, 1)
+    assert not contains("big", "1")
 
 
 def test_fingerprint_ignores_what_the_server_writes() -> None:

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from breakeven.control.fleet import fleets, loading_minutes, pods_by_variant
+from breakeven.control.fleet import SmokeResult, fleets, loading_minutes, pods_by_variant
 from breakeven.domain.counters.observation import Fleet, Smoke
 
 T0 = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -39,14 +39,14 @@ def pod(name: str = "p", *, ready: datetime | None = T0, **changes: Any) -> dict
 
 
 def one(deployments: list[dict[str, Any]], pods: list[dict[str, Any]], **more: Any) -> Fleet:
-    return fleets(deployments, pods, disturbed=more.get("disturbed", {}), smoke=more.get("smoke", {}))["v"]
+    return fleets(deployments, pods, unsettled_at=more.get("unsettled_at", {}), smoke=more.get("smoke", {}))["v"]
 
 
 def test_settled_since_the_last_pod_became_ready_or_was_seen_to_move() -> None:
     pods = [pod("a"), pod("b", ready=T0 + timedelta(minutes=1))]
     assert one([deployment(2)], pods).settled_since == T0 + timedelta(minutes=1)
     later = T0 + timedelta(minutes=5)
-    assert one([deployment(2)], pods, disturbed={"v": later}).settled_since == later
+    assert one([deployment(2)], pods, unsettled_at={"v": later}).settled_since == later
     assert one([deployment(3)], pods).settled_since is None
 
 
@@ -103,7 +103,7 @@ def test_pods_without_a_deployment_are_still_seen() -> None:
 
 
 def test_smoke_outcome_is_carried() -> None:
-    assert one([deployment(1)], [pod()], smoke={"v": (Smoke.FAILED, "x")}).smoke is Smoke.FAILED
+    assert one([deployment(1)], [pod()], smoke={"v": SmokeResult(Smoke.FAILED, "x")}).smoke is Smoke.FAILED
     assert one([deployment(1)], [pod()]).smoke is Smoke.PENDING
 
 

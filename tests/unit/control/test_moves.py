@@ -5,7 +5,7 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from breakeven.control.moves import Arrived, Blocked, Limits, Step, Target, Wait, next_move
+from breakeven.control.moves import Arrived, Blocked, Limits, Paused, Step, Target, Wait, next_move
 from breakeven.domain.counters.observation import Fleet
 
 OLD, NEW = "old", "new"
@@ -112,6 +112,12 @@ def test_scaling_down_prefers_the_variant_that_does_not_serve() -> None:
     assert move.replicas[NEW] == 1
 
 
+def test_scaling_down_stops_no_more_serving_replicas_than_serve_beyond_the_declared_ones() -> None:
+    fleet = {OLD: serving(OLD, 3), NEW: Fleet(variant=NEW, wanted=1, existing=1, ready=0)}
+    move = next_move(targets(old=1, new=1), fleet, Limits())
+    assert move == Step(replicas={OLD: 2}, reason="stop what is no longer declared")
+
+
 def test_switch_waits_for_its_window_but_missing_capacity_is_restored() -> None:
     closed = Limits(window_open=False)
     move = next_move(targets(new=4), {OLD: serving(OLD, 4)}, closed)
@@ -122,8 +128,8 @@ def test_switch_waits_for_its_window_but_missing_capacity_is_restored() -> None:
 
 
 def test_paused_leaves_everything() -> None:
-    assert isinstance(next_move(targets(new=4), {OLD: serving(OLD, 4)}, Limits(paused=True)), Wait)
-    assert isinstance(next_move(targets(new=4), {}, Limits(paused=True)), Wait)
+    assert next_move(targets(new=4), {OLD: serving(OLD, 4)}, Limits(paused=True)) == Paused()
+    assert next_move(targets(new=4), {}, Limits(paused=True)) == Paused()
 
 
 class Site:

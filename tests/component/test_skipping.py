@@ -1,4 +1,4 @@
-"""Passes that rest on the last whole look, and what ends the rest."""
+"""Passes that are skipped because the last full one still holds, and what ends that."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -27,94 +27,94 @@ def arm(batches: int, *, tpot: float = 0.01) -> dict[str, Arm]:
     return {"a": Arm(variant="a", batches=made, ready=4, scraped=4)}
 
 
-class Counted:
-    """`decide` that counts how often it was asked."""
+class CountingDecide:
+    """`decide` that counts its calls."""
 
     def __init__(self) -> None:
-        self.asked = 0
+        self.calls = 0
 
     def __call__(self, declared: Declared, memory: Memory, observation: Observation, now: datetime) -> Decision:
-        self.asked += 1
+        self.calls += 1
         return plain_decide(declared, memory, observation, now)
 
 
-async def rested(**spec: Any) -> tuple[World, Counted]:
-    """A settled world whose last pass was a whole look."""
-    decide = Counted()
+async def quiet_world(**spec: Any) -> tuple[World, CountingDecide]:
+    """A settled world whose last pass was a full one."""
+    decide = CountingDecide()
     world = World(decide=decide, **spec)
     world.metrics.reading = MetricsReading(arms=arm(3))
     await world.settle()
     world.clock.forward(timedelta(hours=1))
     await world.once()
-    decide.asked = 0
+    decide.calls = 0
     return world, decide
 
 
 async def test_nothing_is_decided_while_nothing_is_new() -> None:
-    world, decide = await rested()
+    world, decide = await quiet_world()
     outcome = await world.once()
-    assert decide.asked == 0
+    assert decide.calls == 0
     assert outcome.again_s == 15.0
 
 
 async def test_batch_like_the_last_waits_and_one_that_moved_does_not() -> None:
-    world, decide = await rested()
+    world, decide = await quiet_world()
     world.metrics.reading = MetricsReading(arms=arm(4))
     await world.once()
-    assert decide.asked == 0
+    assert decide.calls == 0
     world.metrics.reading = MetricsReading(arms=arm(5, tpot=0.02))
     await world.once()
-    assert decide.asked == 1
+    assert decide.calls == 1
 
 
 async def test_everything_is_weighed_again_after_two_minutes() -> None:
-    world, decide = await rested()
+    world, decide = await quiet_world()
     world.clock.forward(timedelta(minutes=2))
     await world.once()
-    assert decide.asked == 1
+    assert decide.calls == 1
 
 
-async def test_outage_is_decided_on_at_once_and_never_rested_on() -> None:
-    world, decide = await rested()
+async def test_outage_is_decided_on_at_once_and_no_pass_is_skipped_while_it_lasts() -> None:
+    world, decide = await quiet_world()
     world.metrics.outage("PrometheusUnreachable")
     await world.once()
     await world.once()
-    assert decide.asked >= 2
+    assert decide.calls >= 2
 
 
 async def test_change_of_spec_or_command_is_decided_on_at_once() -> None:
-    world, decide = await rested()
+    world, decide = await quiet_world()
     world.edit_spec(replicas=5)
     await world.once()
-    assert decide.asked >= 1
-    world, decide = await rested()
+    assert decide.calls >= 1
+    world, decide = await quiet_world()
     world.command("retry/9")
     await world.once()
-    assert decide.asked >= 1
+    assert decide.calls >= 1
 
 
-async def test_drift_of_an_owned_object_ends_the_rest() -> None:
-    world, decide = await rested()
+async def test_drift_of_an_owned_object_asks_for_a_full_pass() -> None:
+    world, decide = await quiet_world()
     name = world.cluster.of("Deployment")[0]["metadata"]["name"]
     world.cluster.edit("Deployment", name, lambda o: o["spec"].update(replicas=1))
     await world.once()
-    assert decide.asked >= 1
+    assert decide.calls >= 1
     await world.settle()
     assert world.replicas[name] == 4
 
 
-async def test_trial_is_never_rested_on() -> None:
-    world, decide = await rested()
+async def test_no_pass_is_skipped_during_a_trial() -> None:
+    world, decide = await quiet_world()
     world.command("retry/1")
     await world.settle()
-    decide.asked = 0
+    decide.calls = 0
     await world.once()
     await world.once()
-    assert decide.asked == 2
+    assert decide.calls == 2
 
 
 async def test_deleted_resource_is_forgotten_at_once() -> None:
-    world, _ = await rested()
+    world, _ = await quiet_world()
     world.cache.drop(world.body)
     await world.reconciler.reconcile(KEY)
     assert world.recorder.forgotten == [KEY]

@@ -1,0 +1,118 @@
+"""Which objects differ from what should be there. Pure."""
+
+import copy
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass
+
+from breakeven.control.drift import drifted, fingerprint
+from breakeven.control.fleet import variant_of
+from breakeven.control.moves import Move, Step
+from breakeven.control.ports import Manifest
+from breakeven.control.resource_state import Applied, ObjectId
+from breakeven.control.snapshot import Snapshot
+from breakeven.domain.counters.observation import Fleet
+from breakeven.render.objects import Rendering
+
+OLD_KEPT = 2
+"""Deployments at zero replicas that are kept: the last verified one and those that were used last."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Writes:
+    """Objects to apply and to delete."""
+
+    apply: Sequence[Manifest] = ()
+    """In the order to apply: what stops comes before what starts, for a replica must find its GPU free."""
+    delete: Sequence[Manifest] = ()
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing differs."""
+        return not self.apply and not self.delete
+
+
+def diff(
+    rendering: Rendering,
+    snapshot: Snapshot,
+    applied: Mapping[ObjectId, Applied],
+    fleet: Mapping[str, Fleet],
+    *,
+    move: Move,
+    keep: Set[str],
+    frozen: bool,
+) -> Writes:
+    """Find what differs.
+
+    Parameters
+    ----------
+    applied
+        What was applied before, and what the API server made of it.
+    keep
+        Variants whose Deployments are never deleted.
+    frozen
+        Whether every Deployment stays as it is.
+    """
+    shared = [m for m in rendering.shared if _differs(m, snapshot, applied)]
+    if frozen:
+        return Writes(apply=shared)
+    live = {variant_of(d): d for d in snapshot.deployments}
+    # A variant without replicas gets its Deployment when its first replica is due.
+    due = [m for name, m in rendering.deployments.items() if name in live or m["spec"]["replicas"] > 0]
+    leaving = {name: d for name, d in live.items() if name not in rendering.deployments}
+    steps = move.replicas if isinstance(move, Step) else {}
+    changed = [m for m in due if _differs(m, snapshot, applied)]
+    changed += [resized(leaving[name], count) for name, count in steps.items() if name in leaving]
+    empty = {name: d for name, d in leaving.items() if _empty(fleet.get(name))}
+    return Writes(
+        apply=[*shared, *sorted(changed, key=lambda m: _grows(m, snapshot))], delete=_superfluous(empty, keep)
+    )
+
+
+def resized(live: Manifest, replicas: int) -> Manifest:
+    """The apply body of a Deployment on its way out: exactly as it is, with another number of replicas.
+
+    Rendering it again could change its pod template and restart what still serves.
+    """
+    meta = live["metadata"]
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {
+            "name": meta["name"],
+            "namespace": meta["namespace"],
+            "labels": copy.deepcopy(meta.get("labels", {})),
+            "ownerReferences": copy.deepcopy(meta.get("ownerReferences", [])),
+        },
+        "spec": {**copy.deepcopy(live["spec"]), "replicas": replicas},
+    }
+
+
+def object_id(manifest: Manifest) -> ObjectId:
+    """Kind and name."""
+    return ObjectId(manifest["kind"], manifest["metadata"]["name"])
+
+
+def _differs(manifest: Manifest, snapshot: Snapshot, applied: Mapping[ObjectId, Applied]) -> bool:
+    name = object_id(manifest)
+    live = snapshot.find(*name)
+    if not drifted(live, manifest):
+        return False
+    # The server may write a value in another way than we do; then its answer to this very manifest is as good.
+    return live is None or applied.get(name) != Applied(fingerprint(manifest), fingerprint(live))
+
+
+def _grows(deployment: Manifest, snapshot: Snapshot) -> bool:
+    live = snapshot.find(*object_id(deployment))
+    before = int(live["spec"].get("replicas", 1)) if live else 0
+    return bool(deployment["spec"]["replicas"] > before)
+
+
+def _superfluous(empty: Mapping[str, Manifest], keep: Set[str]) -> Sequence[Manifest]:
+    """Empty Deployments that nothing refers to, beyond the few that were made last."""
+    newest = sorted(empty, key=lambda n: str(empty[n]["metadata"].get("creationTimestamp", "")), reverse=True)
+    room = max(0, OLD_KEPT - sum(1 for name in newest if name in keep))
+    return [empty[name] for name in [n for n in newest if n not in keep][room:]]
+
+
+def _empty(fleet: Fleet | None) -> bool:
+    return fleet is not None and not (fleet.wanted or fleet.existing or fleet.terminating)

@@ -1,0 +1,64 @@
+"""Whether a status says anything new: what is worth a write, and what is worth an Event. Pure."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from breakeven.api.conditions import ConditionType, Reason, find_condition
+from breakeven.api.status import Condition, Status
+from breakeven.domain.report.value import worth_writing
+
+_DIGITS = re.compile(r"[0-9]+(\.[0-9]+)?")
+_TEXTS = ("conditions", "hold")
+_SUMS = "value"
+"""Grows with every batch; `worth_writing` says when that is news."""
+_EXACT = tuple(f for f in Status.model_fields if f not in (*_TEXTS, _SUMS))
+"""Fields in which every difference is news."""
+_BAD = {
+    ConditionType.STALLED: "True",
+    ConditionType.CAPACITY_AVAILABLE: "False",
+    ConditionType.METRICS_AVAILABLE: "False",
+    ConditionType.CONFIGURATION_VALID: "False",
+}
+
+
+def is_news(new: Status, old: Status) -> bool:
+    """Whether the new status is worth a write.
+
+    In what `decide` remembers every difference is news, but for the sums of value, which grow with every batch. Digits
+    inside the texts of conditions and of `hold` are none, or a steady resource would write on every pass. They are
+    renewed with the next write.
+    """
+    if worth_writing(new.value, old.value):
+        return True
+    if all(a is b or a == b for a, b in ((getattr(new, f), getattr(old, f)) for f in _EXACT)):
+        return bool(_without_digits(new) != _without_digits(old))
+    # Equal values can look different here and the same when written, such as times with microseconds.
+    return bool(_as_written(new) != _as_written(old))
+
+
+def turned_bad(new: Status, old: Status) -> Sequence[Condition]:
+    """Conditions that turned bad in this pass and deserve an Event of their own."""
+    bad = dict(_BAD)
+    diagnosis = find_condition(new.conditions, ConditionType.DIAGNOSIS)
+    if diagnosis and diagnosis.reason == Reason.OUTLIER_REPLICA:
+        # The other causes stand in the decisions they lead to; this one needs a person.
+        bad[ConditionType.DIAGNOSIS] = "True"
+    turned = []
+    for kind, value in bad.items():
+        now, before = find_condition(new.conditions, kind), find_condition(old.conditions, kind)
+        if now and now.status == value and (before is None or (before.status, before.reason) != (value, now.reason)):
+            turned.append(now)
+    return turned
+
+
+def _as_written(status: Status) -> Any:
+    return status.model_dump(mode="json", exclude_none=True, exclude={*_TEXTS, _SUMS}), _without_digits(status)
+
+
+def _without_digits(status: Status) -> Any:
+    return (
+        _DIGITS.sub("#", status.hold),
+        [(c.type, c.status, c.reason, _DIGITS.sub("#", c.message)) for c in status.conditions],
+        {c.observed_generation for c in status.conditions},
+    )

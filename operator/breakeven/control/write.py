@@ -1,0 +1,104 @@
+"""Carrying a pass out: the status first, then the objects, each behind the fence of the lease."""
+
+import logging
+
+from breakeven.api.base import KIND
+from breakeven.control.cache import Cache, key_of
+from breakeven.control.diff import object_id
+from breakeven.control.drift import fingerprint
+from breakeven.control.errors import Conflict, Gone, Refused, Retry
+from breakeven.control.inputs import status_manifest
+from breakeven.control.moves import Step
+from breakeven.control.pass_plan import PassPlan
+from breakeven.control.ports import Key, Manifest, Ports
+from breakeven.control.resource_state import Applied, ResourceState
+from breakeven.control.status_news import is_news, turned_bad
+
+log = logging.getLogger(__name__)
+
+
+class Writer:
+    """Writes to the API server; what comes back goes into the cache at once."""
+
+    def __init__(self, cache: Cache, ports: Ports) -> None:
+        self._cache = cache
+        self._ports = ports
+
+    async def write_status(self, key: Key, plan: PassPlan) -> None:
+        """Write the status when it says anything new, then post its Events."""
+        if not is_news(plan.status, plan.old):
+            return
+        self._fence()
+        status = plan.status.model_dump(mode="json", exclude_none=True)
+        await self.apply_status(status_manifest(plan.body, status))
+        await self._announce(key, plan)
+
+    async def apply_status(self, manifest: Manifest) -> None:
+        """Write a status as it is."""
+        self._cache.put(await self._ports.cluster.apply_status(manifest))
+        self._ports.recorder.wrote(KIND, verb="status")
+
+    async def write_objects(self, plan: PassPlan, state: ResourceState) -> None:
+        """Apply and delete what differs."""
+        cluster, recorder, writes = self._ports.cluster, self._ports.recorder, plan.writes
+        for manifest in writes.apply:
+            await self._check_owner(plan.body, manifest)
+            self._fence()
+            live = await cluster.apply(manifest)
+            recorder.wrote(manifest["kind"], verb="apply")
+            self._cache.put(live)
+            state.applied[object_id(manifest)] = Applied(fingerprint(manifest), fingerprint(live))
+        for manifest in writes.delete:
+            self._fence()
+            meta = manifest["metadata"]
+            await cluster.delete(manifest["apiVersion"], manifest["kind"], meta["namespace"], meta["name"])
+            recorder.wrote(manifest["kind"], verb="delete")
+            self._cache.drop(manifest)
+        if isinstance(plan.move, Step) and not writes.empty:
+            await self._ports.events.post(plan.body, warning=False, reason="MovingReplicas", message=plan.move.reason)
+
+    def _fence(self) -> None:
+        """Raises Conflict when somebody else may be writing."""
+        if not self._ports.leadership.may_write():
+            raise Conflict("the lease is not held any more; nothing is written", 5.0)
+
+    async def _announce(self, key: Key, plan: PassPlan) -> None:
+        recorder, events = self._ports.recorder, self._ports.events
+        for news in plan.decision.news if plan.decision else ():
+            extra = {"key": str(key), "generation": news.generation, "reason": news.reason}
+            log.info("%s: %s", news.action, news.message, extra=extra)
+            recorder.decided(key, action=news.action, reason=news.reason)
+            await events.post(plan.body, warning=False, reason=news.action, message=news.message)
+        for condition in turned_bad(plan.status, plan.old):
+            log.info("%s=%s: %s", condition.type, condition.status, condition.message, extra={"key": str(key)})
+            await events.post(plan.body, warning=True, reason=condition.reason, message=condition.message)
+
+    async def _check_owner(self, body: Manifest, manifest: Manifest) -> None:
+        """Look before a first apply: an apply would take an object over that somebody else made.
+
+        Raises
+        ------
+        Refused
+            If the object was made by somebody else.
+        Retry
+            If it belonged to a deleted resource of the same name and is not collected yet.
+        """
+        kind, meta = manifest["kind"], manifest["metadata"]
+        live = self._cache.find(kind, meta["namespace"], meta["name"])
+        if live is None:
+            try:
+                live = await self._ports.cluster.get(manifest["apiVersion"], kind, meta["namespace"], meta["name"])
+            except Gone:
+                return
+        owner = next((r for r in live["metadata"].get("ownerReferences") or [] if r.get("controller")), None)
+        if owner is not None and owner["uid"] == body["metadata"]["uid"]:
+            return
+        if owner is not None and (owner["kind"], owner["name"]) == (body["kind"], body["metadata"]["name"]):
+            raise Retry(f"{kind} {meta['name']} of a deleted resource of this name is not collected yet", 1.0)
+        if owner is None and key_of(live) == key_of(body):
+            return  # orphaned by `kubectl delete --cascade=orphan`: taken in again
+        whose = f"{owner['kind']} {owner['name']}" if owner else "somebody else"
+        raise Refused(
+            f"{kind} {meta['name']} is there already and belongs to {whose}: "
+            "delete it or give the resource another name; it is left as it is"
+        )

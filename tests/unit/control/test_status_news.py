@@ -1,0 +1,46 @@
+"""When a status is worth a write, and a condition an Event."""
+
+from datetime import UTC, datetime, timedelta
+
+from breakeven.api.status import Condition, Status, ValueStatus, ValueSums
+from breakeven.control.status_news import is_news, turned_bad
+
+T0 = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+
+
+def condition(kind: str, status: str, message: str = "", reason: str = "R") -> Condition:
+    return Condition(type=kind, status=status, last_transition_time=T0, reason=reason, message=message)
+
+
+def test_digits_in_texts_are_not_worth_a_write_but_words_are() -> None:
+    old = Status(hold="87 of 100 requests", conditions=[condition("Ready", "True", "4 of 4 replicas")])
+    new = Status(hold="93.5 of 100 requests", conditions=[condition("Ready", "True", "3 of 4 replicas")])
+    assert not is_news(new, old)
+    assert is_news(old.model_copy(update={"hold": "no traffic"}), old)
+    assert is_news(old.model_copy(update={"ready_replicas": 1}), old)
+    assert is_news(old.model_copy(update={"streak": 1}), old)
+
+
+def test_only_what_turned_bad_gets_an_event() -> None:
+    bad = condition("CapacityAvailable", "False", reason="LastReplica")
+    assert [c.type for c in turned_bad(Status(conditions=[bad]), Status())] == ["CapacityAvailable"]
+    assert turned_bad(Status(conditions=[bad]), Status(conditions=[bad])) == []
+    assert turned_bad(Status(conditions=[condition("CapacityAvailable", "True")]), Status(conditions=[bad])) == []
+
+
+def test_an_odd_replica_gets_one_event_and_other_causes_none() -> None:
+    odd = condition("Diagnosis", "True", "replica a-1 is far", reason="OutlierReplica")
+    idle = condition("Diagnosis", "True", reason="Idle")
+    assert [c.reason for c in turned_bad(Status(conditions=[odd]), Status(conditions=[idle]))] == ["OutlierReplica"]
+    assert turned_bad(Status(conditions=[odd]), Status(conditions=[odd])) == []
+    assert turned_bad(Status(conditions=[idle]), Status()) == []
+
+
+def test_growing_sums_of_value_are_written_once_an_hour_at_most() -> None:
+    def status_after(minutes: int) -> Status:
+        sums = ValueSums(tokens=1000 * minutes)
+        value = ValueStatus(counted_until=T0 + timedelta(minutes=minutes), since=T0, since_verdict=sums, day=sums)
+        return Status(value=value)
+
+    assert not is_news(status_after(59), status_after(10))
+    assert is_news(status_after(71), status_after(10))
