@@ -21,7 +21,7 @@ from breakeven.control.errors import Retry
 from breakeven.control.fitness import fitness
 from breakeven.control.fleet import ready_since
 from breakeven.control.outcome import Outcome
-from breakeven.control.ports import Key, MetricsQuery, MetricsReading, Ports
+from breakeven.control.ports import STARTING, Key, MetricsQuery, MetricsReading, Ports
 from breakeven.control.reconcile import Reconciler
 from breakeven.control.smoke import SmokeTests
 from breakeven.domain.counters.observation import Observation, Outage, Smoke
@@ -62,21 +62,29 @@ class FakeClock:
         self.moment += delta
 
 
+_NOT_STARTED = Outage(reason=STARTING, message="the first reading of Prometheus is under way")
+
+
 @dataclass(slots=True)
 class FakeMetrics:
-    """`control.ports.Metrics` that says what it is told."""
+    """`control.ports.Metrics` with a reading that the test chooses.
+
+    Like the feed, it has read nothing before it was asked for a pod.
+    """
 
     reading: MetricsReading = field(default_factory=lambda: MetricsReading(arms={}))
+    started: bool = False
     queries: dict[Key, MetricsQuery] = field(default_factory=dict)
 
     def watch(self, key: Key, query: MetricsQuery) -> None:
         self.queries[key] = query
+        self.started = self.started or any(query.pods.values())
 
     def forget(self, key: Key) -> None:
         self.queries.pop(key, None)
 
     def read(self, key: Key, now: datetime) -> MetricsReading:
-        return self.reading
+        return self.reading if self.started else MetricsReading(arms={}, outage=_NOT_STARTED)
 
     def outage(self, reason: str) -> None:
         self.reading = MetricsReading(arms={}, outage=Outage(reason=reason, message="connection refused"))
@@ -224,6 +232,7 @@ class World:
             self.woken.append(key)
 
         self.cache = Cache()
+        self.metrics.started = False
         self.smoke = SmokeTests(self.smoke_test, wake)
         ports = Ports(
             cluster=self.cluster,

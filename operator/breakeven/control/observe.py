@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from breakeven.api.spec import SpeculativeDeploymentSpec
 from breakeven.api.status import Memory, State
 from breakeven.control.fleet import SmokeResult, fleets, loading_minutes, pods_by_variant
-from breakeven.control.ports import STARTING, Manifest, Metrics, MetricsQuery
+from breakeven.control.ports import STARTING, Manifest, Metrics, MetricsQuery, MetricsReading
 from breakeven.control.resource_state import ResourceState
 from breakeven.control.smoke import SmokeTests, forget_gone, smoke_outcome
 from breakeven.control.snapshot import Snapshot
@@ -27,12 +27,14 @@ def observe(
     smoke = _smoke(snapshot, spec, memory, state, smoke_tests)
     fleet = fleets(snapshot.deployments, pods, unsettled_at=state.unsettled_at, smoke=smoke)
     state.unsettled_at |= {name: now for name, f in fleet.items() if f.settled_since is None}
-    metrics.watch(snapshot.key, metrics_query(spec, memory, pods))
+    query = metrics_query(spec, memory, pods)
+    metrics.watch(snapshot.key, query)
     reading = metrics.read(snapshot.key, now)
     return Observation(
         arms=reading.arms,
         fleet=fleet,
-        outage=reading.outage,
+        # Metrics of pods are read when there are pods: where there are none, nothing is amiss.
+        outage=None if _not_started(reading) and not query.pods else reading.outage,
         scrape_interval=reading.scrape_interval,
         loading_minutes=loading_minutes(pods),
     )
@@ -43,13 +45,16 @@ def awaits_first_reading(
 ) -> bool:
     """Whether a new process has not read the metrics of a resource yet that an older one served.
 
-    To decide now would take the start of a process for an outage, and throw the evidence of a running trial away.
+    To decide now would take the start of a process for an outage, and throw the evidence of a running trial away. A
+    resource without pods has no reading to wait for.
     """
     if state.metrics_read or memory.stable is None:
         return False
-    metrics.watch(snapshot.key, metrics_query(spec, memory, snapshot.pods))
-    outage = metrics.read(snapshot.key, snapshot.now).outage
-    state.metrics_read = outage is None or outage.reason != STARTING
+    query = metrics_query(spec, memory, snapshot.pods)
+    metrics.watch(snapshot.key, query)
+    if not query.pods:
+        return False
+    state.metrics_read = not _not_started(metrics.read(snapshot.key, snapshot.now))
     return not state.metrics_read
 
 
@@ -68,6 +73,10 @@ def metrics_query(spec: SpeculativeDeploymentSpec, memory: Memory, pods: Sequenc
         buckets=memory.canary is not None or memory.state in (State.TRIAL, State.TUNING),
         buckets_if_room=memory.holdback and memory.state in (State.SPECULATING, State.FROZEN),
     )
+
+
+def _not_started(reading: MetricsReading) -> bool:
+    return reading.outage is not None and reading.outage.reason == STARTING
 
 
 def _smoke(
