@@ -20,6 +20,7 @@ _DEFAULTS: dict[str, Manifest] = {
     "Deployment": {"revisionHistoryLimit": 10, "progressDeadlineSeconds": 600},
     "Service": {"clusterIP": "10.0.0.1", "sessionAffinity": "None", "type": "ClusterIP"},
 }
+_HASH = "5d4f8c7b9"
 
 
 @dataclass(slots=True)
@@ -227,8 +228,8 @@ class FakeControllers:
                 "metadata": {
                     "name": f"{deployment['metadata']['name']}-{number}",
                     "namespace": deployment["metadata"]["namespace"],
-                    "labels": dict(template["labels"]),
-                    "ownerReferences": [{"uid": deployment["metadata"]["uid"], "kind": "Deployment"}],
+                    "labels": {**template["labels"], "pod-template-hash": _HASH},
+                    "ownerReferences": [_replica_set(deployment)],
                 },
                 "spec": {},
                 "status": {
@@ -269,6 +270,18 @@ class FakeControllers:
         self.cluster.edit(
             "Pod", pod["metadata"]["name"], lambda p: p["metadata"].__setitem__("deletionTimestamp", moment)
         )
+
+
+def _replica_set(deployment: Manifest) -> Manifest:
+    """The controller of a pod. ReplicaSets are left out here: its uid is that of the Deployment."""
+    meta = deployment["metadata"]
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "ReplicaSet",
+        "name": f"{meta['name']}-{_HASH}",
+        "uid": meta["uid"],
+        "controller": True,
+    }
 
 
 def _placed(pod: Manifest) -> bool:

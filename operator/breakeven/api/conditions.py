@@ -29,6 +29,7 @@ class ConditionType(StrEnum):
     ENGINE_VERSION_KNOWN = "EngineVersionKnown"
     CONFIGURATION_VALID = "ConfigurationValid"
     PAUSED = "Paused"
+    FOREIGN_OBJECTS = "ForeignObjects"
 
 
 class Reason(StrEnum):
@@ -116,6 +117,8 @@ class Reason(StrEnum):
     BY_POLICY = "ByPolicy"
     ADVISE_ONLY = "AdviseOnly"
     NOT_PAUSED = "NotPaused"
+    # ForeignObjects
+    LABELS_OF_THIS_RESOURCE = "LabelsOfThisResource"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -281,6 +284,13 @@ CONDITIONS: Mapping[ConditionType, ConditionDoc] = {
             Reason.ADVISE_ONLY: "spec.policy.mode is Advise: decisions are recorded only.",
             Reason.NOT_PAUSED: "Changes are made.",
         },
+    ),
+    ConditionType.FOREIGN_OBJECTS: ConditionDoc(
+        meaning="Objects carry the labels of this resource and are not its own. They are neither counted nor changed.",
+        reasons={
+            Reason.LABELS_OF_THIS_RESOURCE: "The message names them: remove the labels, or delete them.",
+        },
+        only_while_true=True,
     ),
 }
 """Every condition type that the operator sets, in the order people read them."""

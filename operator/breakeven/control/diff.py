@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from breakeven.control.drift import drifted, fingerprint
 from breakeven.control.fleet import variant_of
 from breakeven.control.moves import Move, Step
-from breakeven.control.ports import Manifest
-from breakeven.control.resource_state import Applied, ObjectId
+from breakeven.control.ports import Manifest, ObjectId, object_id
+from breakeven.control.resource_state import Applied
 from breakeven.control.snapshot import Snapshot
 from breakeven.domain.counters.observation import Fleet
 from breakeven.render.objects import Rendering
@@ -85,11 +85,6 @@ def resized(live: Manifest, replicas: int) -> Manifest:
         },
         "spec": {**copy.deepcopy(live["spec"]), "replicas": replicas},
     }
-
-
-def object_id(manifest: Manifest) -> ObjectId:
-    """Kind and name."""
-    return ObjectId(manifest["kind"], manifest["metadata"]["name"])
 
 
 def _differs(manifest: Manifest, snapshot: Snapshot, applied: Mapping[ObjectId, Applied]) -> bool:

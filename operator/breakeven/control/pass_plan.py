@@ -16,8 +16,9 @@ from breakeven.control.inputs import command_of, limits_of, memory_of, planned_l
 from breakeven.control.move_wording import explained, variant_words
 from breakeven.control.moves import Move, Step, Target, next_move
 from breakeven.control.observe import observe
+from breakeven.control.ownership import foreign_message
 from breakeven.control.parsed_resource import Parsed
-from breakeven.control.ports import Manifest, Metrics
+from breakeven.control.ports import Manifest, Metrics, object_id
 from breakeven.control.resource_state import ResourceState
 from breakeven.control.skipping import Basis
 from breakeven.control.smoke import SmokeTests
@@ -26,6 +27,7 @@ from breakeven.control.status_news import is_news
 from breakeven.domain.counters.observation import Fleet, Observation
 from breakeven.domain.decision import Decision, Declared
 from breakeven.engines import Refusal
+from breakeven.render.names import Owner
 
 _WHILE_REFUSED = timedelta(minutes=5)
 """Until a resource that is refused is looked at again; a change of it comes as an event."""
@@ -37,6 +39,8 @@ class PassPlan:
     """What is to be written, and what it follows from."""
 
     body: Manifest
+    owner: Owner
+    """The same as the owner of what is rendered."""
     old: Status
     status: Status
     writes: Writes
@@ -104,9 +108,11 @@ def plan_pass(snapshot: Snapshot, parsed: Parsed, state: ResourceState, tools: P
         decision=decision,
         move=move,
         refused="" if writes.empty else state.refusal,
+        foreign=_foreign(snapshot, writes),
     )
     return PassPlan(
         body=snapshot.body,
+        owner=snapshot.owner,
         old=parsed.status,
         status=report.status_of(summary, parsed.status, snapshot.now),
         writes=writes,
@@ -178,6 +184,12 @@ def _kept_variants(memory: Memory) -> set[str]:
     return {variant.name for variant in (memory.stable, memory.canary, last_good) if variant}
 
 
+def _foreign(snapshot: Snapshot, writes: Writes) -> str:
+    """Objects with our labels that are not ours, in words; orphans that are about to be taken in again are."""
+    adopted = {object_id(manifest) for manifest in writes.apply}
+    return foreign_message(snapshot.owner, snapshot.foreign, but_not=adopted)
+
+
 def _refused(snapshot: Snapshot, parsed: Parsed, reason: Reason, message: str) -> PassPlan:
     """Nothing is touched, what runs keeps running, and the conditions say which field to change."""
     fleet = fleets(snapshot.deployments, snapshot.pods, unsettled_at={}, smoke={})
@@ -185,4 +197,4 @@ def _refused(snapshot: Snapshot, parsed: Parsed, reason: Reason, message: str) -
         parsed.status, reason=reason, message=message, generation=snapshot.generation, now=snapshot.now
     )
     status = report.with_replica_counts(refused, fleet, name=snapshot.key.name)
-    return PassPlan(body=snapshot.body, old=parsed.status, status=status, writes=Writes())
+    return PassPlan(body=snapshot.body, owner=snapshot.owner, old=parsed.status, status=status, writes=Writes())

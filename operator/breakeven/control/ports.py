@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from breakeven.api.status import Status
 from breakeven.domain.counters.observation import Arm, Outage
@@ -21,6 +21,18 @@ class Key:
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.name}"
+
+
+class ObjectId(NamedTuple):
+    """An object of a resource; its namespace is that of the resource."""
+
+    kind: str
+    name: str
+
+
+def object_id(manifest: Manifest) -> ObjectId:
+    """Kind and name."""
+    return ObjectId(manifest["kind"], manifest["metadata"]["name"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

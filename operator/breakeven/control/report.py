@@ -37,6 +37,8 @@ class PassSummary:
     move: Move
     refused: str = ""
     """Why the API server, or we for its sake, did not take an object of the last pass."""
+    foreign: str = ""
+    """Which objects carry the labels of the resource and are not its own, and what to do."""
 
 
 def status_of(summary: PassSummary, old: Status, now: datetime) -> Status:
@@ -150,6 +152,7 @@ def _conditions(summary: PassSummary, old: Status, now: datetime) -> list[Condit
         _speculation(summary),
         _metrics(summary),
         _paused(summary.spec),
+        _foreign(summary.foreign),
         Finding(
             type=ConditionType.CAPACITY_AVAILABLE,
             status=True,
@@ -291,6 +294,13 @@ def _metrics(summary: PassSummary) -> Finding:
     return Finding(
         type=ConditionType.METRICS_AVAILABLE, status=True, reason=Reason.FRESH, message="engine metrics are fresh"
     )
+
+
+def _foreign(message: str) -> Finding:
+    if not message:
+        return _absent(ConditionType.FOREIGN_OBJECTS)
+    kind, reason = ConditionType.FOREIGN_OBJECTS, Reason.LABELS_OF_THIS_RESOURCE
+    return Finding(type=kind, status=True, reason=reason, message=message)
 
 
 def _paused(spec: SpeculativeDeploymentSpec) -> Finding:

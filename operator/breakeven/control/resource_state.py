@@ -7,14 +7,8 @@ from typing import NamedTuple
 from breakeven.api.status import Memory, ValueStatus
 from breakeven.control.fleet import SmokeResult
 from breakeven.control.parsed_resource import Parsed
+from breakeven.control.ports import ObjectId
 from breakeven.control.skipping import Basis, QuietPass
-
-
-class ObjectId(NamedTuple):
-    """An object of a resource; its namespace is that of the resource."""
-
-    kind: str
-    name: str
 
 
 class Applied(NamedTuple):

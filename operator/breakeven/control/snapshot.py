@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from breakeven.control.cache import OWNED_KINDS, Cache
+from breakeven.control.ownership import owned_by
 from breakeven.control.ports import Key, Manifest
 from breakeven.render.names import Owner
 
@@ -16,8 +17,12 @@ class Snapshot:
     key: Key
     body: Manifest
     """The resource itself."""
+    owner: Owner
+    """The same as the owner of what is rendered."""
     by_kind: Mapping[str, Sequence[Manifest]]
     """Its objects, each kind by name."""
+    foreign: Sequence[Manifest] = ()
+    """Objects that carry its labels and are not its own."""
     now: datetime
 
     @property
@@ -36,12 +41,6 @@ class Snapshot:
         return self.by_kind["Pod"]
 
     @property
-    def owner(self) -> Owner:
-        """The resource as the owner of what is rendered."""
-        meta = self.body["metadata"]
-        return Owner(name=meta["name"], namespace=meta["namespace"], uid=meta["uid"])
-
-    @property
     def generation(self) -> int:
         """Generation of the spec."""
         return int(self.body["metadata"]["generation"])
@@ -56,4 +55,12 @@ def snapshot_of(cache: Cache, key: Key, now: datetime) -> Snapshot | None:
     body = cache.resource(key)
     if body is None or body["metadata"].get("deletionTimestamp"):
         return None
-    return Snapshot(key=key, body=body, by_kind={kind: cache.owned(kind, key) for kind in OWNED_KINDS}, now=now)
+    meta = body["metadata"]
+    owner = Owner(name=meta["name"], namespace=meta["namespace"], uid=meta["uid"])
+    labelled = {kind: cache.owned(kind, key) for kind in OWNED_KINDS}
+    by_kind = {kind: owned_by(owner, objects) for kind, objects in labelled.items() if kind != "Pod"}
+    not_ours = [d for d in labelled["Deployment"] if not any(d is ours for ours in by_kind["Deployment"])]
+    by_kind["Pod"] = owned_by(owner, labelled["Pod"], [d["metadata"]["name"] for d in not_ours])
+    ours = {id(o) for objects in by_kind.values() for o in objects}
+    foreign = [o for objects in labelled.values() for o in objects if id(o) not in ours]
+    return Snapshot(key=key, body=body, owner=owner, by_kind=by_kind, foreign=foreign, now=now)

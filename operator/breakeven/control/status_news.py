@@ -19,6 +19,7 @@ _BAD = {
     ConditionType.CAPACITY_AVAILABLE: "False",
     ConditionType.METRICS_AVAILABLE: "False",
     ConditionType.CONFIGURATION_VALID: "False",
+    ConditionType.FOREIGN_OBJECTS: "True",
 }
 
 

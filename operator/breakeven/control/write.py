@@ -4,15 +4,16 @@ import logging
 
 from breakeven.api.base import KIND
 from breakeven.control.cache import Cache, key_of
-from breakeven.control.diff import object_id
 from breakeven.control.drift import fingerprint
 from breakeven.control.errors import Conflict, Gone, Refused, Retry
 from breakeven.control.inputs import status_manifest
 from breakeven.control.moves import Step
+from breakeven.control.ownership import controller_of, of_a_predecessor
 from breakeven.control.pass_plan import PassPlan
-from breakeven.control.ports import Key, Manifest, Ports
+from breakeven.control.ports import Key, Manifest, Ports, object_id
 from breakeven.control.resource_state import Applied, ResourceState
 from breakeven.control.status_news import is_news, turned_bad
+from breakeven.render.names import Owner
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +43,7 @@ class Writer:
         """Apply and delete what differs."""
         cluster, recorder, writes = self._ports.cluster, self._ports.recorder, plan.writes
         for manifest in writes.apply:
-            await self._check_owner(plan.body, manifest)
+            await self._check_owner(plan.owner, manifest)
             self._fence()
             live = await cluster.apply(manifest)
             recorder.wrote(manifest["kind"], verb="apply")
@@ -73,7 +74,7 @@ class Writer:
             log.info("%s=%s: %s", condition.type, condition.status, condition.message, extra={"key": str(key)})
             await events.post(plan.body, warning=True, reason=condition.reason, message=condition.message)
 
-    async def _check_owner(self, body: Manifest, manifest: Manifest) -> None:
+    async def _check_owner(self, owner: Owner, manifest: Manifest) -> None:
         """Look before a first apply: an apply would take an object over that somebody else made.
 
         Raises
@@ -90,14 +91,14 @@ class Writer:
                 live = await self._ports.cluster.get(manifest["apiVersion"], kind, meta["namespace"], meta["name"])
             except Gone:
                 return
-        owner = next((r for r in live["metadata"].get("ownerReferences") or [] if r.get("controller")), None)
-        if owner is not None and owner["uid"] == body["metadata"]["uid"]:
+        controller = controller_of(live)
+        if controller is not None and controller["uid"] == owner.uid:
             return
-        if owner is not None and (owner["kind"], owner["name"]) == (body["kind"], body["metadata"]["name"]):
+        if of_a_predecessor(owner, live):
             raise Retry(f"{kind} {meta['name']} of a deleted resource of this name is not collected yet", 1.0)
-        if owner is None and key_of(live) == key_of(body):
+        if controller is None and key_of(live) == Key(owner.namespace, owner.name):
             return  # orphaned by `kubectl delete --cascade=orphan`: taken in again
-        whose = f"{owner['kind']} {owner['name']}" if owner else "somebody else"
+        whose = f"{controller['kind']} {controller['name']}" if controller else "somebody else"
         raise Refused(
             f"{kind} {meta['name']} is there already and belongs to {whose}: "
             "delete it or give the resource another name; it is left as it is"
