@@ -50,7 +50,7 @@ class Row:
 def resource(index: int, mode: str) -> dict[str, object]:
     """One resource; two replicas, so that one speculates and one is the control.
 
-    It begins with mode On, which spares it the trial, and is set to Auto before anything is measured.
+    It begins with mode AlwaysOn, which spares it the trial, and is set to Auto before anything is measured.
     """
     return {
         "apiVersion": "breakeven.dev/v1alpha1",
@@ -78,7 +78,7 @@ def measure(size: int, minutes: float) -> Row:
         install(lab)
         with Operator(lab, interval_s=SCRAPE_S) as operator:
             lab.kubectl("create", "namespace", NAMESPACE)
-            apply(lab, size, "On")
+            apply(lab, size, "AlwaysOn")
             wait_until(
                 lab,
                 operator,

@@ -326,10 +326,10 @@ async def test_old_variants_are_deleted_but_the_last_verified_one_is_kept() -> N
 
 
 async def test_speculation_that_cannot_be_switched_off_is_reported_as_running() -> None:
-    world = World(gpus=1, replicas=1, policy={"mode": "On"})
+    world = World(gpus=1, replicas=1, policy={"mode": "AlwaysOn"})
     await world.settle()
     running = dict(world.replicas)
-    world.edit_spec(policy={"mode": "Off"}, target={"model": "meta-llama/Llama-3.1-8B-Instruct"})
+    world.edit_spec(policy={"mode": "AlwaysOff"}, target={"model": "meta-llama/Llama-3.1-8B-Instruct"})
     await world.settle()
     assert world.replicas == running
     found = world.condition("SpeculationActive")

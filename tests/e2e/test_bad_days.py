@@ -207,11 +207,11 @@ def commands(cluster: Cluster) -> None:
     cluster.patch(name, policy={"paused": True})
     cluster.wait(name, "Paused", lambda s: condition(s, "Paused").get("status") == "True")
     pods = sorted(cluster.addresses(name))
-    cluster.patch(name, policy={"paused": False, "mode": "Off"})
+    cluster.patch(name, policy={"paused": False, "mode": "AlwaysOff"})
     off = cluster.wait(name, "speculation pinned off", lambda s: s.get("state") == "Baseline" and settled(s))
     assert reasons(off)[-1] == "PinnedOff"
     assert len(pods) == 2
-    cluster.patch(name, policy={"mode": "On"})
+    cluster.patch(name, policy={"mode": "AlwaysOn"})
     on = cluster.wait(name, "speculation pinned on", speculating)
     assert reasons(on)[-1] == "PinnedOn"
     cluster.delete(name)
@@ -268,7 +268,7 @@ def mistaken(cluster: Cluster) -> None:
 def similar_names(cluster: Cluster) -> None:
     """Resources `twin` and `twin-b`: each counts its own pods, and deleting one leaves the other alone."""
     for name in ("twin", "twin-b"):
-        cluster.apply(small(name, replicas=1 if name == "twin" else 2, policy={"mode": "Off"}))
+        cluster.apply(small(name, replicas=1 if name == "twin" else 2, policy={"mode": "AlwaysOff"}))
     cluster.wait("twin", "one replica", lambda s: s.get("readyReplicas") == 1)
     cluster.wait("twin-b", "two replicas", lambda s: s.get("readyReplicas") == 2)
     pods = sorted(cluster.addresses("twin-b"))
@@ -287,7 +287,7 @@ def deleted_and_made_again(cluster: Cluster) -> None:
     cluster.wait(name, "a trial", lambda s: s.get("state") == "Trial")
     old = cluster.resource(name)["metadata"]["uid"]
     cluster.lab.kubectl("delete", "spd", name, "-n", NAMESPACE)
-    cluster.apply(small(name, policy={"mode": "Off"}))
+    cluster.apply(small(name, policy={"mode": "AlwaysOff"}))
     new = cluster.resource(name)["metadata"]["uid"]
     assert new != old
     cluster.wait(name, "two replicas", lambda s: s.get("readyReplicas") == 2 and settled(s))

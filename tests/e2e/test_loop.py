@@ -118,7 +118,7 @@ def _tpot_ms(totals: Mapping[str, float]) -> float:
 def test_one_replica_without_a_spare_gpu_is_reported_and_not_stopped(cluster: Cluster) -> None:
     name = "single"
     fixed = {"acceptance": {"floor": "0.5"}}
-    cluster.apply(declare(name, replicas=1, thresholds=fixed, policy={"mode": "On"}))
+    cluster.apply(declare(name, replicas=1, thresholds=fixed, policy={"mode": "AlwaysOn"}))
     cluster.wait(name, "speculation pinned on", lambda s: speculating(s) or s.get("readyReplicas") == 1)
     pod = cluster.pods(name)[0]["metadata"]["name"]
     cluster.traffic(name, "sampled")

@@ -65,7 +65,7 @@ speedups = st.tuples(st.integers(50, 99), st.integers(100, 300)).map(
 )
 windows = st.permutations(["00:00", "06:30", "23:59"]).map(lambda times: {"start": times[0], "end": times[1]})
 policies = maybe(
-    mode=st.sampled_from(["Auto", "Advise", "Off"]),
+    mode=st.sampled_from(["Auto", "Advise", "AlwaysOff"]),
     paused=st.booleans(),
     onBelowBreakEven=st.lists(
         st.sampled_from(["Tune", "ChangeAcceptanceMethod", "ChangeMethod", "Restart", "Disable"]), unique=True

@@ -168,7 +168,7 @@ def plain_decide(declared: Declared, memory: Memory, observation: Observation, n
     if memory.stable is None or memory.generation != declared.generation:
         # A new generation that changes the engine or the target serves at once here; a core would put it on trial.
         stable = memory.stable if memory.stable and memory.stable.baseline == variant.baseline else variant.baseline
-        if declared.spec.policy.mode is Mode.ON:
+        if declared.spec.policy.mode is Mode.ALWAYS_ON:
             stable = variant
         change.update(stable=stable, generation=declared.generation)
         memory = memory.model_copy(update=change)

@@ -1,4 +1,8 @@
-"""The words that `spec` may choose from, and what some of them have in common."""
+"""The words that `spec` may choose from, and what some of them have in common.
+
+No reader of YAML, 1.1 or 1.2, takes one of them for anything but text: no On, Off, Yes, No, True, False or Null, and
+nothing that reads as a number or a time.
+"""
 
 from enum import StrEnum
 
@@ -50,12 +54,12 @@ class Accelerator(StrEnum):
 
 
 class Mode(StrEnum):
-    """Who decides about speculation."""
+    """Who decides about speculation. Never a bare On or Off: YAML 1.1 reads those as booleans."""
 
     AUTO = "Auto"
     ADVISE = "Advise"
-    ON = "On"
-    OFF = "Off"
+    ALWAYS_ON = "AlwaysOn"
+    ALWAYS_OFF = "AlwaysOff"
 
 
 class HoldbackMode(StrEnum):

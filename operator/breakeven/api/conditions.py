@@ -176,8 +176,8 @@ CONDITIONS: Mapping[ConditionType, ConditionDoc] = {
         meaning="The stable variant speculates.",
         reasons={
             Reason.PAYS: "True: the measured speed-up is above break-even.",
-            Reason.PINNED_ON: "True: spec.policy.mode is On.",
-            Reason.PINNED_OFF: "False: spec.policy.mode is Off.",
+            Reason.PINNED_ON: "True: spec.policy.mode is AlwaysOn.",
+            Reason.PINNED_OFF: "False: spec.policy.mode is AlwaysOff.",
             Reason.NO_DRAFT: "False: spec.draft is absent.",
             Reason.NOT_YET_PROVEN: "Not judged yet.",
             Reason.ON_TRIAL: "False: a canary is being measured.",

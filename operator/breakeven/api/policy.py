@@ -1,9 +1,9 @@
 """What the operator may do: mode, control, switching and budget of `spec`."""
 
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from breakeven.api.base import SpecModel
 from breakeven.api.choices import HoldbackMode, LadderStep, Mode, Weekday
@@ -59,11 +59,21 @@ class SwitchingSpec(SpecModel):
     """When switches may happen. Absent: at any time."""
 
 
+def _renamed(value: Any) -> Any:
+    """Name the word that took the place of On and Off. Raises ValueError."""
+    word = {True: "On", False: "Off"}[value] if isinstance(value, bool) else value
+    if word in ("On", "Off"):
+        raise ValueError(
+            f"write {Mode('Always' + word).value} instead of {word}: YAML reads a bare {word} as a boolean"
+        )
+    return value
+
+
 class PolicySpec(SpecModel):
     """What the operator may do."""
 
-    mode: Mode = Mode.AUTO
-    """Auto decides and acts; Advise decides, records and touches nothing; On and Off pin speculation. Default Auto."""
+    mode: Annotated[Mode, BeforeValidator(_renamed)] = Mode.AUTO
+    """Auto decides and acts; Advise decides, records and touches nothing; AlwaysOn and AlwaysOff pin speculation. Default Auto."""
     paused: bool = False
     """Stops every change of running replicas; observation goes on. Default false."""
     on_below_break_even: Annotated[

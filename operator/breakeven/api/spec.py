@@ -100,9 +100,9 @@ class SpeculativeDeploymentSpec(SpecModel):
     rules = (
         Rule(
             field="policy.mode",
-            message="write Auto or Off, or add spec.draft: On without a draft has nothing to switch on",
-            cel="self.policy.mode != 'On' || has(self.draft)",
-            holds=lambda s: s.policy.mode is not Mode.ON or s.draft is not None,
+            message="write Auto or AlwaysOff, or add spec.draft: AlwaysOn without a draft has nothing to switch on",
+            cel="self.policy.mode != 'AlwaysOn' || has(self.draft)",
+            holds=lambda s: s.policy.mode is not Mode.ALWAYS_ON or s.draft is not None,
         ),
         Rule(
             field="alternatives",

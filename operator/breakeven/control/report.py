@@ -253,10 +253,10 @@ def _speculation(summary: PassSummary) -> Finding:
         reason, message = last.reason, last.message
     elif summary.spec.draft is None:
         reason, message = Reason.NO_DRAFT, "spec.draft is absent"
-    elif summary.spec.policy.mode is Mode.OFF:
-        reason, message = Reason.PINNED_OFF, "spec.policy.mode is Off"
-    elif summary.spec.policy.mode is Mode.ON:
-        reason, message = Reason.PINNED_ON, "spec.policy.mode is On"
+    elif summary.spec.policy.mode is Mode.ALWAYS_OFF:
+        reason, message = Reason.PINNED_OFF, "spec.policy.mode is AlwaysOff"
+    elif summary.spec.policy.mode is Mode.ALWAYS_ON:
+        reason, message = Reason.PINNED_ON, "spec.policy.mode is AlwaysOn"
     elif memory.state is State.TRIAL:
         reason, message = Reason.ON_TRIAL, "a canary is being measured"
     else:

@@ -1,11 +1,13 @@
 """The generated definition: structural, bounded, explained, and equal to the files that are checked in."""
 
 import copy
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from pydantic import BaseModel
 
 from breakeven.api.crd import PRESERVE, NotStructural, definition, structural
@@ -41,6 +43,17 @@ def test_no_keyword_is_there_that_a_structural_schema_refuses() -> None:
         assert not forbidden & schema.keys(), path
         assert not ("additionalProperties" in schema and "properties" in schema), path
         assert schema.get("default", "") is not None, path
+
+
+MANGLED = re.compile(r"[-+.]?[0-9].*|y|n|yes|no|on|off|true|false|null|~|\\.?(inf|nan)|", re.IGNORECASE)
+"""What YAML 1.1 or 1.2 reads as a number, time, boolean or null: https://yaml.org/type/."""
+
+
+def test_no_choice_is_a_word_that_yaml_reads_as_something_else() -> None:
+    words = {word for _, schema in every(SCHEMA, "") for word in schema.get("enum", ())}
+    assert {"AlwaysOff", "None", "Mon"} <= words
+    assert [word for word in words if MANGLED.fullmatch(word)] == []
+    assert [word for word in words if yaml.safe_load(word) != word] == []
 
 
 def test_everything_has_a_maximum() -> None:

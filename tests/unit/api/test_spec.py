@@ -29,6 +29,16 @@ def test_a_bad_spec_is_refused_in_the_words_of_the_api_server(case: Refusal) -> 
     assert case.field.rpartition(".")[2].partition("[")[0] in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("written", "instead"), [("On", "AlwaysOn"), ("Off", "AlwaysOff"), (True, "AlwaysOn"), (False, "AlwaysOff")]
+)
+def test_a_mode_that_yaml_reads_as_a_boolean_is_refused_with_the_word_that_took_its_place(
+    written: object, instead: str
+) -> None:
+    with pytest.raises(ValueError, match=f"write {instead} instead of"):
+        SpeculativeDeploymentSpec.model_validate(accepted()["spec"] | {"policy": {"mode": written}})
+
+
 @pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.stem)
 def test_samples_are_accepted(path: Path) -> None:
     resource = yaml.safe_load(path.read_text(encoding="utf-8"))

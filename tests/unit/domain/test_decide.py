@@ -137,12 +137,12 @@ def test_an_unschedulable_canary_puts_the_trial_off_without_counting_as_a_failur
 def test_mode_off_and_on_are_obeyed_at_once(world: Make) -> None:
     w = world()
     w.until(State.SPECULATING)
-    w.spec = w.spec.model_copy(update={"policy": w.spec.policy.model_copy(update={"mode": "Off"})})
+    w.spec = w.spec.model_copy(update={"policy": w.spec.policy.model_copy(update={"mode": "AlwaysOff"})})
     w.generation = 2
     w.step()
     assert roles(w) == {"Stable": 4}
     assert w.memory.decisions[0].reason == "PinnedOff"
-    w.spec = w.spec.model_copy(update={"policy": w.spec.policy.model_copy(update={"mode": "On"})})
+    w.spec = w.spec.model_copy(update={"policy": w.spec.policy.model_copy(update={"mode": "AlwaysOn"})})
     w.step()
     assert w.memory.stable.speculates
     assert w.memory.decisions[0].reason == "PinnedOn"

@@ -26,7 +26,7 @@ moments = st.integers(-200_000, 2_000).map(lambda seconds: NOW + timedelta(secon
 @st.composite
 def specs(draw: st.DrawFn) -> SpeculativeDeploymentSpec:
     policy: dict[str, Any] = {
-        "mode": draw(st.sampled_from(["Auto", "Auto", "Auto", "Advise", "On", "Off"])),
+        "mode": draw(st.sampled_from(["Auto", "Auto", "Auto", "Advise", "AlwaysOn", "AlwaysOff"])),
         "paused": draw(st.integers(0, 9)) == 0,
         "holdback": {"mode": draw(st.sampled_from(["Auto", "Always", "Never"])), "replicas": draw(st.integers(1, 3))},
         "switching": {"surge": draw(st.integers(0, 1)), "allowDowntime": draw(st.booleans())},
@@ -40,7 +40,7 @@ def specs(draw: st.DrawFn) -> SpeculativeDeploymentSpec:
         "thresholds": {"acceptance": draw(st.sampled_from([{}, {"floor": "0.5", "healthy": "0.7"}]))},
         "policy": policy,
     }
-    if policy["mode"] == "On" or draw(st.integers(0, 4)):
+    if policy["mode"] == "AlwaysOn" or draw(st.integers(0, 4)):
         document["draft"] = {"model": "a/draft", "numSpeculativeTokens": draw(st.integers(1, 4))}
     if document["replicas"] < 4 and policy["holdback"]["mode"] == "Always":
         document["replicas"] = 4
@@ -82,7 +82,7 @@ def memories(draw: st.DrawFn, spec: SpeculativeDeploymentSpec) -> Memory:
         transitions=draw(st.lists(moments, max_size=4)),
         tried=draw(st.lists(st.sampled_from([wished.name, older.name]), max_size=2)),
         profile=bands,
-        mode=draw(st.sampled_from(["", "Auto", "On"])),
+        mode=draw(st.sampled_from(["", "Auto", "AlwaysOn"])),
         blind_since=draw(st.none() | moments),
         evidence_after=draw(st.none() | moments),
         unverified_since=draw(st.none() | moments),

@@ -18,11 +18,11 @@ def begin(situation: Situation) -> Memory | None:
     """Nothing serves yet: begin without speculation, which every trial is measured against."""
     if situation.memory.stable is not None:
         return None
-    pinned = situation.policy.mode in (Mode.ON, Mode.ADVISE)
+    pinned = situation.policy.mode in (Mode.ALWAYS_ON, Mode.ADVISE)
     first = situation.wished if pinned else situation.wished.baseline
     why = {
-        Mode.ON: "spec.policy.mode is On",
-        Mode.OFF: "spec.policy.mode is Off",
+        Mode.ALWAYS_ON: "spec.policy.mode is AlwaysOn",
+        Mode.ALWAYS_OFF: "spec.policy.mode is AlwaysOff",
         Mode.ADVISE: "spec.policy.mode is Advise: what is declared serves",
         Mode.AUTO: "speculation has to prove itself against this"
         if situation.wished.speculates
@@ -67,11 +67,11 @@ def follow_spec(situation: Situation) -> Memory | None:
 
 
 def obey_mode(situation: Situation) -> Memory | None:
-    """On and Off pin speculation; leaving a pin returns to measuring."""
+    """AlwaysOn and AlwaysOff pin speculation; leaving a pin returns to measuring."""
     memory, mode, wished = situation.memory, situation.policy.mode, situation.wished
-    pinned = {Mode.ON: wished, Mode.OFF: wished.baseline}.get(mode)
+    pinned = {Mode.ALWAYS_ON: wished, Mode.ALWAYS_OFF: wished.baseline}.get(mode)
     if pinned is not None and (situation.stable != pinned or memory.canary is not None):
-        reason = "PinnedOn" if mode == Mode.ON else "PinnedOff"
+        reason = "PinnedOn" if mode == Mode.ALWAYS_ON else "PinnedOff"
         message = f"serve with {describe(pinned)}: spec.policy.mode is {mode}"
         return serve(situation, pinned, "Pin", reason, message).model_copy(update={"mode": mode, "advice": ""})
     if memory.mode == mode:
@@ -81,9 +81,9 @@ def obey_mode(situation: Situation) -> Memory | None:
             update={"mode": mode}
         )
     changes: dict[str, object] = {"mode": mode, "advice": "", **CALM}
-    if mode == Mode.AUTO and memory.mode in (Mode.ON, Mode.ADVISE) and situation.stable.speculates:
+    if mode == Mode.AUTO and memory.mode in (Mode.ALWAYS_ON, Mode.ADVISE) and situation.stable.speculates:
         changes["holdback"] = situation.spec.replicas >= 2
-    if memory.mode in (Mode.OFF, Mode.ON):
+    if memory.mode in (Mode.ALWAYS_OFF, Mode.ALWAYS_ON):
         changes |= FRESH_TRIES
     return memory.model_copy(update=changes)
 
