@@ -8,7 +8,7 @@ from breakeven.render.acceptance import check_acceptance
 from breakeven.render.conflicts import check_conflicts
 from breakeven.render.drafting import check_drafting
 from breakeven.render.extraargs import check_extra_arguments
-from breakeven.render.merge import check_overrides
+from breakeven.render.overrides import check_overrides
 from breakeven.render.quantization import check_quantization
 from breakeven.render.request import Request, read
 from breakeven.render.schedule import check_schedule

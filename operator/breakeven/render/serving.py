@@ -5,6 +5,7 @@ from decimal import Decimal
 
 from breakeven.engines import Caution, Finding, Reason, Refusal, version_in_image
 from breakeven.render.managed import RUNNER_VARIABLES
+from breakeven.render.pod_fields import check_fields
 from breakeven.render.request import Request
 
 VERSION_DISAGREES = "VersionDisagrees"
@@ -74,10 +75,9 @@ def check_text(request: Request) -> Iterator[Finding]:
 
 def check_environment(request: Request) -> Iterator[Finding]:
     """Find variables that the API server would refuse, or whose value rendering has to know and cannot read."""
-    for variable in request.variant.engine.env:
-        name, value = str(variable.get("name")), variable.get("value")
-        if value is not None and not isinstance(value, str):
-            yield _environment(f"write the value of {name} in quotes: the API server takes strings only")
+    for place, variable in enumerate(request.variant.engine.env):
+        name = str(variable.get("name"))
+        yield from check_fields(variable, "EnvVar", f"engine.env[{place}]")
         if "=" in name:
             yield _environment(f"{name!r} is no name of a variable; write name and value apart")
         if name in RUNNER_VARIABLES and "valueFrom" in variable:

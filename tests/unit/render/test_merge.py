@@ -1,10 +1,8 @@
-"""Overrides of the pod template: how they merge, and what they may not touch."""
+"""Overrides of the pod template: how they merge."""
 
 from typing import Any
 
-import pytest
-
-from breakeven.render.merge import check_overrides, merged
+from breakeven.render.merge import merged
 
 BASE: dict[str, Any] = {
     "metadata": {"labels": {"a": "1"}},
@@ -33,10 +31,22 @@ def test_nothing_is_the_base_itself() -> None:
     assert merged(BASE, None) == BASE
 
 
-def test_objects_merge_and_null_deletes() -> None:
+REMOVE = {"$patch": "delete"}
+
+
+def test_objects_merge_and_the_patch_directive_removes() -> None:
     assert spec(nodeSelector={"pool": "gpu"})["nodeSelector"] == {"zone": "a", "pool": "gpu"}
-    assert spec(nodeSelector={"zone": None})["nodeSelector"] == {}
-    assert "nodeSelector" not in spec(nodeSelector=None)
+    assert spec(nodeSelector={"zone": REMOVE})["nodeSelector"] == {}
+    assert "nodeSelector" not in spec(nodeSelector=REMOVE)
+
+
+def test_an_item_of_a_list_with_names_is_removed_by_its_name() -> None:
+    variables = [{"name": "HOME"} | REMOVE]
+    (container,) = spec(containers=[{"name": "engine", "env": variables}])["containers"]
+
+    assert [e["name"] for e in container["env"]] == ["USER"]
+    assert spec(volumes=[{"name": "cache"} | REMOVE])["volumes"] == []
+    assert spec(initContainers=[{"name": "gone"} | REMOVE])["initContainers"] == []
 
 
 def test_containers_merge_by_name_and_sidecars_are_added() -> None:
@@ -71,56 +81,6 @@ def test_tolerations_are_added_once() -> None:
 
 def test_the_base_is_left_as_it_was() -> None:
     before = repr(BASE)
-    merged(BASE, {"spec": {"containers": [{"name": "engine", "image": "other", "env": None}]}})
+    merged(BASE, {"spec": {"containers": [{"name": "engine", "image": "other", "env": REMOVE}]}})
 
     assert repr(BASE) == before
-
-
-@pytest.mark.parametrize(
-    ("overrides", "field"),
-    [
-        ({"kind": "Pod"}, "podTemplate.kind"),
-        ({"metadata": {"name": "x"}}, "podTemplate.metadata.name"),
-        ({"metadata": {"labels": {"breakeven.dev/variant": "x"}}}, "podTemplate.metadata.labels.breakeven.dev/variant"),
-        ({"metadata": {"labels": {"a": 1}}}, "podTemplate.metadata.labels"),
-        ({"spec": {"restartPolicy": "Never"}}, "podTemplate.spec.restartPolicy"),
-        ({"spec": {"containers": None}}, "podTemplate.spec.containers"),
-        ({"spec": {"containers": [{"image": "x"}]}}, "podTemplate.spec.containers[0].name"),
-        ({"spec": {"volumes": {"a": 1}}}, "podTemplate.spec.volumes"),
-        ({"spec": "text"}, "podTemplate.spec"),
-        ({"spec": {"$patch": "replace"}}, "podTemplate.spec.$patch"),
-    ],
-)
-def test_overrides_that_would_break_the_pod_are_refused_by_name(overrides: dict[str, Any], field: str) -> None:
-    assert field in {r.field for r in check_overrides(overrides)}
-
-
-@pytest.mark.parametrize(
-    ("engine", "field"),
-    [
-        ({"image": "other"}, "image"),
-        ({"command": ["sh"]}, "command"),
-        ({"args": []}, "args"),
-        ({"ports": []}, "ports"),
-        ({"env": [{"name": "VLLM_USE_V1", "value": "1"}]}, "env[VLLM_USE_V1]"),
-        ({"resources": {"limits": {"nvidia.com/gpu": 8}}}, "resources"),
-        ({"resources": None}, "resources"),
-    ],
-)
-def test_what_is_managed_in_the_engine_container_is_refused(engine: dict[str, Any], field: str) -> None:
-    overrides = {"spec": {"containers": [{"name": "engine", **engine}]}}
-
-    assert [r.field for r in check_overrides(overrides)] == [f"podTemplate.spec.containers[engine].{field}"]
-
-
-def test_ordinary_overrides_pass() -> None:
-    overrides = {
-        "metadata": {"annotations": {"team": "x"}},
-        "spec": {
-            "priorityClassName": "serving",
-            "imagePullSecrets": [{"name": "registry"}],
-            "containers": [{"name": "engine", "resources": {"limits": {"memory": "200Gi"}}, "livenessProbe": None}],
-        },
-    }
-
-    assert list(check_overrides(overrides)) == []

@@ -132,6 +132,12 @@ def _path(right: Right, namespace: str, name: str, subresource: str) -> str:
     return "/".join(parts)
 
 
+_NEVER = ("field not declared in schema", "failed to create typed patch object", "failed to create manager for")
+"""What server-side apply answers with status 500 to a body that it cannot read: the same body fails for ever.
+
+k8s.io/apimachinery/pkg/util/managedfields/internal/structuredmerge.go and fieldmanager.go."""
+
+
 def _mapped(status: int, body: str, headers: Mapping[str, str], what: str) -> ControlError:
     """The one place where an HTTP status becomes what the caller should do next."""
     text = f"{what}: {status} {_message(body)}"
@@ -139,6 +145,8 @@ def _mapped(status: int, body: str, headers: Mapping[str, str], what: str) -> Co
         return Gone(text)
     if status == 409:
         return Conflict(text, 1.0)
+    if status == 500 and any(words in text for words in _NEVER):
+        return Refused(text)
     if status in (401, 408, 429) or status >= 500 or status == 0:
         after = headers.get("Retry-After", "")
         return Retry(text, float(after) if after.isdigit() else None)

@@ -73,6 +73,15 @@ async def test_status_says_what_to_do_next(api: Api, status: int, error: type[Ex
     assert type(caught.value) is error
 
 
+async def test_a_body_that_no_schema_takes_is_refused_though_the_server_calls_it_its_own_error(api: Api) -> None:
+    words = (
+        "failed to create typed patch object (ns/a; apps/v1, Kind=Deployment): .spec.x: field not declared in schema"
+    )
+    api.answers = [(500, {"message": words})]
+    with pytest.raises(Refused, match="field not declared in schema"):
+        await KubernetesCluster(rest_of(api)).get("v1", "Service", "ns", "a")
+
+
 async def test_retry_after_is_honoured(api: Api) -> None:
     api.answers, api.headers = [(429, {})], {"Retry-After": "7"}
     with pytest.raises(Retry) as caught:
