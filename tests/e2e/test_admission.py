@@ -56,11 +56,21 @@ def test_samples_are_accepted(server: RunningLab, path: Path) -> None:
     assert create(server, resource) == ""
 
 
-@pytest.mark.parametrize("case", [*refusals("refused"), *refusals("only_in_the_cluster")], ids=lambda case: case.name)
+@pytest.mark.parametrize(
+    "case",
+    [case for part in ("refused", "only_in_the_cluster", "types") for case in refusals(part)],
+    ids=lambda case: case.name,
+)
 def test_a_bad_resource_is_refused_by_field_with_what_to_write(server: RunningLab, case: Refusal) -> None:
     objection = create(server, case.resource)
     assert case.field in objection
     assert case.says in objection
+
+
+def test_a_null_counts_as_absent(server: RunningLab) -> None:
+    resource = accepted()
+    resource["spec"] |= {"policy": None, "hardware": {"gpusPerReplica": None}, "draft": None}
+    assert create(server, resource) == ""
 
 
 def test_an_unknown_field_is_refused_by_name(server: RunningLab) -> None:

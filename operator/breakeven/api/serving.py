@@ -37,6 +37,8 @@ def _named_once(env: list[dict[str, Any]]) -> list[dict[str, Any]]:
     names = [item.get("name") for item in env]
     if not all(isinstance(name, str) and name for name in names) or len(set(names)) < len(names):
         raise ValueError("write a name in every item, each name once")
+    if numbers := [item["name"] for item in env if not isinstance(item.get("value", ""), str)]:
+        raise ValueError(f"write the value of {', '.join(numbers)} as text, in quotes")
     return env
 
 
@@ -47,7 +49,12 @@ EnvVar = Annotated[
             "type": "object",
             "description": "One variable, as in a Pod: name with value or valueFrom.",
             "properties": {
-                "name": {"type": "string", "minLength": 1, "maxLength": 256, "description": "Name of the variable."}
+                "name": {"type": "string", "minLength": 1, "maxLength": 256, "description": "Name of the variable."},
+                "value": {
+                    "type": "string",
+                    "maxLength": 131072,
+                    "description": "Its value, as text. Absent: empty, or from valueFrom.",
+                },
             },
             "required": ["name"],
             "x-kubernetes-preserve-unknown-fields": True,

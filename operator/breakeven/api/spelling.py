@@ -1,8 +1,8 @@
 """What somebody meant who wrote a field that does not exist: the same word spelt right, here or elsewhere."""
 
 import difflib
-from collections.abc import Collection, Iterator, Mapping
-from typing import Any
+import re
+from collections.abc import Collection
 
 LISTED = 8
 """Fields named at most when none is close."""
@@ -19,7 +19,9 @@ def close(word: str, names: Collection[str]) -> list[str]:
     near = difflib.get_close_matches(_plain(word), plain, n=1, cutoff=0.7)
     starts = [name for name in plain if len(name) > _SHORT and _plain(word).startswith(name)]
     parts = [name for name in plain if len(word) > _SHORT and _plain(word) in name]
-    return [plain[name] for name in dict.fromkeys([*near, *starts, *parts])]
+    mine = _words(word)
+    words = [_plain(name) for name in names if mine <= _words(name) or _words(name) <= mine]
+    return [plain[name] for name in dict.fromkeys([*near, *starts, *parts, *words])]
 
 
 def advice(word: str, here: str, names: Collection[str], everywhere: Collection[str]) -> str:
@@ -33,8 +35,9 @@ def advice(word: str, here: str, names: Collection[str], everywhere: Collection[
         Full paths of all fields, for one that was written in the wrong place.
     """
     elsewhere = [path for path in everywhere if _plain(path.rpartition(".")[2]) == _plain(word)]
-    found = [f"{here}.{name}" for name in names if _plain(name) == _plain(word)] or elsewhere
-    found = found or [f"{here}.{name}" for name in close(word, names)]
+    inside = f"{here}." if here else ""
+    found = [inside + name for name in names if _plain(name) == _plain(word)] or elsewhere
+    found = found or [inside + name for name in close(word, names)]
     if not found:
         leaves = {path.rpartition(".")[2] for path in everywhere}
         right = close(word, leaves)[:1]
@@ -42,17 +45,12 @@ def advice(word: str, here: str, names: Collection[str], everywhere: Collection[
     if found:
         return f"there is no such field; did you mean {' or '.join(found[:_MANY])}?"
     known = ", ".join(sorted(names)[:LISTED]) + (" …" if len(names) > LISTED else "")
-    return f"there is no such field; {here} has {known}" if names else f"there is no such field in {here}"
+    return f"there is no such field; {here or 'a resource'} has {known}"
 
 
-def paths(schema: Mapping[str, Any], here: str) -> Iterator[str]:
-    """Every field of a structural schema by its full path; items of a list as `[]`."""
-    for name, member in (schema.get("properties") or {}).items():
-        path = f"{here}.{name}"
-        yield path
-        yield from paths(member, path)
-        if isinstance(member.get("items"), dict):
-            yield from paths(member["items"], f"{path}[]")
+def _words(name: str) -> frozenset[str]:
+    """The words of a name in camel case."""
+    return frozenset(word.casefold() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z0-9]+", name))
 
 
 def _plain(word: str) -> str:

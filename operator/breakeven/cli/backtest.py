@@ -25,7 +25,9 @@ class Output(StrEnum):
 
 
 def backtest(
-    file: Annotated[Path, typer.Option("--filename", "-f", help="A SpeculativeDeployment; the first in the file.")],
+    file: Annotated[
+        Path, typer.Option("--file", "-f", metavar="FILE", help="A SpeculativeDeployment; the first in the file.")
+    ],
     prometheus: Annotated[str, typer.Option(metavar="URL", help="Any Prometheus, Thanos or Mimir with the history.")],
     start: Annotated[
         str, typer.Option(metavar="TIME", help="2026-11-01T00:00:00Z, or how long ago, for example 720h.")

@@ -1,5 +1,6 @@
 """Reading resources from a file, for the commands that work offline."""
 
+import json
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,19 +12,26 @@ import yaml
 from pydantic import ValidationError
 
 from breakeven.api.base import API_VERSION, KIND
+from breakeven.api.crd import definition
+from breakeven.api.reference import walk
 from breakeven.api.spec import SpeculativeDeploymentSpec
+from breakeven.api.spelling import advice
+from breakeven.cli.yaml_reader import read_yaml
 
 _PLAINER = {
     "model_type": "write an object",
     "dict_type": "write an object",
     "list_type": "write a list",
-    "missing": "is missing: write it",
-    "string_type": "write text, in quotes where YAML reads a number or a date",
-    "extra_forbidden": "there is no such field: remove it",
+    "missing": "is required: write it",
+    "string_type": "write text, in quotes where YAML reads a number or a boolean",
+    "int_type": "write a whole number, without quotes",
+    "int_from_float": "write a whole number",
+    "bool_type": "write true or false, without quotes",
 }
 """pydantic's kinds of error → what to do."""
 REFUSED = 1
 USAGE = 2
+_TOP = ("apiVersion", "kind", "metadata", "spec", "status")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,16 +46,17 @@ class Resource:
 def read_resources(file: Path, *, engine_version: str | None = None) -> list[Resource]:
     """Read every SpeculativeDeployment of a YAML or JSON file; `-` is standard input. Other kinds are passed over.
 
-    Says what is wrong on stderr and ends the command: exit code 2 for a file that cannot be read, 1 for a resource that
-    is refused. `engine_version` stands in for `spec.engine.version`; what a tag may say, `v0.33.0-cu130`, is read too.
+    Types and spelling are held to as strictly as the API server holds to them. Says what is wrong on stderr and ends
+    the command: exit code 2 for a file that cannot be read, 1 for a resource that is refused. `engine_version` stands
+    in for `spec.engine.version`; what a tag may say, `v0.33.0-cu130`, is read too.
     """
     version = None if engine_version is None else _version(engine_version)
     try:
         text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8-sig")
-        documents = list(_flat(yaml.safe_load_all(text)))
+        documents = list(_flat(read_yaml(text)))
     except OSError as error:
         raise fail(f"-f {file}: cannot be read: {error.strerror or error}", USAGE) from None
-    except (ValueError, RecursionError, yaml.YAMLError) as error:  # ValueError: no UTF-8, or a date that is none
+    except (ValueError, RecursionError, yaml.YAMLError) as error:
         raise fail(f"-f {file}: is not YAML: {str(error) or 'nested too deeply'}", USAGE) from None
     bodies = [d for d in documents if d.get("kind") == KIND]
     if not bodies:
@@ -85,20 +94,74 @@ def _flat(documents: Any) -> Iterator[dict[str, Any]]:
 def _resource(body: dict[str, Any], engine_version: str | None) -> Resource:
     metadata = body.get("metadata")
     metadata = metadata if isinstance(metadata, dict) else {}
-    name = str(metadata.get("name", ""))
-    if body.get("apiVersion", API_VERSION) != API_VERSION:
-        raise fail(f"{name}: apiVersion: {body['apiVersion']!r} is not known; write {API_VERSION}", REFUSED)
-    spec = body.get("spec")
+    name = str(metadata.get("name") or "") or "(no name)"
+    wrong = [*_envelope(body, metadata)]
+    if wrong:
+        raise fail("\n".join(f"{name}: {line}" for line in wrong), REFUSED)
+    spec = _without_nulls(body.get("spec"))
     if engine_version is not None and isinstance(spec, dict) and isinstance(spec.get("engine"), dict):
         spec = spec | {"engine": spec["engine"] | {"version": engine_version}}
     try:
-        parsed = SpeculativeDeploymentSpec.model_validate(spec)
+        parsed = SpeculativeDeploymentSpec.model_validate_json(
+            json.dumps(spec), strict=True, by_name=False, by_alias=True
+        )
     except ValidationError as error:
-        raise fail("\n".join(f"{name or '(no name)'}: {line}" for line in _complaints(error)), REFUSED) from None
-    return Resource(name=name, namespace=str(metadata.get("namespace") or "default"), spec=parsed)
+        raise fail("\n".join(f"{name}: {line}" for line in _complaints(error)), REFUSED) from None
+    return Resource(name=metadata.get("name") or "", namespace=str(metadata.get("namespace") or "default"), spec=parsed)
+
+
+def _envelope(body: dict[str, Any], metadata: dict[str, Any]) -> Iterator[str]:
+    """What is wrong around the spec."""
+    if "apiVersion" not in body:
+        yield f"apiVersion: is missing: write {API_VERSION}"
+    elif body["apiVersion"] != API_VERSION:
+        yield f"apiVersion: {body['apiVersion']!r} is not known; write {API_VERSION}"
+    for key in body:
+        if key not in _TOP:
+            yield f"{key}: {advice(key, '', _TOP, _everywhere())}"
+    for key in ("name", "namespace"):
+        if not isinstance(metadata.get(key, ""), str):
+            yield f"metadata.{key}: {_PLAINER['string_type']}"
+
+
+def _without_nulls(value: Any, key: str = "") -> Any:
+    """The same without the nulls that the API server drops; those of podTemplate stay, to be refused with advice."""
+    if isinstance(value, dict) and key != "podTemplate":
+        return {name: _without_nulls(item, name) for name, item in value.items() if item is not None}
+    return [_without_nulls(item) for item in value] if isinstance(value, list) else value
 
 
 def _complaints(error: ValidationError) -> Iterator[str]:
     for item in error.errors(include_url=False):
-        says = _PLAINER.get(item["type"], item["msg"].removeprefix("Value error, "))
-        yield f"{'.'.join(('spec', *map(str, item['loc'])))}: {says}"
+        yield f"{_path(item['loc'])}: {_says(item)}"
+
+
+def _says(item: Any) -> str:
+    if item["type"] == "extra_forbidden":
+        *parents, word = item["loc"]
+        return advice(str(word), _path(tuple(parents)), _fields(tuple(parents)), _everywhere())
+    if item["type"] == "enum":
+        return f"write {item['ctx']['expected']}".replace("'", "")
+    return str(_PLAINER.get(item["type"], item["msg"].removeprefix("Value error, ")))
+
+
+def _path(loc: tuple[int | str, ...]) -> str:
+    return "spec" + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc)
+
+
+def _fields(loc: tuple[int | str, ...]) -> list[str]:
+    """Names of the fields of the object at `loc`."""
+    schema = _schema()
+    for part in loc:
+        schema = schema["items"] if isinstance(part, int) else schema["properties"][part]
+    return list(schema.get("properties", ()))
+
+
+def _everywhere() -> list[str]:
+    return [path for path, _, _ in walk(_schema(), "spec")]
+
+
+def _schema() -> dict[str, Any]:
+    version = definition()["spec"]["versions"][0]
+    found: dict[str, Any] = version["schema"]["openAPIV3Schema"]["properties"]["spec"]
+    return found

@@ -27,9 +27,9 @@ class UsageError(Exception):
 
 
 def plan(
-    filename: Annotated[
+    file: Annotated[
         Path | None,
-        typer.Option("--filename", "-f", metavar="FILE", help="Resource, YAML or JSON; - is standard input."),
+        typer.Option("--file", "-f", metavar="FILE", help="Resource, YAML or JSON; - is standard input."),
     ] = None,
     name: Annotated[str | None, typer.Option(help="Which resource of the file. Absent: the first.")] = None,
     engine_version: Annotated[
@@ -78,9 +78,9 @@ def plan(
         plan_table.print_article(as_json=output is PlanOutput.JSON)
         return
     try:
-        if filename is None:
-            raise UsageError("-f/--filename is missing: name a file with a SpeculativeDeployment")
-        resource = _chosen(filename, name, engine_version)
+        if file is None:
+            raise UsageError("-f/--file is missing: name a file with a SpeculativeDeployment")
+        resource = _chosen(file, name, engine_version)
         spec = resource.spec
         asked = _question(
             spec,

@@ -22,6 +22,7 @@ spec:
   draft: {method: DraftModel, model: /models/draft}
   alternatives: [{method: NGram}]
 """
+BARE = "apiVersion: breakeven.dev/v1alpha1\nkind: SpeculativeDeployment\n"
 
 
 def run(*arguments: str, stdin: str = RESOURCE) -> tuple[int, str, str]:
@@ -118,14 +119,21 @@ def test_a_missing_file_is_a_usage_error(tmp_path: Path) -> None:
     [
         ("a: [1\n", 2, "is not YAML"),
         ("[" * 5000, 2, "is not YAML"),
-        ("replicas: 2026-99-99\n", 2, "is not YAML"),
+        ("replicas: .inf\n", 2, "is not YAML"),
         ("", 2, "no SpeculativeDeployment"),
         ("kind: Deployment\n", 2, "but Deployment"),
-        ("kind: SpeculativeDeployment\n", 1, "(no name): spec: write an object"),
+        ("kind: SpeculativeDeployment\n", 1, "(no name): apiVersion: is missing: write breakeven.dev/v1alpha1"),
+        (BARE, 1, "(no name): spec: write an object"),
+        (BARE + "metadata: {name: 7}\n", 1, "metadata.name: write text, in quotes"),
+        (BARE + "specs: {}\n", 1, "specs: there is no such field; did you mean spec?"),
         (RESOURCE.replace("breakeven.dev/v1alpha1", "apps/v1"), 1, "apiVersion: 'apps/v1'"),
         (RESOURCE.replace('v0.33.0"', 'v0.33.0", version: 0.11'), 1, "spec.engine.version: write text, in quotes"),
-        (RESOURCE.replace("method: NGram", "method: Magic"), 1, "spec.alternatives.0.method"),
-        (RESOURCE.replace("replicas", "replica"), 1, "spec.replica: there is no such field"),
+        (RESOURCE.replace("method: NGram", "method: Magic"), 1, "spec.alternatives[0].method: write DraftModel, NGram"),
+        (
+            RESOURCE.replace("replicas", "replica"),
+            1,
+            "spec.replica: there is no such field; did you mean spec.replicas?",
+        ),
     ],
 )
 def test_what_cannot_be_read_ends_with_a_reason_and_no_traceback(

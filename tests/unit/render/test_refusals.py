@@ -112,7 +112,6 @@ def test_forcing_an_engine_that_lacks_the_method_is_refused() -> None:
 @pytest.mark.parametrize(
     "variable",
     [
-        {"name": "HF_HUB_OFFLINE", "value": 1},
         {"name": "A=B", "value": "1"},
         {"name": "VLLM_USE_V1", "valueFrom": {"configMapKeyRef": {"name": "a", "key": "b"}}},
     ],
@@ -120,7 +119,7 @@ def test_forcing_an_engine_that_lacks_the_method_is_refused() -> None:
 def test_a_variable_that_pods_cannot_have_or_rendering_cannot_read_is_refused(variable: dict[str, Any]) -> None:
     (refusal,) = refusals(variant("0.9.2", engine={"env": [variable]}))
 
-    assert refusal.field.startswith("engine.env")
+    assert refusal.field == "engine.env"
     assert variable["name"] in refusal.message or "in quotes" in refusal.message
 
 
