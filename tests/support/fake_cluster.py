@@ -2,7 +2,7 @@
 
 Server-side apply: fields of the last apply that are missing in the next one are removed, fields of others stay, an
 apply that changes nothing bumps no version. `generation` follows `spec` only. The status is a subresource that cannot
-create. A stale `resourceVersion` or a wrong `uid` is a Conflict.
+create. A stale `resourceVersion` or a wrong `uid` is a Conflict, and so is an apply without them to what exists.
 """
 
 import copy
@@ -44,6 +44,8 @@ class FakeCluster:
     objects: dict[tuple[str, str, str], Manifest] = field(default_factory=dict)
     kinds: set[str] = field(default_factory=set)
     """Further kinds that are served."""
+    meanwhile: tuple[tuple[str, str], Callable[[], object]] | None = None
+    """What somebody else does while the next call of this verb and kind is on its way."""
     _applied: dict[tuple[str, str, str], Manifest] = field(default_factory=dict)
     _numbers: Any = field(default_factory=lambda: itertools.count(1))
     _failures: list[tuple[str, str, ControlError]] = field(default_factory=list)
@@ -110,22 +112,25 @@ class FakeCluster:
 
     async def apply(self, manifest: Manifest) -> Manifest:
         self._call("apply", manifest["kind"], manifest["metadata"]["name"], manifest)
-        key = self._id(manifest)
-        if key not in self.objects:
-            made = copy.deepcopy(manifest)
-            spec = made.get("spec", {})
-            made["spec"] = {**copy.deepcopy(_DEFAULTS.get(manifest["kind"], {})), **spec}
-            self._applied[key] = copy.deepcopy(manifest)
+        key, meta = self._id(manifest), manifest["metadata"]
+        obj, version = self.objects.get(key), (meta.get("uid"), meta.get("resourceVersion"))
+        if version != (_version(obj) if obj else (None, None)):
+            raise Conflict(f"{version} is not {_version(obj) if obj else 'there'}")
+        wanted = copy.deepcopy(manifest)
+        wanted["metadata"] = {k: v for k, v in wanted["metadata"].items() if k not in ("uid", "resourceVersion")}
+        if obj is None:
+            made = copy.deepcopy(wanted)
+            made["spec"] = {**copy.deepcopy(_DEFAULTS.get(manifest["kind"], {})), **made.get("spec", {})}
+            self._applied[key] = wanted
             return self.create(made)
         before = self._applied.get(key, {})
-        obj = self.objects[key]
 
         def change(o: Manifest) -> None:
             for part in ("spec", "metadata"):
-                o[part] = _merged(o.get(part, {}), manifest.get(part, {}), before.get(part, {}))
+                o[part] = _merged(o.get(part, {}), wanted.get(part, {}), before.get(part, {}))
 
         self._store(obj, change)
-        self._applied[key] = copy.deepcopy(manifest)
+        self._applied[key] = wanted
         return copy.deepcopy(obj)
 
     async def apply_status(self, manifest: Manifest) -> Manifest:
@@ -143,13 +148,20 @@ class FakeCluster:
     async def serves(self, api_version: str, kind: str) -> bool:
         return kind in self.kinds
 
-    async def delete(self, api_version: str, kind: str, namespace: str, name: str) -> None:
-        self._call("delete", kind, name)
-        if (kind, namespace, name) in self.objects:
-            self.remove(kind, name)
+    async def delete(self, manifest: Manifest) -> None:
+        name = manifest["metadata"]["name"]
+        self._call("delete", manifest["kind"], name)
+        obj = self.objects.get(self._id(manifest))
+        if obj is not None and _version(obj) != _version(manifest):
+            raise Conflict(f"{_version(manifest)} is not {_version(obj)}")
+        if obj is not None:
+            self.remove(manifest["kind"], name)
 
     def _call(self, verb: str, kind: str, name: str, body: Manifest | None = None) -> None:
         self.calls.append(Call(verb, kind, name, copy.deepcopy(body)))
+        if self.meanwhile is not None and (verb, kind) == self.meanwhile[0]:
+            meanwhile, self.meanwhile = self.meanwhile[1], None
+            meanwhile()
         for failure in self._failures:
             if failure[:2] == (verb, kind):
                 self._failures.remove(failure)
@@ -270,6 +282,10 @@ class FakeControllers:
         self.cluster.edit(
             "Pod", pod["metadata"]["name"], lambda p: p["metadata"].__setitem__("deletionTimestamp", moment)
         )
+
+
+def _version(obj: Manifest) -> tuple[str, str]:
+    return obj["metadata"]["uid"], obj["metadata"]["resourceVersion"]
 
 
 def _replica_set(deployment: Manifest) -> Manifest:

@@ -22,7 +22,8 @@ class Writes:
     """Objects to apply and to delete."""
 
     apply: Sequence[Manifest] = ()
-    """In the order to apply: what stops comes before what starts, for a replica must find its GPU free."""
+    """In the order to apply: what stops comes before what starts, for a replica must find its GPU free. Those with a
+    `resourceVersion` change an object of ours, the others are to be created."""
     delete: Sequence[Manifest] = ()
 
     @property
@@ -52,7 +53,7 @@ def diff(
     frozen
         Whether every Deployment stays as it is.
     """
-    shared = [m for m in rendering.shared if _differs(m, snapshot, applied)]
+    shared = [_fenced(m, snapshot) for m in rendering.shared if _differs(m, snapshot, applied)]
     if frozen:
         return Writes(apply=shared)
     live = {variant_of(d): d for d in snapshot.deployments}
@@ -62,10 +63,9 @@ def diff(
     steps = move.replicas if isinstance(move, Step) else {}
     changed = [m for m in due if _differs(m, snapshot, applied)]
     changed += [resized(leaving[name], count) for name, count in steps.items() if name in leaving]
+    ordered = [_fenced(m, snapshot) for m in sorted(changed, key=lambda m: _grows(m, snapshot))]
     empty = {name: d for name, d in leaving.items() if _empty(fleet.get(name))}
-    return Writes(
-        apply=[*shared, *sorted(changed, key=lambda m: _grows(m, snapshot))], delete=_superfluous(empty, keep)
-    )
+    return Writes(apply=[*shared, *ordered], delete=_superfluous(empty, keep))
 
 
 def resized(live: Manifest, replicas: int) -> Manifest:
@@ -85,6 +85,17 @@ def resized(live: Manifest, replicas: int) -> Manifest:
         },
         "spec": {**copy.deepcopy(live["spec"]), "replicas": replicas},
     }
+
+
+def fenced(manifest: Manifest, live: Manifest) -> Manifest:
+    """What is applied only to this very object, as it is now: not after somebody else wrote it, nor to a new one."""
+    version = {name: live["metadata"][name] for name in ("uid", "resourceVersion")}
+    return {**manifest, "metadata": {**manifest["metadata"], **version}}
+
+
+def _fenced(manifest: Manifest, snapshot: Snapshot) -> Manifest:
+    live = snapshot.find(*object_id(manifest))
+    return fenced(manifest, live) if live is not None else manifest
 
 
 def _differs(manifest: Manifest, snapshot: Snapshot, applied: Mapping[ObjectId, Applied]) -> bool:

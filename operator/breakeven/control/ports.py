@@ -106,7 +106,11 @@ class Cluster(Protocol):
         """Read objects by label selector. Raises Retry or Refused."""
 
     async def apply(self, manifest: Manifest) -> Manifest:
-        """Server-side apply under our field manager. Raises Conflict, Retry or Refused."""
+        """Server-side apply under our field manager.
+
+        With `uid` and `resourceVersion` it changes that object at that version; without them it creates one. Raises
+        Conflict when something else is there, Retry or Refused.
+        """
 
     async def apply_status(self, manifest: Manifest) -> Manifest:
         """Server-side apply of the status subresource. Raises Gone, Conflict, Retry or Refused."""
@@ -114,8 +118,11 @@ class Cluster(Protocol):
     async def serves(self, api_version: str, kind: str) -> bool:
         """Whether the API server has that kind. Raises Retry."""
 
-    async def delete(self, api_version: str, kind: str, namespace: str, name: str) -> None:
-        """Delete one object; one that does not exist is fine. Raises Retry or Refused."""
+    async def delete(self, manifest: Manifest) -> None:
+        """Delete the object with this `uid` at this `resourceVersion`; one that does not exist is fine.
+
+        Raises Conflict when something else is there, Retry or Refused.
+        """
 
 
 class Events(Protocol):

@@ -31,6 +31,12 @@ from breakeven.render.names import Owner, selector
 
 _STANDBY = timedelta(seconds=5)
 _SOON = timedelta(seconds=1)
+_KINDS = (
+    ("apps/v1", "Deployment"),
+    ("v1", "Pod"),
+    ("v1", "Service"),
+    ("monitoring.coreos.com/v1", "PodMonitor"),
+)
 
 
 class Reconciler:
@@ -140,7 +146,7 @@ class Reconciler:
                 cache.drop(body)
             return
         labels = selector(Owner(name=key.name, namespace=key.namespace))
-        for api_version, kind in (("apps/v1", "Deployment"), ("v1", "Pod"), ("v1", "Service")):
+        for api_version, kind in _KINDS if self.with_pod_monitors else _KINDS[:-1]:
             mark = cache.changes
             cache.replace(kind, await cluster.list(api_version, kind, key.namespace, labels), mark, of=key)
 

@@ -4,6 +4,7 @@ import logging
 
 from breakeven.api.base import KIND
 from breakeven.control.cache import Cache, key_of
+from breakeven.control.diff import fenced
 from breakeven.control.drift import fingerprint
 from breakeven.control.errors import Conflict, Gone, Refused, Retry
 from breakeven.control.inputs import status_manifest
@@ -43,7 +44,8 @@ class Writer:
         """Apply and delete what differs."""
         cluster, recorder, writes = self._ports.cluster, self._ports.recorder, plan.writes
         for manifest in writes.apply:
-            await self._check_owner(plan.owner, manifest)
+            if "resourceVersion" not in manifest["metadata"]:
+                manifest = await self._adopting(plan.owner, manifest)
             self._fence()
             live = await cluster.apply(manifest)
             recorder.wrote(manifest["kind"], verb="apply")
@@ -51,8 +53,7 @@ class Writer:
             state.applied[object_id(manifest)] = Applied(fingerprint(manifest), fingerprint(live))
         for manifest in writes.delete:
             self._fence()
-            meta = manifest["metadata"]
-            await cluster.delete(manifest["apiVersion"], manifest["kind"], meta["namespace"], meta["name"])
+            await cluster.delete(manifest)
             recorder.wrote(manifest["kind"], verb="delete")
             self._cache.drop(manifest)
         if isinstance(plan.move, Step) and not writes.empty:
@@ -74,30 +75,28 @@ class Writer:
             log.info("%s=%s: %s", condition.type, condition.status, condition.message, extra={"key": str(key)})
             await events.post(plan.body, warning=True, reason=condition.reason, message=condition.message)
 
-    async def _check_owner(self, owner: Owner, manifest: Manifest) -> None:
-        """Look before a first apply: an apply would take an object over that somebody else made.
+    async def _adopting(self, owner: Owner, manifest: Manifest) -> Manifest:
+        """What to apply where the cache has no object of ours: the same, or with the version of one to be adopted.
 
         Raises
         ------
         Refused
-            If the object was made by somebody else.
+            If an object of that name was made by somebody else.
         Retry
             If it belonged to a deleted resource of the same name and is not collected yet.
         """
         kind, meta = manifest["kind"], manifest["metadata"]
-        live = self._cache.find(kind, meta["namespace"], meta["name"])
-        if live is None:
-            try:
-                live = await self._ports.cluster.get(manifest["apiVersion"], kind, meta["namespace"], meta["name"])
-            except Gone:
-                return
+        try:
+            live = await self._ports.cluster.get(manifest["apiVersion"], kind, meta["namespace"], meta["name"])
+        except Gone:
+            return manifest
         controller = controller_of(live)
         if controller is not None and controller["uid"] == owner.uid:
-            return
+            return fenced(manifest, live)  # somebody took its labels away
+        if controller is None and key_of(live) == Key(owner.namespace, owner.name):
+            return fenced(manifest, live)  # orphaned by `kubectl delete --cascade=orphan`
         if of_a_predecessor(owner, live):
             raise Retry(f"{kind} {meta['name']} of a deleted resource of this name is not collected yet", 1.0)
-        if controller is None and key_of(live) == Key(owner.namespace, owner.name):
-            return  # orphaned by `kubectl delete --cascade=orphan`: taken in again
         whose = f"{controller['kind']} {controller['name']}" if controller else "somebody else"
         raise Refused(
             f"{kind} {meta['name']} is there already and belongs to {whose}: "

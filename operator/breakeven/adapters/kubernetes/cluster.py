@@ -8,6 +8,9 @@ from breakeven.control.errors import Gone
 from breakeven.control.ports import Manifest
 
 _PAGE = "500"
+_NO_VERSION = "1"
+"""A resourceVersion that no object has: it is etcd's revision before the first write. An apply with it is refused with
+409 where the object exists, and creates it where it does not (tests/e2e/test_fencing.py asks a real API server)."""
 
 
 class KubernetesCluster:
@@ -35,18 +38,30 @@ class KubernetesCluster:
             query = {**query, "continue": more}
 
     async def apply(self, manifest: Manifest) -> Manifest:
-        """Server-side apply; a field that somebody else took is taken back, since the object is ours."""
-        return await self._patch(manifest, "")
+        """Server-side apply; a field that somebody else took is taken back, since the object is ours.
+
+        With `uid` and `resourceVersion` it changes that object at that version, without them it creates one: in both
+        cases anything else that is there is a Conflict, so a late apply of a former leader changes nothing.
+        """
+        meta = manifest["metadata"]
+        return await self._patch({**manifest, "metadata": {"resourceVersion": _NO_VERSION, **meta}}, "")
 
     async def apply_status(self, manifest: Manifest) -> Manifest:
         """Server-side apply of the status; a `resourceVersion` in it makes an older reading a Conflict."""
         return await self._patch(manifest, "status")
 
-    async def delete(self, api_version: str, kind: str, namespace: str, name: str) -> None:
-        """Delete one object; its pods go in the background."""
-        body = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Background"}
+    async def delete(self, manifest: Manifest) -> None:
+        """Delete one object, as it is in the manifest and no other; its pods go in the background."""
+        meta = manifest["metadata"]
+        body = {
+            "kind": "DeleteOptions",
+            "apiVersion": "v1",
+            "propagationPolicy": "Background",
+            "preconditions": {"uid": meta["uid"], "resourceVersion": meta["resourceVersion"]},
+        }
+        where = {"namespace": meta["namespace"], "name": meta["name"]}
         try:
-            await self._rest.call("delete", api_version, kind, namespace=namespace, name=name, body=body)
+            await self._rest.call("delete", manifest["apiVersion"], manifest["kind"], **where, body=body)
         except Gone:
             return
 

@@ -15,6 +15,12 @@ from breakeven.adapters.kubernetes.rest import Rest
 from breakeven.api.base import API_VERSION, KIND
 from breakeven.control.errors import Conflict, Gone, Refused, Retry
 
+DEPLOYMENT = {
+    "apiVersion": "apps/v1",
+    "kind": "Deployment",
+    "metadata": {"name": "d", "namespace": "ns", "uid": "u", "resourceVersion": "7"},
+}
+
 
 class Api:
     """Answers what it is told and keeps what it was asked."""
@@ -97,7 +103,8 @@ async def test_nobody_listening_is_a_retry() -> None:
 
 
 async def test_apply_goes_under_one_field_manager_and_wins(api: Api) -> None:
-    manifest = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "d", "namespace": "ns"}}
+    meta = {"name": "d", "namespace": "ns", "uid": "u", "resourceVersion": "7"}
+    manifest = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": meta}
     api.answers = [(200, {**manifest, "metadata": {"name": "d", "managedFields": [1]}})]
     answer = await KubernetesCluster(rest_of(api)).apply(manifest)
     method, path, query, body, content = api.asked[0]
@@ -106,6 +113,20 @@ async def test_apply_goes_under_one_field_manager_and_wins(api: Api) -> None:
     assert body == manifest
     assert content == "application/apply-patch+yaml"
     assert "managedFields" not in answer["metadata"]
+
+
+async def test_apply_that_creates_is_refused_where_something_is_there(api: Api) -> None:
+    manifest = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "d", "namespace": "ns"}}
+    api.answers = [(409, {"message": "the object has been modified"})]
+    with pytest.raises(Conflict):
+        await KubernetesCluster(rest_of(api)).apply(manifest)
+    assert api.asked[0][3]["metadata"] == {"name": "d", "namespace": "ns", "resourceVersion": "1"}
+
+
+async def test_delete_names_the_very_object(api: Api) -> None:
+    api.answers = [(200, {})]
+    await KubernetesCluster(rest_of(api)).delete(DEPLOYMENT)
+    assert api.asked[0][3]["preconditions"] == {"uid": "u", "resourceVersion": "7"}
 
 
 async def test_status_is_applied_on_its_subresource(api: Api) -> None:
@@ -128,7 +149,7 @@ async def test_long_lists_come_page_by_page_and_whole(api: Api) -> None:
 
 async def test_deleting_what_is_gone_is_fine(api: Api) -> None:
     api.answers = [(404, {})]
-    await KubernetesCluster(rest_of(api)).delete("apps/v1", "Deployment", "ns", "d")
+    await KubernetesCluster(rest_of(api)).delete(DEPLOYMENT)
 
 
 async def test_kind_that_is_not_served_is_told_from_one_that_is(api: Api) -> None:
@@ -142,7 +163,7 @@ async def test_call_that_is_not_declared_fails(api: Api) -> None:
     with pytest.raises(KeyError, match="no right to get Secret"):
         await KubernetesCluster(rest_of(api)).get("v1", "Secret", "ns", "a")
     with pytest.raises(KeyError, match="no right to delete Pod"):
-        await KubernetesCluster(rest_of(api)).delete("v1", "Pod", "ns", "a")
+        await KubernetesCluster(rest_of(api)).delete({**DEPLOYMENT, "apiVersion": "v1", "kind": "Pod"})
     assert api.asked == []
 
 
