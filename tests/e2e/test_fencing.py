@@ -11,6 +11,7 @@ from breakeven.adapters.kubernetes.rest import Rest, connect
 from breakeven.control.errors import Conflict
 from breakeven.lab.handle import RunningLab
 
+pytestmark = pytest.mark.lab
 Manifest = dict[str, Any]
 
 

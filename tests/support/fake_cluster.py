@@ -188,14 +188,14 @@ class FakeControllers:
     cluster: FakeCluster
     broken: set[str] = field(default_factory=set)
     """Names of Deployments whose engines crash."""
-    stuck: bool = False
-    """Whether stopping pods stay."""
+    on_dead_nodes: set[str] = field(default_factory=set)
+    """Names of pods that never stop."""
     peak_gpus: int = 0
 
     def step(self) -> None:
         """Pods that were stopping are gone, pods that were loading are ready, then replicas are created or stopped."""
         for pod in self.cluster.of("Pod"):
-            if pod["metadata"].get("deletionTimestamp") and not self.stuck:
+            if pod["metadata"].get("deletionTimestamp") and pod["metadata"]["name"] not in self.on_dead_nodes:
                 self.cluster.remove("Pod", pod["metadata"]["name"])
         for pod in self.cluster.of("Pod"):
             self._bring_up(pod)
@@ -206,6 +206,11 @@ class FakeControllers:
         for deployment in owners.values():
             self._scale(deployment)
         self.peak_gpus = max(self.peak_gpus, sum(1 for p in self.cluster.of("Pod") if _placed(p)))
+
+    def lose_node_of(self, pod: str) -> None:
+        """Its node dies, and the pod is evicted: it is to stop, and nobody is there to stop it."""
+        self.on_dead_nodes.add(pod)
+        self._stop(next(p for p in self.cluster.of("Pod") if p["metadata"]["name"] == pod))
 
     def settle(self) -> None:
         """Until nothing moves."""

@@ -50,6 +50,7 @@ class Reason(StrEnum):
     INVALID_CONFIGURATION = "InvalidConfiguration"
     UNSUPPORTED_BY_ENGINE = "UnsupportedByEngine"
     STATUS_UNREADABLE = "StatusUnreadable"
+    POD_NOT_STOPPING = "PodNotStopping"
     # SpeculationActive
     PAYS = "Pays"
     PINNED_ON = "PinnedOn"
@@ -169,6 +170,7 @@ CONDITIONS: Mapping[ConditionType, ConditionDoc] = {
             Reason.APPLY_REFUSED: "An object cannot be written; the message says why.",
             Reason.STATUS_UNREADABLE: "The status was written by another release; nothing is done until it can be read.",
             Reason.UNSCHEDULABLE: "No node can take a replica; the message is the scheduler's.",
+            Reason.POD_NOT_STOPPING: "A pod terminates beyond its grace period, as on a dead node; nothing waits for it.",
         },
         only_while_true=True,
     ),

@@ -139,9 +139,11 @@ class Cache:
 
 
 def _lean(obj: Manifest) -> Manifest:
-    """A copy without what no pass looks at: the spec of a pod is that of its Deployment."""
-    meta = {k: v for k, v in obj["metadata"].items() if k not in _UNREAD}
-    return {k: v for k, v in obj.items() if k != "spec" or obj.get("kind") != "Pod"} | {"metadata": meta}
+    """A copy without what no pass looks at: the spec of a pod is that of its Deployment, but for its node."""
+    lean = {**obj, "metadata": {k: v for k, v in obj["metadata"].items() if k not in _UNREAD}}
+    if obj.get("kind") == "Pod":
+        lean["spec"] = {k: v for k, v in (obj.get("spec") or {}).items() if k == "nodeName"}
+    return lean
 
 
 def _revision(obj: Manifest) -> int:

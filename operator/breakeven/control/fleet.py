@@ -23,6 +23,10 @@ _FAILING = frozenset(
     }
 )
 """Reasons of a waiting container that do not pass by themselves."""
+STUCK_AFTER = timedelta(minutes=2)
+"""Time beyond its grace period after which a pod that still terminates is not waited for: the kubelet kills at the end
+of the period and is through within seconds, unless its node does not answer any more. The rest is for clocks that
+differ."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +48,7 @@ def variant_of(obj: Manifest) -> str:
 
 def alive(pod: Manifest) -> bool:
     """Whether a pod counts as a replica: neither terminating nor over."""
-    return not pod["metadata"].get("deletionTimestamp") and _phase(pod) not in ("Succeeded", "Failed")
+    return not pod["metadata"].get("deletionTimestamp") and not _is_over(pod)
 
 
 def ready_since(pod: Manifest) -> datetime | None:
@@ -81,6 +85,7 @@ def fleets(
     deployments: Sequence[Manifest],
     pods: Sequence[Manifest],
     *,
+    now: datetime,
     unsettled_at: Mapping[str, datetime],
     smoke: Mapping[str, SmokeResult],
 ) -> dict[str, Fleet]:
@@ -95,7 +100,7 @@ def fleets(
             by_variant.setdefault(variant_of(pod), []).append(pod)
     spec_of = {variant_of(d): d for d in deployments}
     return {
-        name: _fleet(name, spec_of.get(name), mine, unsettled_at.get(name), smoke.get(name, _NOT_TESTED))
+        name: _fleet(name, spec_of.get(name), mine, now, unsettled_at.get(name), smoke.get(name, _NOT_TESTED))
         for name, mine in sorted(by_variant.items())
     }
 
@@ -111,22 +116,27 @@ def loading_minutes(pods: Iterable[Manifest]) -> float | None:
 
 
 def _fleet(
-    name: str, deployment: Manifest | None, pods: list[Manifest], unsettled_at: datetime | None, smoke: SmokeResult
+    name: str,
+    deployment: Manifest | None,
+    pods: list[Manifest],
+    now: datetime,
+    unsettled_at: datetime | None,
+    smoke: SmokeResult,
 ) -> Fleet:
     wanted = int(deployment["spec"].get("replicas", 1)) if deployment else 0
     living = [p for p in pods if alive(p)]
     times = [t for t in (ready_since(p) for p in living) if t]
-    terminating = sum(
-        1 for p in pods if p["metadata"].get("deletionTimestamp") and _phase(p) not in ("Succeeded", "Failed")
-    )
-    settled = wanted == len(living) == len(times) and not terminating
+    terminating = [p for p in pods if p["metadata"].get("deletionTimestamp") and not _is_over(p)]
+    stuck = [p for p in terminating if now - parse_time(p["metadata"]["deletionTimestamp"]) > STUCK_AFTER]
+    settled = wanted == len(living) == len(times) and len(terminating) == len(stuck)
     since = max([*times, *([unsettled_at] if unsettled_at else [])], default=None)
     return Fleet(
         variant=name,
         wanted=wanted,
         existing=len(living),
         ready=len(times),
-        terminating=terminating,
+        terminating=len(terminating) - len(stuck),
+        stuck=tuple(_place(p) for p in stuck),
         settled_since=since if settled and wanted else None,
         waiting_since=max((_waiting_since(p) for p in living if ready_since(p) is None), default=None),
         restarts=sum(_restarts(p) for p in living),
@@ -168,8 +178,13 @@ def _unschedulable(pod: Manifest) -> str:
     return ""
 
 
-def _phase(pod: Manifest) -> str:
-    return str(pod.get("status", {}).get("phase", ""))
+def _is_over(pod: Manifest) -> bool:
+    return pod.get("status", {}).get("phase") in ("Succeeded", "Failed")
+
+
+def _place(pod: Manifest) -> str:
+    name, node = pod["metadata"]["name"], (pod.get("spec") or {}).get("nodeName")
+    return f"{name} on node {node}" if node else str(name)
 
 
 def _condition(pod: Manifest, kind: str) -> Mapping[str, Any]:

@@ -25,7 +25,7 @@ def observe(
     """Look at everything that a decision rests on. Starts smoke tests of a canary that have not run; never waits."""
     pods, now = snapshot.pods, snapshot.now
     smoke = _smoke(snapshot, spec, memory, state, smoke_tests)
-    fleet = fleets(snapshot.deployments, pods, unsettled_at=state.unsettled_at, smoke=smoke)
+    fleet = fleets(snapshot.deployments, pods, now=now, unsettled_at=state.unsettled_at, smoke=smoke)
     state.unsettled_at |= {name: now for name, f in fleet.items() if f.settled_since is None}
     query = metrics_query(spec, memory, pods)
     metrics.watch(snapshot.key, query)

@@ -192,7 +192,7 @@ def _foreign(snapshot: Snapshot, writes: Writes) -> str:
 
 def _refused(snapshot: Snapshot, parsed: Parsed, reason: Reason, message: str) -> PassPlan:
     """Nothing is touched, what runs keeps running, and the conditions say which field to change."""
-    fleet = fleets(snapshot.deployments, snapshot.pods, unsettled_at={}, smoke={})
+    fleet = fleets(snapshot.deployments, snapshot.pods, now=snapshot.now, unsettled_at={}, smoke={})
     refused = report.refused_status(
         parsed.status, reason=reason, message=message, generation=snapshot.generation, now=snapshot.now
     )

@@ -1,6 +1,6 @@
 """The status that a pass reports. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -20,6 +20,8 @@ from breakeven.render.names import Owner, selector
 _FAILED = ("RollBack", "EndTrial")
 """Decisions about a canary that leave what serves as it was."""
 _LONGEST = 2000
+_NAMED = 3
+"""Pods that a message names."""
 _UNKNOWN_DRAFT = "leaving"
 """What a variant drafts with when that is no longer known."""
 
@@ -227,14 +229,24 @@ def _reconciling(summary: PassSummary, ready: int, declared: int, stalled: bool)
 
 
 def _stalled(summary: PassSummary) -> Finding | None:
-    """What only a person can change: an object is refused, or an engine of the serving variant keeps failing."""
+    """What only a person can change: an object is refused, an engine that serves keeps failing, a node is dead."""
     if summary.refused:
         return Finding(type=ConditionType.STALLED, status=True, reason=Reason.APPLY_REFUSED, message=summary.refused)
     stable = next((p.variant.name for p in summary.decision.placements if p.role is Role.STABLE), "")
     f = summary.observation.fleet.get(stable)
-    if f is None or not f.failing:
-        return None
-    return Finding(type=ConditionType.STALLED, status=True, reason=Reason.ENGINE_FAILING, message=f.failing)
+    if f is not None and f.failing:
+        return Finding(type=ConditionType.STALLED, status=True, reason=Reason.ENGINE_FAILING, message=f.failing)
+    stuck = [pod for fleet in summary.observation.fleet.values() for pod in fleet.stuck]
+    return _stuck(stuck) if stuck else None
+
+
+def _stuck(pods: Sequence[str]) -> Finding:
+    more = f" and {len(pods) - _NAMED} more" if len(pods) > _NAMED else ""
+    message = (
+        f"terminating beyond the grace period: {', '.join(pods[:_NAMED])}{more}. Nothing waits for it any more. "
+        "Its node does not answer, or a finalizer holds it: remove the Node object, or `kubectl delete pod --force`"
+    )
+    return Finding(type=ConditionType.STALLED, status=True, reason=Reason.POD_NOT_STOPPING, message=message)
 
 
 def _speculation(summary: PassSummary) -> Finding:

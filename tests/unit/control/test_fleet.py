@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from breakeven.control.fleet import SmokeResult, fleets, loading_minutes, pods_by_variant
+from breakeven.control.fleet import STUCK_AFTER, SmokeResult, fleets, loading_minutes, pods_by_variant
 from breakeven.domain.counters.observation import Fleet, Smoke
 
 T0 = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -39,7 +39,13 @@ def pod(name: str = "p", *, ready: datetime | None = T0, **changes: Any) -> dict
 
 
 def one(deployments: list[dict[str, Any]], pods: list[dict[str, Any]], **more: Any) -> Fleet:
-    return fleets(deployments, pods, unsettled_at=more.get("unsettled_at", {}), smoke=more.get("smoke", {}))["v"]
+    return fleets(
+        deployments,
+        pods,
+        now=more.get("now", T0),
+        unsettled_at=more.get("unsettled_at", {}),
+        smoke=more.get("smoke", {}),
+    )["v"]
 
 
 def test_settled_since_the_last_pod_became_ready_or_was_seen_to_move() -> None:
@@ -65,6 +71,23 @@ def test_terminating_pod_counts_apart() -> None:
     found = one([deployment(1)], [going, pod("b")])
     assert (found.existing, found.ready, found.terminating) == (1, 1, 1)
     assert found.settled_since is None
+
+
+def test_pod_that_should_have_stopped_long_ago_is_stuck_and_unsettles_nothing() -> None:
+    going = pod("a")
+    going["metadata"]["deletionTimestamp"] = T0.isoformat()
+    going["spec"] = {"nodeName": "h100-3"}
+    pods = [going, pod("b")]
+    in_time = one([deployment(1)], pods, now=T0 + STUCK_AFTER)
+    assert (in_time.terminating, in_time.stuck, in_time.settled_since) == (1, (), None)
+    late = one([deployment(1)], pods, now=T0 + STUCK_AFTER + timedelta(seconds=1))
+    assert (late.terminating, late.stuck, late.settled_since) == (0, ("a on node h100-3",), T0)
+
+
+def test_pod_that_is_over_is_not_stuck() -> None:
+    over = pod("a", phase="Failed")
+    over["metadata"]["deletionTimestamp"] = T0.isoformat()
+    assert one([deployment(1)], [over], now=T0 + timedelta(days=1)).stuck == ()
 
 
 def test_engine_that_crashed_with_exit_code_0_is_failing() -> None:

@@ -131,6 +131,9 @@ class Fleet:
     """Pods that exist and are not terminating."""
     ready: int
     terminating: int = 0
+    """Pods on their way out, without those that are stuck."""
+    stuck: tuple[str, ...] = ()
+    """Pods that should have stopped long ago, with their nodes: nothing waits for them any more."""
     settled_since: datetime | None = None
     """Since when wanted = existing = ready. None: not settled."""
     waiting_since: datetime | None = None
