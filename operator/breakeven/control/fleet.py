@@ -66,11 +66,11 @@ def _waiting_since(pod: Manifest) -> datetime:
 
 def pods_by_variant(pods: Iterable[Manifest]) -> dict[str, list[Pod]]:
     """Living pods for the metrics, by variant."""
-    found: dict[str, list[Pod]] = {}
+    by_variant: dict[str, list[Pod]] = {}
     for pod in pods:
         name = variant_of(pod)
         if name and alive(pod):
-            found.setdefault(name, []).append(
+            by_variant.setdefault(name, []).append(
                 Pod(
                     namespace=pod["metadata"]["namespace"],
                     name=pod["metadata"]["name"],
@@ -78,7 +78,7 @@ def pods_by_variant(pods: Iterable[Manifest]) -> dict[str, list[Pod]]:
                     started_at=_started(pod),
                 )
             )
-    return found
+    return by_variant
 
 
 def fleets(

@@ -48,12 +48,12 @@ class Shared:
         if isinstance(value, str):
             return self._texts.of(value, value)
         if isinstance(value, dict):
-            found: Any = {self._texts.of(k, k): self.of(v) for k, v in value.items()}
+            parts: Any = {self._texts.of(k, k): self.of(v) for k, v in value.items()}
             # The parts of a known value live as long as it is known, so nothing else can have their identity.
-            return self._parts.of((dict, *((k, _mark(v)) for k, v in found.items())), found)
+            return self._parts.of((dict, *((k, _mark(v)) for k, v in parts.items())), parts)
         if isinstance(value, list):
-            found = [self.of(v) for v in value]
-            return self._parts.of((list, *map(_mark, found)), found)
+            parts = [self.of(v) for v in value]
+            return self._parts.of((list, *map(_mark, parts)), parts)
         return value
 
 

@@ -16,7 +16,7 @@ class Parsed:
 
     version: str
     generation: str
-    """The spec changes only with it: what was found about the spec is kept as long."""
+    """The spec changes only with it: what checking the spec said is kept as long."""
     spec: SpeculativeDeploymentSpec | None
     status: Status
     error: str = ""

@@ -18,7 +18,7 @@ from breakeven.control.moves import Move, Step, Target, next_move
 from breakeven.control.observe import observe
 from breakeven.control.ownership import foreign_message
 from breakeven.control.parsed_resource import Parsed
-from breakeven.control.ports import Manifest, Metrics, object_id
+from breakeven.control.ports import Metrics, object_id
 from breakeven.control.resource_state import ResourceState
 from breakeven.control.skipping import Basis
 from breakeven.control.smoke import SmokeTests
@@ -27,7 +27,6 @@ from breakeven.control.status_news import is_news
 from breakeven.domain.counters.observation import Fleet, Observation
 from breakeven.domain.decision import Decision, Declared
 from breakeven.engines import Refusal
-from breakeven.render.names import Owner
 
 _WHILE_REFUSED = timedelta(minutes=5)
 """Until a resource that is refused is looked at again; a change of it comes as an event."""
@@ -38,9 +37,8 @@ _WHILE_MOVING = timedelta(seconds=10)
 class PassPlan:
     """What is to be written, and what it follows from."""
 
-    body: Manifest
-    owner: Owner
-    """The same as the owner of what is rendered."""
+    snapshot: Snapshot
+    """What it rests on."""
     old: Status
     status: Status
     writes: Writes
@@ -111,8 +109,7 @@ def plan_pass(snapshot: Snapshot, parsed: Parsed, state: ResourceState, tools: P
         foreign=_foreign(snapshot, writes),
     )
     return PassPlan(
-        body=snapshot.body,
-        owner=snapshot.owner,
+        snapshot=snapshot,
         old=parsed.status,
         status=report.status_of(summary, parsed.status, snapshot.now),
         writes=writes,
@@ -197,4 +194,4 @@ def _refused(snapshot: Snapshot, parsed: Parsed, reason: Reason, message: str) -
         parsed.status, reason=reason, message=message, generation=snapshot.generation, now=snapshot.now
     )
     status = report.with_replica_counts(refused, fleet, name=snapshot.key.name)
-    return PassPlan(body=snapshot.body, owner=snapshot.owner, old=parsed.status, status=status, writes=Writes())
+    return PassPlan(snapshot=snapshot, old=parsed.status, status=status, writes=Writes())

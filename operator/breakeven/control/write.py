@@ -3,6 +3,7 @@
 import logging
 
 from breakeven.api.base import KIND
+from breakeven.api.conditions import Reason
 from breakeven.control.cache import Cache, key_of
 from breakeven.control.diff import fenced
 from breakeven.control.drift import fingerprint
@@ -32,7 +33,7 @@ class Writer:
             return
         self._fence()
         status = plan.status.model_dump(mode="json", exclude_none=True)
-        await self.apply_status(status_manifest(plan.body, status))
+        await self.apply_status(status_manifest(plan.snapshot.body, status))
         await self._announce(key, plan)
 
     async def apply_status(self, manifest: Manifest) -> None:
@@ -45,7 +46,7 @@ class Writer:
         cluster, recorder, writes = self._ports.cluster, self._ports.recorder, plan.writes
         for manifest in writes.apply:
             if "resourceVersion" not in manifest["metadata"]:
-                manifest = await self._adopting(plan.owner, manifest)
+                manifest = await self._adopting(plan.snapshot.owner, manifest)
             self._fence()
             live = await cluster.apply(manifest)
             recorder.wrote(manifest["kind"], verb="apply")
@@ -57,7 +58,9 @@ class Writer:
             recorder.wrote(manifest["kind"], verb="delete")
             self._cache.drop(manifest)
         if isinstance(plan.move, Step) and not writes.empty:
-            await self._ports.events.post(plan.body, warning=False, reason="MovingReplicas", message=plan.move.reason)
+            await self._ports.events.post(
+                plan.snapshot.body, warning=False, reason=Reason.MOVING_REPLICAS, message=plan.move.reason
+            )
 
     def _fence(self) -> None:
         """Raises Conflict when somebody else may be writing."""
@@ -70,10 +73,10 @@ class Writer:
             extra = {"key": str(key), "generation": news.generation, "reason": news.reason}
             log.info("%s: %s", news.action, news.message, extra=extra)
             recorder.decided(key, action=news.action, reason=news.reason)
-            await events.post(plan.body, warning=False, reason=news.action, message=news.message)
+            await events.post(plan.snapshot.body, warning=False, reason=news.action, message=news.message)
         for condition in turned_bad(plan.status, plan.old):
             log.info("%s=%s: %s", condition.type, condition.status, condition.message, extra={"key": str(key)})
-            await events.post(plan.body, warning=True, reason=condition.reason, message=condition.message)
+            await events.post(plan.snapshot.body, warning=True, reason=condition.reason, message=condition.message)
 
     async def _adopting(self, owner: Owner, manifest: Manifest) -> Manifest:
         """What to apply where the cache has no object of ours: the same, or with the version of one to be adopted.
