@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from breakeven.api.status import VariantStatus
-from breakeven.control.moves import Blocked, Move, Step, Wait
+from breakeven.control.moves import Arrived, Blocked, Move, Paused
 from breakeven.domain.decision import Placement
 
 _NOTHING = "no speculation"
@@ -22,7 +22,7 @@ def variant_words(placements: Iterable[Placement], reported: Iterable[VariantSta
 
 def explained(move: Move, words: Mapping[str, str]) -> Move:
     """The move with its hashes explained; names of pods, which contain hashes, stay as they are."""
-    if not words:
+    if not words or isinstance(move, Arrived | Paused):
         return move
     names = re.compile(rf"(?<![\w-])({'|'.join(map(re.escape, words))})(?![\w-])")
 
@@ -31,4 +31,4 @@ def explained(move: Move, words: Mapping[str, str]) -> Move:
 
     if isinstance(move, Blocked):
         return Blocked(finding=replace(move.finding, message=explain(move.finding.message)))
-    return replace(move, reason=explain(move.reason)) if isinstance(move, Step | Wait) else move
+    return replace(move, reason=explain(move.reason))

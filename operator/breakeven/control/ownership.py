@@ -5,7 +5,7 @@ for a copy of one brings the owner reference along. A pod is ours when its contr
 Deployment: the Deployment controller names it `<deployment>-<pod-template-hash>`.
 """
 
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 
 from breakeven.api.base import KIND
 from breakeven.api.names import RESOURCE
@@ -23,13 +23,20 @@ def controller_of(obj: Manifest) -> Mapping[str, str] | None:
     return next((r for r in obj["metadata"].get("ownerReferences") or [] if r.get("controller")), None)
 
 
-def owned_by(owner: Owner, objects: Iterable[Manifest], foreign_deployments: Iterable[str] = ()) -> list[Manifest]:
-    """Those of the objects that are ours.
-
-    `foreign_deployments` are names of Deployments that carry our labels and are not ours: neither are their pods.
-    """
-    not_ours = frozenset(foreign_deployments)
-    return [o for o in objects if (_pod_is_ours(owner, o, not_ours) if o["kind"] == "Pod" else _is_ours(owner, o))]
+def split(
+    owner: Owner, labelled: Mapping[str, Sequence[Manifest]]
+) -> tuple[Mapping[str, Sequence[Manifest]], Sequence[Manifest]]:
+    """Objects that carry the labels of a resource, by kind: those that are ours by kind, and all that are not."""
+    ours: dict[str, list[Manifest]] = {kind: [] for kind in labelled}
+    foreign: list[Manifest] = []
+    for kind, objects in labelled.items():
+        if kind != "Pod":
+            for obj in objects:
+                (ours[kind] if _is_ours(owner, obj) else foreign).append(obj)
+    not_ours = {o["metadata"]["name"] for o in foreign if o["kind"] == "Deployment"}
+    for pod in labelled["Pod"]:
+        (ours["Pod"] if _pod_is_ours(owner, pod, not_ours) else foreign).append(pod)
+    return ours, foreign
 
 
 def of_a_predecessor(owner: Owner, obj: Manifest) -> bool:
@@ -71,7 +78,7 @@ def _is_ours(owner: Owner, obj: Manifest) -> bool:
     return obj["kind"] != "Deployment" or str(obj["metadata"]["name"]) == _deployment_name(owner, obj)
 
 
-def _pod_is_ours(owner: Owner, pod: Manifest, foreign_deployments: frozenset[str]) -> bool:
+def _pod_is_ours(owner: Owner, pod: Manifest, foreign_deployments: Set[str]) -> bool:
     controller, deployment = controller_of(pod), _deployment_name(owner, pod)
     template = (pod["metadata"].get("labels") or {}).get(_TEMPLATE_HASH, "")
     return (

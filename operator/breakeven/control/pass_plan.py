@@ -42,17 +42,14 @@ class PassPlan:
     old: Status
     status: Status
     writes: Writes
+    idle: bool
+    """Whether nothing is to be written."""
     decision: Decision | None = None
     """None: the resource is refused, so that nothing was decided."""
     move: Move | None = None
     """None likewise."""
     observation: Observation | None = None
     """None likewise."""
-
-    @property
-    def idle(self) -> bool:
-        """Whether nothing is to be written."""
-        return self.writes.empty and not is_news(self.status, self.old)
 
     @property
     def look_again(self) -> timedelta:
@@ -108,11 +105,13 @@ def plan_pass(snapshot: Snapshot, parsed: Parsed, state: ResourceState, tools: P
         refused="" if writes.empty else state.refusal,
         foreign=_foreign(snapshot, writes),
     )
+    status = report.status_of(summary, parsed.status, snapshot.now)
     return PassPlan(
         snapshot=snapshot,
         old=parsed.status,
-        status=report.status_of(summary, parsed.status, snapshot.now),
+        status=status,
         writes=writes,
+        idle=writes.empty and not is_news(status, parsed.status),
         decision=decision,
         move=move,
         observation=observation,
@@ -194,4 +193,5 @@ def _refused(snapshot: Snapshot, parsed: Parsed, reason: Reason, message: str) -
         parsed.status, reason=reason, message=message, generation=snapshot.generation, now=snapshot.now
     )
     status = report.with_replica_counts(refused, fleet, name=snapshot.key.name)
-    return PassPlan(snapshot=snapshot, old=parsed.status, status=status, writes=Writes())
+    idle = not is_news(status, parsed.status)
+    return PassPlan(snapshot=snapshot, old=parsed.status, status=status, writes=Writes(), idle=idle)

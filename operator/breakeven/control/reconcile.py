@@ -63,12 +63,11 @@ class Reconciler:
         if snapshot is not None and await self._must_wait(snapshot, state):
             return Outcome(again_s=_SOON.total_seconds())
         plan = self._plan(snapshot, state)
-        if plan is not None and not plan.idle:
-            if not self._ports.leadership.may_write():
-                return Outcome(again_s=_STANDBY.total_seconds())
-            if not plan.writes.empty:
-                await self._read_afresh(key)
-                plan = self._plan(self._snapshot(key), state)
+        if plan is not None and not plan.idle and not self._ports.leadership.may_write():
+            return Outcome(again_s=_STANDBY.total_seconds())
+        if plan is not None and not plan.writes.empty:
+            await self._read_afresh(key)
+            plan = self._plan(self._snapshot(key), state)
         if plan is None:
             self._forget(key)
             return Outcome()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from breakeven.control.cache import OWNED_KINDS, Cache
-from breakeven.control.ownership import owned_by
+from breakeven.control.ownership import split
 from breakeven.control.ports import Key, Manifest
 from breakeven.render.names import Owner
 
@@ -57,10 +57,5 @@ def snapshot_of(cache: Cache, key: Key, now: datetime) -> Snapshot | None:
         return None
     meta = body["metadata"]
     owner = Owner(name=meta["name"], namespace=meta["namespace"], uid=meta["uid"])
-    labelled = {kind: cache.owned(kind, key) for kind in OWNED_KINDS}
-    by_kind = {kind: owned_by(owner, objects) for kind, objects in labelled.items() if kind != "Pod"}
-    not_ours = [d for d in labelled["Deployment"] if not any(d is ours for ours in by_kind["Deployment"])]
-    by_kind["Pod"] = owned_by(owner, labelled["Pod"], [d["metadata"]["name"] for d in not_ours])
-    ours = {id(o) for objects in by_kind.values() for o in objects}
-    foreign = [o for objects in labelled.values() for o in objects if id(o) not in ours]
+    by_kind, foreign = split(owner, {kind: cache.owned(kind, key) for kind in OWNED_KINDS})
     return Snapshot(key=key, body=body, owner=owner, by_kind=by_kind, foreign=foreign, now=now)
