@@ -83,6 +83,22 @@ async def test_status_of_another_release_is_kept_and_said_and_nothing_is_done() 
     assert world.serving == 1
 
 
+async def test_status_that_becomes_unreadable_in_the_middle_of_a_pass_is_not_written_over() -> None:
+    world = World()
+    await world.settle()
+
+    def newer_release() -> None:
+        world.cluster.edit(KIND, KEY.name, lambda o: o["status"]["stable"].update(ofANewerRelease=1))
+
+    world.edit_spec(replicas=1)
+    world.cluster.calls.clear()
+    world.cluster.meanwhile = ("get", KIND), newer_release
+    with pytest.raises(Refused, match="ofANewerRelease"):
+        await world.once()
+    assert world.cluster.writes() == []
+    assert world.body["status"]["stable"]["ofANewerRelease"] == 1
+
+
 async def test_command_is_not_repeated_by_a_later_change_of_the_spec() -> None:
     world = World()
     await world.settle()

@@ -30,7 +30,7 @@ def key_of(obj: Manifest) -> Key | None:
 class _Entry:
     obj: Manifest
     revision: int
-    seen: int
+    arrived: int
     """Count of changes of the cache when this copy came in."""
 
 
@@ -98,7 +98,7 @@ class Cache:
         for key, names in list(table.by_key.items()):
             if of is not None and key != of:
                 continue
-            for name in [n for n in names if n not in listed and table.by_name[n].seen <= mark]:
+            for name in [n for n in names if n not in listed and table.by_name[n].arrived <= mark]:
                 self._remove(table, key, name)
                 touched.add(key)
         for name, obj in listed.items():
