@@ -336,3 +336,17 @@ async def test_speculation_that_cannot_be_switched_off_is_reported_as_running() 
     assert found["status"] == "True"
     assert found["reason"] == "SwitchBlocked"
     assert found["message"].startswith("decided but not carried out")
+
+
+async def test_what_serves_behind_a_blocked_switch_is_unknown_after_an_upgrade_that_never_reported_it() -> None:
+    world = World(gpus=1, replicas=1, policy={"mode": "AlwaysOn"})
+    await world.settle()
+
+    def older_release(resource: dict[str, Any]) -> None:
+        for variant in resource["status"]["variants"]:
+            del variant["speculates"]
+
+    world.cluster.edit(KIND, KEY.name, older_release)
+    world.edit_spec(policy={"mode": "AlwaysOff"}, target={"model": "meta-llama/Llama-3.1-8B-Instruct"})
+    await world.settle()
+    assert world.condition("SpeculationActive")["status"] == "Unknown"

@@ -285,7 +285,7 @@ def _as_it_runs(finding: Finding, summary: PassSummary, old: Status) -> Finding:
     serving = [v for v in old.variants if v.name in fleet and fleet[v.name].ready]
     if not serving:
         return finding
-    on = any(v.speculates for v in serving)
+    on = None if any(v.speculates is None for v in serving) else any(v.speculates for v in serving)
     message = f"decided but not carried out ({finding.reason}): {finding.message}"
     return replace(finding, status=on, reason=Reason.SWITCH_BLOCKED, message=message)
 
