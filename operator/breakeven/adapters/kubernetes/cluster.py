@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from breakeven.adapters.kubernetes.rest import Rest
 from breakeven.api.names import FIELD_MANAGER
-from breakeven.control.errors import Gone
+from breakeven.control.errors import Gone, Retry
 from breakeven.control.ports import Manifest
 
 _PAGE = "500"
@@ -29,12 +29,16 @@ class KubernetesCluster:
         """Read objects by label selector, page by page; an empty namespace is all of them."""
         found: list[Manifest] = []
         query = {"limit": _PAGE, **({"labelSelector": selector} if selector else {})}
+        seen: set[str] = set()
         while True:
             page = await self._rest.call("list", api_version, kind, namespace=namespace, query=query)
             found.extend(_whole(item, api_version, kind) for item in page["items"])
             more = page["metadata"].get("continue")
             if not more:
                 return found
+            if not isinstance(more, str) or more in seen:
+                raise Retry(f"list {kind}: the pages do not end: the same page is named again")
+            seen.add(more)
             query = {**query, "continue": more}
 
     async def apply(self, manifest: Manifest) -> Manifest:
@@ -71,7 +75,10 @@ class KubernetesCluster:
             answer = await self._rest.request("GET", f"/apis/{api_version}")
         except Gone:
             return False
-        return any(r["kind"] == kind for r in answer.get("resources", []))
+        resources = answer.get("resources")
+        if not isinstance(resources, list):
+            raise Retry(f"discovery of {api_version}: the answer has no list of resources")
+        return any(isinstance(r, dict) and r.get("kind") == kind for r in resources)
 
     async def _patch(self, manifest: Manifest, subresource: str) -> Manifest:
         meta = manifest["metadata"]

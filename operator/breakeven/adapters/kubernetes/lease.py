@@ -101,6 +101,8 @@ class LeaseElector:
             log.error("the lease cannot be used: %s", error)
         except ControlError as error:
             log.warning("the lease was not renewed: %s", error)
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            log.warning("the lease was not renewed: what stands there is no Lease: %r", error)
 
     async def _acquire(self, now: float) -> bool:
         if self._mine is not None:

@@ -17,6 +17,9 @@ from breakeven.control.errors import Conflict, ControlError, Gone, Refused, Retr
 TIMEOUT_S = 10.0
 """For one request; the client's own default is five minutes."""
 
+MOST_PATIENCE_S = 300.0
+"""Longest `Retry-After` that is honoured, in seconds."""
+
 APPLY = "application/apply-patch+yaml"
 
 
@@ -76,7 +79,11 @@ class Rest:
         """
         right = right_for(api_version, kind, verb, subresource)
         path = _path(right, namespace, name, subresource)
-        return await self.request(_METHODS[verb], path, query=query, body=body, timeout_s=timeout_s)
+        answer = await self.request(_METHODS[verb], path, query=query, body=body, timeout_s=timeout_s)
+        what = f"{verb} {kind} {namespace}/{name}"
+        if verb == "list":
+            return _listing(answer, what)
+        return answer if verb == "delete" else _object(answer, what)
 
     async def request(
         self,
@@ -101,12 +108,20 @@ class Rest:
                 answer = await self._api.call_api(method, url, headers, body=body, _request_timeout=limit)
                 data = await answer.read()  # type: ignore[no-untyped-call] # as above
         except kube.ApiException as error:
-            raise _mapped(int(error.status or 0), str(error.body or error.reason), {}, f"{method} {path}") from error
+            raise _mapped(
+                int(error.status or 0), str(error.body or error.reason).encode(), {}, f"{method} {path}"
+            ) from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise Retry(f"{method} {path}: {type(error).__name__} {error}".strip()) from error
         if not 200 <= answer.status < 300:
-            raise _mapped(answer.status, data.decode(errors="replace"), answer.headers, f"{method} {path}")
-        return json.loads(data) if data else None
+            raise _mapped(answer.status, data, answer.headers, f"{method} {path}")
+        try:
+            decoded = json.loads(data) if data else {}
+        except (ValueError, RecursionError):
+            decoded = None
+        if not isinstance(decoded, dict):
+            raise Retry(f"{method} {path}: {answer.status} with something else than an object: {_message(data)}")
+        return decoded
 
 
 _METHODS = {
@@ -138,7 +153,27 @@ _NEVER = ("field not declared in schema", "failed to create typed patch object",
 k8s.io/apimachinery/pkg/util/managedfields/internal/structuredmerge.go and fieldmanager.go."""
 
 
-def _mapped(status: int, body: str, headers: Mapping[str, str], what: str) -> ControlError:
+def _object(answer: dict[str, Any], what: str) -> dict[str, Any]:
+    """An answer that should be one object: `{}` with 200, which a proxy or a broken server gives, is none."""
+    meta = answer.get("metadata")
+    if not isinstance(meta, dict) or not all(isinstance(meta.get(k), str) for k in ("name", "resourceVersion")):
+        raise Retry(f"{what}: the answer is no object: it has no metadata with a name and a resourceVersion")
+    return answer
+
+
+def _listing(answer: dict[str, Any], what: str) -> dict[str, Any]:
+    """An answer that should be one page of a list, with objects in it."""
+    items, meta = answer.get("items"), answer.get("metadata")
+    if not isinstance(items, list) or not isinstance(meta, dict):
+        raise Retry(f"{what}: the answer is no list: it lacks items or metadata")
+    for item in items:
+        if not isinstance(item, dict):
+            raise Retry(f"{what}: the list contains something else than objects")
+        _object(item, what)
+    return answer
+
+
+def _mapped(status: int, body: bytes, headers: Mapping[str, str], what: str) -> ControlError:
     """The one place where an HTTP status becomes what the caller should do next."""
     text = f"{what}: {status} {_message(body)}"
     if status == 404:
@@ -149,13 +184,15 @@ def _mapped(status: int, body: str, headers: Mapping[str, str], what: str) -> Co
         return Refused(text)
     if status in (401, 408, 429) or status >= 500 or status == 0:
         after = headers.get("Retry-After", "")
-        return Retry(text, float(after) if after.isdigit() else None)
+        return Retry(text, min(float(after), MOST_PATIENCE_S) if after.isascii() and after.isdecimal() else None)
     return Refused(text)
 
 
-def _message(body: str) -> str:
+def _message(body: bytes) -> str:
+    """What a Status says, else the beginning of whatever came."""
+    plain = body[:500].decode(errors="replace")
     try:
-        found = json.loads(body)
-    except ValueError:
-        return body[:500]
-    return str(found.get("message", body))[:1000] if isinstance(found, dict) else body[:500]
+        status = json.loads(body)
+    except (ValueError, RecursionError):
+        return plain
+    return str(status.get("message", plain))[:1000] if isinstance(status, dict) else plain

@@ -78,6 +78,17 @@ async def test_holder_stops_writing_before_another_may_begin() -> None:
     assert not first.may_write()
 
 
+@pytest.mark.parametrize(
+    "spec", [None, 5, {"leaseDurationSeconds": "x", "holderIdentity": "b"}, {"holderIdentity": []}]
+)
+async def test_what_is_no_lease_ends_nothing(spec: Any) -> None:
+    rest, time = FakeRest(), Time()
+    rest.lease = {"metadata": {"resourceVersion": "1", "name": "l"}, "spec": spec}
+    first = elector(rest, time)
+    await first._try()
+    assert not first.lost.is_set()
+
+
 def _failing() -> Any:
     rest = FakeRest()
     rest.failure = Retry("connection reset")

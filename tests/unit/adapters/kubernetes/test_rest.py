@@ -36,6 +36,8 @@ class Api:
         content = request.headers.get("Content-Type", "")
         self.asked.append((request.method, request.path, query, json.loads(text) if text else None, content))
         status, body = self.answers.pop(0) if self.answers else (200, {"metadata": {}, "items": []})
+        if isinstance(body, bytes):
+            return web.Response(body=body, status=status, content_type="text/html", headers=self.headers)
         return web.json_response(body, status=status, headers=self.headers)
 
 
@@ -105,7 +107,7 @@ async def test_nobody_listening_is_a_retry() -> None:
 async def test_apply_goes_under_one_field_manager_and_wins(api: Api) -> None:
     meta = {"name": "d", "namespace": "ns", "uid": "u", "resourceVersion": "7"}
     manifest = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": meta}
-    api.answers = [(200, {**manifest, "metadata": {"name": "d", "managedFields": [1]}})]
+    api.answers = [(200, {**manifest, "metadata": {**meta, "managedFields": [1]}})]
     answer = await KubernetesCluster(rest_of(api)).apply(manifest)
     method, path, query, body, content = api.asked[0]
     assert (method, path) == ("PATCH", "/apis/apps/v1/namespaces/ns/deployments/d")
@@ -131,15 +133,15 @@ async def test_delete_names_the_very_object(api: Api) -> None:
 
 async def test_status_is_applied_on_its_subresource(api: Api) -> None:
     manifest = {"apiVersion": API_VERSION, "kind": KIND, "metadata": {"name": "r", "namespace": "ns"}}
-    api.answers = [(200, manifest)]
+    api.answers = [(200, {**manifest, "metadata": {"name": "r", "namespace": "ns", "resourceVersion": "1"}})]
     await KubernetesCluster(rest_of(api)).apply_status(manifest)
     assert api.asked[0][1] == "/apis/breakeven.dev/v1alpha1/namespaces/ns/speculativedeployments/r/status"
 
 
 async def test_long_lists_come_page_by_page_and_whole(api: Api) -> None:
     api.answers = [
-        (200, {"metadata": {"continue": "next"}, "items": [{"metadata": {"name": "a"}}]}),
-        (200, {"metadata": {}, "items": [{"metadata": {"name": "b"}}]}),
+        (200, {"metadata": {"continue": "next"}, "items": [{"metadata": {"name": "a", "resourceVersion": "1"}}]}),
+        (200, {"metadata": {}, "items": [{"metadata": {"name": "b", "resourceVersion": "2"}}]}),
     ]
     found = await KubernetesCluster(rest_of(api)).list("v1", "Pod", "", "a=b")
     assert [(o["kind"], o["metadata"]["name"]) for o in found] == [("Pod", "a"), ("Pod", "b")]
@@ -157,6 +159,59 @@ async def test_kind_that_is_not_served_is_told_from_one_that_is(api: Api) -> Non
     cluster = KubernetesCluster(rest_of(api))
     assert not await cluster.serves("monitoring.coreos.com/v1", "PodMonitor")
     assert await cluster.serves("monitoring.coreos.com/v1", "PodMonitor")
+
+
+WRONG_ANSWERS = [
+    {},
+    [],
+    7,
+    b"",
+    b"<html>Please log in</html>",
+    b"[" * 100_000,
+    b"\xff",
+    {"items": None, "metadata": {}},
+    {"items": ["x"], "metadata": {}},
+    {"items": [{}], "metadata": {}},
+    {"items": [{"metadata": {"name": 5, "resourceVersion": "1"}}], "metadata": {}},
+    {"items": [], "metadata": {"continue": ["next"]}},
+]
+
+
+@pytest.mark.parametrize("wrong", WRONG_ANSWERS, ids=lambda wrong: repr(wrong)[:40])
+async def test_success_with_anything_but_what_was_asked_for_is_tried_again(api: Api, wrong: Any) -> None:
+    cluster = KubernetesCluster(rest_of(api))
+    manifest = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "d", "namespace": "ns"}}
+    api.answers = [(200, wrong)] * 4
+    with pytest.raises(Retry):
+        await cluster.list("v1", "Pod", "", "")
+    with pytest.raises(Retry):
+        await cluster.get("v1", "Service", "ns", "a")
+    with pytest.raises(Retry):
+        await cluster.apply(manifest)
+    with pytest.raises(Retry):
+        await cluster.serves("monitoring.coreos.com/v1", "PodMonitor")
+
+
+async def test_a_listing_whose_pages_do_not_end_is_tried_again(api: Api) -> None:
+    api.answers = [(200, {"metadata": {"continue": "next"}, "items": []})] * 3
+    with pytest.raises(Retry, match="do not end"):
+        await KubernetesCluster(rest_of(api)).list("v1", "Pod", "", "")
+
+
+@pytest.mark.parametrize("body", [b"<html>bad gateway</html>", b"[" * 100_000, b"\xff"])
+async def test_an_error_page_is_explained_by_its_beginning(api: Api, body: bytes) -> None:
+    api.answers = [(502, body)]
+    with pytest.raises(Retry) as caught:
+        await KubernetesCluster(rest_of(api)).get("v1", "Service", "ns", "a")
+    assert len(str(caught.value)) < 700
+
+
+@pytest.mark.parametrize(("header", "seconds"), [("7", 7), ("99999999", 300), ("²", None), ("soon", None), ("", None)])
+async def test_retry_after_is_a_bounded_number_of_seconds(api: Api, header: str, seconds: float | None) -> None:
+    api.answers, api.headers = [(503, {})], {"Retry-After": header}
+    with pytest.raises(Retry) as caught:
+        await KubernetesCluster(rest_of(api)).get("v1", "Service", "ns", "a")
+    assert caught.value.after_s == seconds
 
 
 async def test_call_that_is_not_declared_fails(api: Api) -> None:
