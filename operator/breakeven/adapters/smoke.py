@@ -2,13 +2,19 @@
 
 import asyncio
 import json
+import logging
 
 import aiohttp
+
+log = logging.getLogger(__name__)
 
 PORT = 8000
 _TEMPERATURES = (0.0, 0.8)
 """The second takes the sampling path, which greedy requests never reach."""
 _MAX_BYTES = 1 << 20
+"""Largest answer that is read: a completion of 16 tokens is far below it."""
+_LONGEST = 300
+"""Characters of a reason, which ends up in a condition."""
 
 
 class CompletionSmokeTest:
@@ -40,7 +46,10 @@ class CompletionSmokeTest:
             except aiohttp.ClientConnectorError as error:
                 why = f"no connection: {error}"
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
-                return f"{type(error).__name__} {error}".strip()
+                return f"{type(error).__name__} {error}".strip()[:_LONGEST]
+            except Exception as error:  # the edge: a test that raises would be pending for ever
+                log.exception("the smoke test of %s could not be carried out", url)
+                return f"the test could not be carried out: {type(error).__name__} {error}"[:_LONGEST]
             if attempt + 1 < self._attempts:
                 await asyncio.sleep(self._pause_s)
         return why
@@ -49,13 +58,25 @@ class CompletionSmokeTest:
 async def _complete(session: aiohttp.ClientSession, url: str, model: str, temperature: float) -> str:
     body = {"model": model, "prompt": "One, two, three,", "max_tokens": 16, "temperature": temperature}
     async with session.post(url, json=body, allow_redirects=False) as answer:
-        data = await answer.content.read(_MAX_BYTES)
+        data = await _body(answer)
         if answer.status != 200:
             return f"HTTP {answer.status} {data[:200].decode(errors='replace')}"
+    if len(data) > _MAX_BYTES:
+        return f"the answer to a request for 16 tokens is larger than {_MAX_BYTES >> 20} MiB"
     try:
-        choice = json.loads(data)["choices"][0]
-    except (ValueError, KeyError, IndexError, TypeError):
+        reason = json.loads(data)["choices"][0]["finish_reason"]
+    except (ValueError, LookupError, TypeError, RecursionError):
         return f"no completion in the answer: {data[:200].decode(errors='replace')}"
-    if choice.get("finish_reason") not in ("stop", "length"):
-        return f"the completion ended with finish_reason {choice.get('finish_reason')!r}"
+    if reason not in ("stop", "length"):
+        return f"the completion ended with finish_reason {reason!r}"[:_LONGEST]
     return ""
+
+
+async def _body(answer: aiohttp.ClientResponse) -> bytes:
+    """The whole body, however many packets it comes in; a little more than the limit when it is longer."""
+    data = bytearray()
+    async for part in answer.content.iter_any():
+        data += part
+        if len(data) > _MAX_BYTES:
+            break
+    return bytes(data)

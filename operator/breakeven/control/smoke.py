@@ -1,11 +1,14 @@
 """Real completions sent to a new replica before its variant takes a trial, in the background of the passes."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from breakeven.control.fleet import SmokeResult, alive, ready_since, variant_of
 from breakeven.control.ports import Key, Manifest, SmokeTest
 from breakeven.domain.counters.observation import Smoke
+
+log = logging.getLogger(__name__)
 
 
 class SmokeTests:
@@ -45,8 +48,12 @@ class SmokeTests:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _run(self, key: Key, uid: str, address: str, model: str, results: dict[str, SmokeResult]) -> None:
-        async with self._gate:
-            why = await self._test.run(address, model)
+        try:
+            async with self._gate:
+                why = await self._test.run(address, model)
+        except Exception as error:  # whatever a test does, its outcome is known afterwards
+            log.exception("the smoke test of %s ended in an error", key)
+            why = f"the test could not be carried out: {type(error).__name__} {error}"
         if uid in results:
             results[uid] = SmokeResult(Smoke.FAILED if why else Smoke.PASSED, why)
             await self._wake(key)
