@@ -77,6 +77,8 @@ class Reason(StrEnum):
     PODS_UNSCRAPED = "PodsUnscraped"
     STALE = "Stale"
     PARTIAL_DATA = "PartialData"
+    FUTURE_SAMPLES = "FutureSamples"
+    CLOCK_CHANGED = "ClockChanged"
     NAMES_UNKNOWN = "NamesUnknown"
     # AcceptanceHealthy
     HEALTHY = "Healthy"
@@ -207,7 +209,9 @@ CONDITIONS: Mapping[ConditionType, ConditionDoc] = {
             Reason.STALE: "The newest samples are too old.",
             Reason.QUERY_FAILED: "Prometheus answers with an error, a login page, or too much.",
             Reason.PODS_UNSCRAPED: "Fewer than 80 % of the serving replicas have fresh samples.",
-            Reason.PARTIAL_DATA: "Prometheus, Thanos or Mimir calls its own answer incomplete.",
+            Reason.PARTIAL_DATA: "Prometheus, Thanos, Mimir or VictoriaMetrics calls its own answer incomplete.",
+            Reason.FUTURE_SAMPLES: "Samples are dated after the present: some clock is wrong.",
+            Reason.CLOCK_CHANGED: "The clock of the operator's node was set by more than a minute.",
             Reason.NAMES_UNKNOWN: "Metric prefix or labels could not be detected; set spec.metrics.names.",
             Reason.SCALED_TO_ZERO: "Unknown: nothing runs that could be measured.",
             Reason.REPLICAS_UNREADY: "Unknown: no replica serves yet.",

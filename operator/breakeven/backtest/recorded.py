@@ -5,12 +5,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from breakeven.adapters.evidence_store.arm_batches import ArmBatches
-from breakeven.adapters.evidence_store.replica_history import ReplicaHistory, increments_of
-from breakeven.adapters.prometheus.client import RawSeries, regex_of
-from breakeven.adapters.prometheus.endpoint_feed import DEFAULT_INTERVAL_S, STEP_SAMPLES, Asks
-from breakeven.adapters.prometheus.promql import LABEL_PAIRS, Readings, Target, chosen, scrapes
+from breakeven.adapters.evidence_store.arms import arm_of, replica_of
+from breakeven.adapters.evidence_store.replica_history import ReplicaHistory
+from breakeven.adapters.prometheus.answers import RawSeries
+from breakeven.adapters.prometheus.endpoint_feed import DEFAULT_INTERVAL_S, STEP_SAMPLES
+from breakeven.adapters.prometheus.naming import LABEL_PAIRS
+from breakeven.adapters.prometheus.promql import Gathering, Target, chosen, engine_series, scrapes
+from breakeven.adapters.prometheus.questions import Asks, Questions
+from breakeven.adapters.prometheus.selectors import KNOWN_PREFIXES, Selector
 from breakeven.domain.counters import vllm_metrics
-from breakeven.domain.counters.batches import STALE, Replica, interval_of, number
+from breakeven.domain.counters.batches import STALE, interval_of, number
 from breakeven.domain.counters.observation import Arm, Scrape
 from breakeven.domain.counters.scrapes import restarted
 
@@ -49,7 +53,8 @@ class RecordedArm:
     length: float
     warmup: float
     keep: float
-    prefixes: frozenset[str] = frozenset()
+    prefix: str | None = None
+    """What the names of its series begin with; None: it has none."""
     changed_at: float | None = None
     """When replicas last came or went."""
     replicas: dict[str, _Replica] = field(default_factory=dict)
@@ -61,39 +66,32 @@ class RecordedArm:
 
     def take(self, result: Iterable[RawSeries], begins: float) -> None:
         """Add what a step brought. What is there from the beginning of the record on counts as warm."""
-        for name, targets in self._by_replica(result).items():
+        gathering: Gathering[str] = Gathering()
+        gathering.take_all(result, self._place)
+        self.samples += gathering.samples
+        for name, targets in gathering.by_owner.items():
             held = self.replicas.get(name)
             patience = STALE * ((held.history.interval if held else None) or DEFAULT_INTERVAL_S)
             target = chosen(targets, held.history.target if held else None, patience=patience)
-            found = scrapes(targets[target])
-            if not found:
+            read = scrapes(targets[target])
+            if not read:
                 continue
             if held is None:
-                first = found[0].at
-                warm = first - begins <= 2 * DEFAULT_INTERVAL_S + STALE * _gap(found)
+                first = read[0].at
+                warm = first - begins <= 2 * DEFAULT_INTERVAL_S + STALE * _gap(read)
                 ready = first - self.warmup - self.length if warm else first
                 held = _Replica(ReplicaHistory(length=self.length, since=first - self.length), ready)
                 self.replicas[name] = held
                 self.seen.add(name)
             held.history.target = target
             last = held.ahead[-1].at if held.ahead else held.history.newest
-            held.ahead.extend(s for s in found if last is None or s.at > last)
+            held.ahead.extend(s for s in read if last is None or s.at > last)
 
-    def _by_replica(self, result: Iterable[RawSeries]) -> Mapping[str, dict[Target, Readings]]:
-        found: dict[str, dict[Target, Readings]] = {}
-        for raw in result:
-            labels: Mapping[str, str] = raw["metric"]
-            name = labels.get("__name__", "")
-            prefix = next((p for p in self.prefixes if name.startswith(p)), None)
-            series = vllm_metrics.series_of(name.removeprefix(prefix), labels) if prefix is not None else None
-            if series is None:
-                continue
-            target = tuple(sorted((k, v) for k, v in labels.items() if k not in vllm_metrics.OWN_LABELS))
-            readings = found.setdefault(_replica_name(labels, target), {}).setdefault(target, {})
-            for at, text in raw["values"]:
-                vllm_metrics.merge(readings.setdefault(float(at), {}), series, float(text))
-                self.samples += 1
-        return found
+    def _place(self, labels: Mapping[str, str]) -> tuple[str, Target, vllm_metrics.Series] | None:
+        if self.prefix is None:
+            return None
+        place = engine_series(labels, self.prefix)
+        return None if place is None else (_replica_name(labels, place[0]), *place)
 
     def look(self, now: float, variant: str) -> Arm:
         """The arm as the operator would have seen it at a time that the record was read up to."""
@@ -107,26 +105,20 @@ class RecordedArm:
             gone = [self._ended(n, now) for n in self._present - present]
             earlier = [self.changed_at] if self.changed_at is not None else []
             self._present, self.changed_at = present, max(came + gone + earlier)
-        seen = [
-            Replica(
-                name=n,
-                ready_since=r.ready_since if n in present else None,
-                pieces=r.history.pieces,
-                restarts=tuple(r.history.restarts),
-                serial=r.history.serial,
-            )
-            for n, r in self.replicas.items()
-            if r.history.newest is not None
-        ]
-        final = min((self.replicas[n].history.until for n in present), default=number(now, self.length))
-        numbers = range(number(now - self.keep, self.length), min(final, number(now, self.length)))
-        batches = self._made.batches(seen, length=self.length, warmup=self.warmup, numbers=numbers, firm=numbers.stop)
-        newest = increments_of(
-            [(r, self.replicas[r.name].history) for r in seen], batch=self.length, warmup=self.warmup
+        known = [(n, r) for n, r in self.replicas.items() if r.history.newest is not None]
+        arm = arm_of(
+            variant,
+            [(replica_of(n, r.ready_since if n in present else None, r.history), r.history) for n, r in known],
+            self._made,
+            now=now,
+            first=number(now - self.keep, self.length),
+            length=self.length,
+            warmup=self.warmup,
+            fresh=present,
         )
         for replica in self.replicas.values():
             replica.history.prune(now - self.keep - 2 * self.length)
-        return Arm(variant=variant, batches=batches, ready=len(present), scraped=len(present), newest=newest)
+        return arm
 
     def _ended(self, name: str, now: float) -> float:
         held = self.replicas.get(name)
@@ -141,25 +133,34 @@ class Record:
     """Reads both arms up to a time, in steps that keep each answer small."""
 
     def __init__(self, client: Asks, arms: Sequence[RecordedArm], *, begins: float, ends: float, buckets: bool) -> None:
-        self._client = client
+        self._questions = Questions(lambda: client)
         self._arms = arms
         self._buckets = buckets
         self.begins, self._read = begins, begins
         self._ends = ends
         self._step = FIRST_STEP_S
-        self.queries = 0
+
+    @property
+    def queries(self) -> int:
+        """Queries sent."""
+        return self._questions.sent
 
     def find_names(self, prefix: str | None) -> None:
-        """See which metric prefixes the arms have; an arm without any stays empty."""
+        """See which metric prefix each arm has, the most complete of several; an arm without any stays empty."""
         for arm in self._arms:
             if prefix is not None:
-                arm.prefixes = frozenset({prefix})
+                arm.prefix = prefix
                 continue
-            span = max(1, round(self._ends - self.begins))
-            anchor = f'__name__=~".*{vllm_metrics.ANCHOR}(_total)?"'
-            found = self._ask(f"group by (__name__) (last_over_time({{{anchor},{arm.matchers}}}[{span}s]))", self._ends)
-            prefixes = (vllm_metrics.prefix_of(raw["metric"].get("__name__", "")) for raw in found)
-            arm.prefixes = frozenset(p for p in prefixes if p is not None)
+            names = tuple(vllm_metrics.exported(buckets=False))
+            selector = Selector(
+                names=tuple(f"{known}{name}" for known in KNOWN_PREFIXES for name in names),
+                pattern=f".*({'|'.join(names)})",
+                matchers=arm.matchers,
+                milliseconds=max(1000, round(1000 * (self._ends - self.begins))),
+                within="group by (__name__) (last_over_time({}))",
+            )
+            series = self._questions.series(selector, self._ends)
+            arm.prefix = vllm_metrics.best_prefix(labels.get("__name__", "") for labels, _ in series)
 
     def read_to(self, at: float) -> None:
         """Have everything up to this time. Raises MetricsError."""
@@ -174,16 +175,13 @@ class Record:
         before = arm.samples
         result: list[RawSeries] = []
         for buckets in (False, True) if self._buckets else (False,):
-            every = [f"{p}{n}" for p in sorted(arm.prefixes) for n in vllm_metrics.exported(buckets=buckets)]
-            if every:
+            if arm.prefix is not None:
+                names = tuple(f"{arm.prefix}{n}" for n in vllm_metrics.exported(buckets=buckets))
                 span = round((until - self._read) * 1000)
-                result += self._ask(f'{{__name__=~"{regex_of(every)}",{arm.matchers}}}[{span}ms]', until)
+                selector = Selector(names=names, matchers=arm.matchers, milliseconds=span)
+                result += self._questions.series(selector, until)
         arm.take(result, self.begins)
         return arm.samples - before
-
-    def _ask(self, text: str, at: float) -> Sequence[RawSeries]:
-        self.queries += 1
-        return list(self._client.query(text, at=at))
 
 
 def _replica_name(labels: Mapping[str, str], target: Target) -> str:

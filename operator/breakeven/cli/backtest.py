@@ -1,6 +1,7 @@
 """`breakeven backtest`: what would have been decided over recorded history."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from breakeven.adapters.prometheus.endpoint_feed import Asks
+    from breakeven.adapters.prometheus.questions import Asks
     from breakeven.backtest.recorded import RecordedArm
     from breakeven.cli.manifests import Resource
     from breakeven.domain.replay import Replay
@@ -53,7 +54,8 @@ def backtest(
     Example: `breakeven backtest -f spd.yaml --prometheus http://127.0.0.1:9090 --start 720h
     --on 'pod=~"llama-spec-.*"' --off 'pod=~"llama-plain-.*"'`
     """
-    from breakeven.adapters.prometheus.client import Endpoint, MetricsError, PrometheusClient
+    from breakeven.adapters.prometheus.client import Endpoint, PrometheusClient
+    from breakeven.adapters.prometheus.errors import MetricsError
     from breakeven.cli import backtest_view
     from breakeven.cli.manifests import read_resources
 
@@ -62,16 +64,13 @@ def backtest(
     if resource.spec.draft is None:
         raise _usage(f"{file}: spec.draft is absent: without a draft there is nothing to decide")
     arms = _arms(resource, on, off)
-    client = PrometheusClient(
-        Endpoint(url=prometheus, token_file=token_file, ca_file=ca_file, read_timeout_s=60.0, max_bytes=1 << 30)
-    )
+    endpoint = Endpoint(url=prometheus, token_file=token_file, ca_file=ca_file, read_timeout_s=60.0, max_bytes=1 << 30)
     try:
-        replay = _run(client, resource, arms, begins=begins, ends=ends, prefix=prefix)
+        with closing(PrometheusClient(endpoint)) as client:
+            replay = _run(client, resource, arms, begins=begins, ends=ends, prefix=prefix)
     except MetricsError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(1) from None
-    finally:
-        client.close()
     silent = [name for name, arm in zip(("--on", "--off"), arms, strict=True) if not arm.seen]
     for name in silent:
         typer.echo(f"error: no vLLM series for {name}: {arms[name == '--off'].matchers}", err=True)

@@ -1,6 +1,6 @@
 """What a record says about when replicas came, restarted and went."""
 
-from breakeven.adapters.prometheus.client import RawSeries
+from breakeven.adapters.prometheus.answers import RawSeries
 from breakeven.backtest.recorded import RecordedArm
 
 BEGIN = 1_800_000_000.0
@@ -8,7 +8,7 @@ BEGIN = 1_800_000_000.0
 
 def tokens(pod: str, samples: list[tuple[float, float]]) -> RawSeries:
     labels = {"__name__": "vllm:generation_tokens_total", "namespace": "n", "pod": pod}
-    return {"metric": labels, "values": [(BEGIN + at, str(value)) for at, value in samples]}
+    return RawSeries(labels, [(BEGIN + at, value) for at, value in samples])
 
 
 def every(begin: int, end: int) -> list[tuple[float, float]]:
@@ -16,7 +16,7 @@ def every(begin: int, end: int) -> list[tuple[float, float]]:
 
 
 def arm_of(*series: RawSeries) -> RecordedArm:
-    arm = RecordedArm(matchers="", length=60.0, warmup=120.0, keep=3600.0, prefixes=frozenset({"vllm:"}))
+    arm = RecordedArm(matchers="", length=60.0, warmup=120.0, keep=3600.0, prefix="vllm:")
     arm.take(series, BEGIN - 3600)
     return arm
 

@@ -4,15 +4,15 @@ What its defaults leave open and what is done about it here:
 
 * no timeout and three retries with back-off → a connect and a read timeout, a deadline for the whole answer, no retry;
 * proxy variables and `.netrc` are honoured, redirects are followed with credentials → neither;
-* `custom_query` drops `warnings` (partial data of Thanos or Mimir) → a response hook keeps them and they are an error;
-* the body is read whole, whatever its size → it is read in pieces, up to a limit;
-* five kinds of exceptions → two: `Unreachable` and `QueryFailed`, with texts for people and without credentials.
+* partial data of Thanos, Mimir or VictoriaMetrics is taken for whole, and any JSON for a result → `answers` checks it;
+* the body is read whole, whatever its size → it is read in pieces, within a budget that clients share;
+* five kinds of exceptions → one, `MetricsError`, with texts for people and without credentials.
 """
 
 import json
 import re
-import time
-from collections.abc import Iterable, Mapping, Sequence
+import weakref
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,41 +20,21 @@ from urllib.parse import urlsplit
 
 import requests
 from prometheus_api_client import PrometheusConnect
-from prometheus_api_client.exceptions import PrometheusApiClientException
-from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 from urllib3.util.retry import Retry
 
-from breakeven.adapters.prometheus.matrix import Matrix
+from breakeven.adapters.prometheus import answers
+from breakeven.adapters.prometheus.answers import Matrix, Result
+from breakeven.adapters.prometheus.budget import Budget
+from breakeven.adapters.prometheus.deadline import Deadline, WatchedAdapter
+from breakeven.adapters.prometheus.errors import MetricsError, QueryFailed, Unreachable
 
-RawSeries = Mapping[str, Any]
-"""One element of `data.result` of a range selector: `metric` and `values`."""
-
-
+_PIECE = 65_536
+"""Bytes that are read, and counted, at a time."""
 _PUNCTUATION = re.compile(r"[^\w:\-\u0080-\U0010ffff]")
 """ASCII that may mean something in RE2; RE2 refuses a backslash before letters and before anything outside ASCII."""
-
-
-class MetricsError(Exception):
-    """Prometheus gave no evidence. `reason` is the word for a condition."""
-
-    reason = "QueryFailed"
-
-
-class Unreachable(MetricsError):
-    """No connection, or no answer in time."""
-
-    reason = "PrometheusUnreachable"
-
-
-class QueryFailed(MetricsError):
-    """An answer that is no result: an error status, a login page, a result too large."""
-
-
-class PartialData(MetricsError):
-    """A result that Prometheus itself calls incomplete."""
-
-    reason = "PartialData"
+_EXPLANATION_BYTES = 4096
+"""What is read of an answer that is an error."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,9 +48,16 @@ class Endpoint:
     """Certificates to trust instead of the system's."""
     connect_timeout_s: float = 2.0
     read_timeout_s: float = 10.0
-    """Longest silence in an answer, and with the connect timeout the longest answer."""
-    max_bytes: int = 256 * 1024 * 1024
+    """Longest silence in an answer, and with the connect timeout the longest answer, from connecting to its end."""
+    max_bytes: int = 128 * 1024 * 1024
     """Largest answer that is read, after decompression."""
+    budget: Budget | None = None
+    """What answers of several addresses may take together. None: `max_bytes` is the only limit."""
+
+    @property
+    def deadline_s(self) -> float:
+        """Longest time for one answer."""
+        return self.connect_timeout_s + self.read_timeout_s
 
 
 class _BearerFile(AuthBase):
@@ -79,20 +66,24 @@ class _BearerFile(AuthBase):
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         try:
-            token = self._path.read_text().strip()
+            token = self._path.read_text(encoding="ascii").strip()
         except OSError as error:
             raise Unreachable(f"the token file {self._path} cannot be read: {error.strerror}") from None
+        except ValueError:
+            token = ""
+        if not token.isprintable() or not token or " " in token:
+            raise Unreachable(f"the token file {self._path} holds no token: one line of printable ASCII is expected")
         request.headers["Authorization"] = f"Bearer {token}"
         return request
 
 
 class _Answer(requests.Response):
-    """A response whose body was read with a limit and parsed once."""
+    """A response whose body was read within limits and checked."""
 
-    envelope: dict[str, Any]
+    result: Result
 
     def json(self, **_: Any) -> Any:
-        return self.envelope
+        return {"data": {"result": self.result}}
 
 
 class _Session(requests.Session):
@@ -101,7 +92,8 @@ class _Session(requests.Session):
     def __init__(self, endpoint: Endpoint) -> None:
         super().__init__()
         self._endpoint = endpoint
-        self.warnings: tuple[str, ...] = ()
+        self.at = 0.0
+        """The moment that is asked about."""
         self.trust_env = False
         self.verify = str(endpoint.ca_file) if endpoint.ca_file is not None else True
         self.hooks["response"].append(self._read)
@@ -112,27 +104,43 @@ class _Session(requests.Session):
         return super().request(method, url, **kwargs, allow_redirects=False, stream=True)
 
     def _read(self, response: requests.Response, *_: Any, **__: Any) -> requests.Response:
-        limit = self._endpoint.max_bytes if response.status_code == 200 else 4096
-        deadline = time.monotonic() + self._endpoint.connect_timeout_s + self._endpoint.read_timeout_s
-        parts, size = [], 0
         with response:
-            for part in response.iter_content(262_144):
-                parts.append(part)
-                size += len(part)
-                if size > limit and response.status_code == 200:
-                    raise QueryFailed(f"the answer is larger than {limit >> 20} MiB; narrow the watched namespaces")
-                if size > limit:
-                    break
-                if time.monotonic() > deadline:
-                    raise Unreachable("the answer did not end in time")
-        body = b"".join(parts)
-        if response.status_code != 200:
-            raise QueryFailed(_explain(response.status_code, body[:limit], response.headers.get("Location")))
-        answer = _Answer()
-        answer.__dict__.update(response.__dict__)
-        answer.envelope = _envelope(body)
-        self.warnings = tuple(str(w) for w in answer.envelope.get("warnings") or ())
+            if response.status_code != 200:
+                body = next(response.iter_content(_EXPLANATION_BYTES), b"")
+                location = response.headers.get("Location")
+                raise QueryFailed(_explain(response.status_code, body, location), response.status_code)
+            answer = _Answer()
+            answer.__dict__.update(response.__dict__)
+            answer.result = self._result(response)
         return answer
+
+    def _result(self, response: requests.Response) -> Result:
+        """The result, whose bytes are returned to the budget when nobody needs them any more."""
+        endpoint = self._endpoint
+        budget = endpoint.budget or Budget(endpoint.max_bytes)
+        body = bytearray()
+        kept = False
+        try:
+            for piece in response.iter_content(_PIECE):
+                if len(body) + len(piece) > endpoint.max_bytes:
+                    raise QueryFailed(f"the answer is larger than {endpoint.max_bytes >> 20} MiB; {_NARROW}")
+                if not budget.take(len(piece)):
+                    raise QueryFailed(
+                        f"the answers that are read at the moment are larger than {budget.total >> 20} MiB together; "
+                        f"{_NARROW}"
+                    )
+                body += piece
+            result = answers.read(body, at=self.at, whole_bytes=endpoint.max_bytes // 8)
+            if isinstance(result, Matrix):
+                weakref.finalize(result, budget.give_back, len(body)).atexit = False
+                kept = True
+            return result
+        finally:
+            if not kept:
+                budget.give_back(len(body))
+
+
+_NARROW = "narrow what Prometheus holds, or what the operator watches (BREAKEVEN_NAMESPACES)"
 
 
 def _explain(status: int, body: bytes, location: str | None) -> str:
@@ -141,33 +149,26 @@ def _explain(status: int, body: bytes, location: str | None) -> str:
     if status in (401, 403):
         return f"HTTP {status}: Prometheus refuses the operator's credentials"
     try:
-        told = str(json.loads(body).get("error", ""))
-    except (ValueError, AttributeError):
-        told = body.decode(errors="replace")
-    return f"HTTP {status}: {' '.join(told.split())[:300]}"
-
-
-def _envelope(body: bytes) -> dict[str, Any]:
-    try:
-        matrix = Matrix.of(body.decode(), QueryFailed)
-        if matrix is not None:
-            return {"data": {"result": matrix}}
-        envelope = json.loads(body)
-    except ValueError:
-        raise QueryFailed("the answer is not JSON; is this the address of a Prometheus?") from None
-    if not isinstance(envelope, dict) or envelope.get("status") != "success":
-        raise QueryFailed("the answer is not a Prometheus result; is this the address of a Prometheus?")
-    data = envelope.get("data")
-    if not isinstance(data, dict) or not isinstance(data.get("result"), list):
-        raise QueryFailed("the answer carries no result; is this the address of a Prometheus?")
-    return envelope
+        words = str(json.loads(body).get("error", ""))
+    except (ValueError, AttributeError, RecursionError):
+        words = body.decode(errors="replace")
+    return f"HTTP {status}: {' '.join(words.split())[:300]}"
 
 
 class PrometheusClient:
-    """One endpoint. Blocking: call it from a thread. Not for use by two threads at once."""
+    """One endpoint. Blocking: call it from a thread. Not for use by two threads at once.
+
+    Making one raises QueryFailed for an address that is no URL.
+    """
 
     def __init__(self, endpoint: Endpoint) -> None:
         url = endpoint.url.rstrip("/")
+        try:
+            self.host = urlsplit(url).netloc.rpartition("@")[2]
+        except ValueError as error:
+            raise QueryFailed(f"the address of Prometheus is no URL: {error}") from None
+        self._deadline = Deadline()
+        self._deadline_s = endpoint.deadline_s
         self._session = _Session(endpoint)
         self._connect = PrometheusConnect(
             url=url,
@@ -177,36 +178,43 @@ class PrometheusClient:
             timeout=(endpoint.connect_timeout_s, endpoint.read_timeout_s),
             method="POST",
         )
-        # The library replaces the adapter of its address; queries follow one another, so two connections are enough.
-        self._session.mount(url, HTTPAdapter(pool_connections=1, pool_maxsize=2, max_retries=Retry(0, redirect=0)))
-        self.host = urlsplit(url).netloc.rpartition("@")[2]
+        # The library replaces the adapter of its address, so ours comes after it.
+        self._session.mount(url, WatchedAdapter(self._deadline))
 
-    def query(self, text: str, *, at: float) -> Iterable[RawSeries]:
+    def query(self, text: str, *, at: float) -> Result:
         """Evaluate an instant query at a time in Unix seconds; going through the answer may raise as well.
 
         Raises
         ------
         MetricsError
-            `Unreachable`, `QueryFailed` or `PartialData`, with a message for people.
+            `Unreachable`, `QueryFailed`, `PartialData` or `FutureSamples`, with a message for people.
         """
+        self._session.at = at
         try:
-            result: Iterable[RawSeries] = self._connect.custom_query(text, params={"time": f"{at:.3f}"})
-        except MetricsError:
-            raise
-        except requests.Timeout:
-            raise Unreachable(f"{self.host} does not answer in time") from None
-        except requests.exceptions.SSLError as error:
-            raise Unreachable(f"{self.host}: TLS fails: {_short(error)}") from None
-        except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError) as error:
-            raise Unreachable(f"{self.host} cannot be reached: {_short(error)}") from None
-        except (requests.RequestException, PrometheusApiClientException, KeyError, TypeError) as error:
-            raise QueryFailed(f"{self.host}: {_short(error)}") from None
-        if self._session.warnings:
-            raise PartialData(f"{self.host} answers in part: {'; '.join(self._session.warnings)[:300]}")
+            with self._deadline.within(self._deadline_s):
+                result: Result = self._connect.custom_query(text, params={"time": f"{at:.3f}"})
+        except Exception as error:  # noqa: BLE001 - the edge: whatever a server or a library does, no answer came
+            raise self._mapped(error) from None
+        if self._deadline.passed:  # a body without a length ends where its connection is cut
+            raise Unreachable(f"{self.host}: the answer did not end within {self._deadline_s:.0f} s")
         return result
 
+    def _mapped(self, error: Exception) -> MetricsError:
+        if self._deadline.passed:
+            return Unreachable(f"{self.host}: the answer did not end within {self._deadline_s:.0f} s")
+        if isinstance(error, MetricsError):
+            return error
+        if isinstance(error, requests.Timeout):
+            return Unreachable(f"{self.host} does not answer in time")
+        if isinstance(error, requests.exceptions.SSLError):
+            return Unreachable(f"{self.host}: TLS fails: {_short(error)}")
+        if isinstance(error, OSError):  # those of `requests` are
+            return Unreachable(f"{self.host} cannot be reached: {_short(error)}")
+        return QueryFailed(f"{self.host}: {type(error).__name__}: {_short(error)}")
+
     def close(self) -> None:
-        """Close the connections."""
+        """Close the connection; a query under way in another thread ends at once."""
+        self._deadline.cut()
         self._session.close()
 
 

@@ -1,39 +1,35 @@
-"""Reading one Prometheus for all resources that point at it.
+"""Reading one Prometheus for all resources that point at it, in a thread of its own: one that hangs delays no other.
 
 A cycle asks a fixed number of queries: one range selector for the newest samples of all counters and levels, one more
 when histograms are wanted and a batch has ended, times the number of label spellings in use (nearly always one). Only
 when a pod is new, or after a gap, its past is read in bounded steps, and only when a pod cannot be found the names are
-looked for again.
+looked for again. Where metric names cannot be matched by a pattern, each query becomes one for each name.
 """
 
 import asyncio
+import logging
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import Executor
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from statistics import median
 from time import monotonic
-from typing import Protocol
+from typing import TypeVar
 
+from breakeven.adapters.evidence_store.heap import give_back
 from breakeven.adapters.evidence_store.replica_history import ReplicaHistory
-from breakeven.adapters.prometheus.client import MetricsError, RawSeries
-from breakeven.adapters.prometheus.promql import (
-    LABEL_PAIRS,
-    Gathering,
-    Naming,
-    Places,
-    PodName,
-    Target,
-    anchor_query,
-    chosen,
-    namings,
-    scrapes,
-    selectors,
-)
+from breakeven.adapters.prometheus.answers import RawSeries
+from breakeven.adapters.prometheus.errors import MetricsError
+from breakeven.adapters.prometheus.naming import Naming, Pairs, PodName, namings
+from breakeven.adapters.prometheus.promql import Gathering, Places, Target, chosen, gather, scrapes
+from breakeven.adapters.prometheus.questions import Asks, Questions
+from breakeven.adapters.prometheus.selectors import Selector, pod_selectors
 from breakeven.domain.counters.batches import STALE, number
 from breakeven.domain.counters.observation import Outage, Scrape
-from breakeven.domain.counters.vllm_metrics import prefix_of
+from breakeven.domain.counters.vllm_metrics import best_prefix, prefix_of
+
+log = logging.getLogger(__name__)
 
 STEP_SAMPLES = 200_000
 """Samples one step of reading the past may bring: about 20 MB of JSON."""
@@ -59,15 +55,7 @@ CAUGHT_UP_S = 5.0
 """A reading of the past that took longer is followed by another at once: its newest samples are that old."""
 MOST_ROUNDS = 5
 
-
-class Asks(Protocol):
-    """A Prometheus to ask; blocking."""
-
-    def query(self, text: str, *, at: float) -> Iterable[RawSeries]:
-        """Evaluate an instant query. Raises MetricsError, at once or while the answer is gone through."""
-
-    def close(self) -> None:
-        """Close the connections."""
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,12 +74,9 @@ class Wanted:
     pod_label: str | None = None
 
     @property
-    def pairs(self) -> tuple[tuple[str, str], ...]:
+    def pairs(self) -> Pairs:
         """Label names that may carry it."""
-        if self.namespace_label and self.pod_label:
-            return ((self.namespace_label, self.pod_label),)
-        pairs = ((self.namespace_label or n, self.pod_label or p) for n, p in LABEL_PAIRS)
-        return tuple(dict.fromkeys(pairs))
+        return Pairs.of(self.namespace_label, self.pod_label)
 
 
 Found = dict[PodName, tuple[Target, list[Scrape]]]
@@ -107,27 +92,39 @@ class _Read:
 
 
 class EndpointFeed:
-    """State of one endpoint. Touched by the event loop only; queries and parsing run in a thread."""
+    """State of one endpoint. Touched by the event loop only; queries and parsing run in its thread."""
 
-    def __init__(self, client: Asks, executor: Executor) -> None:
+    def __init__(self, connect: Callable[[], Asks]) -> None:
         self.histories: dict[PodName, ReplicaHistory] = {}
         self.outage: Outage | None = None
         """Why the last cycle failed."""
         self.last_success: float | None = None
         """Unix seconds of the last complete cycle."""
-        self.queries = 0
-        """Queries sent, ever."""
+        self.last_queries = 0
+        """Queries of the last cycle."""
+        self.last_cycle_s = 0.0
         self.prefixes: frozenset[str] = frozenset()
         """Prefixes of vLLM's series that were there when names were last looked for."""
-        self._client = client
-        self._executor = executor
+        self._questions = Questions(connect)
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="prometheus")
         self._naming: dict[PodName, Naming] = {}
         self._places = Places()
         self._looked: float | None = None
 
     def close(self) -> None:
-        """Close the connections."""
-        self._client.close()
+        """Close the connections; what is under way ends at once."""
+        self._questions.close()
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    def forget_past(self) -> None:
+        """Read everything anew: what was read was dated by another clock."""
+        self.histories.clear()
+        self._looked = None
+
+    @property
+    def queries(self) -> int:
+        """Queries sent, ever."""
+        return self._questions.sent
 
     def interval(self, pods: Iterable[PodName]) -> float | None:
         """Seconds between scrapes of these pods, as seen."""
@@ -136,17 +133,25 @@ class EndpointFeed:
 
     async def cycle(self, now: float, wanted: Mapping[PodName, Wanted]) -> None:
         """Read what is new. A failure is kept as `outage`; what was asked for is then asked for again."""
+        begun, before = monotonic(), self.queries
         try:
             await self._catch_up(now, wanted)
+            await self._in_thread(give_back)
         except MetricsError as error:
-            held = self.outage
-            since = held.since if held is not None and held.reason == error.reason else None
-            self.outage = Outage(
-                reason=error.reason, message=str(error), since=since or datetime.fromtimestamp(now, UTC)
-            )
+            self._failed(error.reason, str(error), now)
+        except Exception as error:  # the edge of the loop: whatever it is, it concerns this address alone
+            log.exception("a cycle failed")
+            self._failed("QueryFailed", f"the answer cannot be used: {type(error).__name__} {error}"[:300], now)
         else:
             self.outage = None
             self.last_success = now
+        self.last_queries = self.queries - before
+        self.last_cycle_s = monotonic() - begun
+
+    def _failed(self, reason: str, message: str, now: float) -> None:
+        held = self.outage
+        since = held.since if held is not None and held.reason == reason else None
+        self.outage = Outage(reason=reason, message=message, since=since or datetime.fromtimestamp(now, UTC))
 
     async def _catch_up(self, now: float, wanted: Mapping[PodName, Wanted]) -> None:
         """Read up to the present: what went by while a long past was read would look like an outage."""
@@ -193,7 +198,9 @@ class EndpointFeed:
         for pod in missing:
             want = wanted[pod]
             if want.prefix and want.namespace_label and want.pod_label:
-                self._naming[pod] = Naming(want.prefix, want.namespace_label, want.pod_label)
+                self._naming[pod] = Naming(
+                    want.prefix, want.namespace_label, want.pod_label, want.pod_label == "instance", believed=True
+                )
             elif pod not in self._naming and common and _agrees(common[0][0], want):
                 self._naming[pod] = common[0][0]
         unnamed = [p for p in missing if p not in self._naming]
@@ -203,22 +210,53 @@ class EndpointFeed:
             await self._look(now, {p: wanted[p] for p in (*unnamed, *silent)})
 
     async def _look(self, now: float, lost: Mapping[PodName, Wanted]) -> None:
-        prefixes: set[str] = set()
-        groups: dict[tuple[str | None, tuple[tuple[str, str], ...]], set[PodName]] = {}
+        """Look for the names of these pods."""
+        groups: dict[tuple[str | None, Pairs], set[PodName]] = {}
         for pod, want in lost.items():
             groups.setdefault((want.prefix, want.pairs), set()).add(pod)
-        results: dict[str | None, Sequence[RawSeries]] = {}
+        anchors: dict[str | None, Sequence[RawSeries]] = {}
+        prefixes: set[str] = set()
         for (prefix, pairs), pods in groups.items():
-            if prefix not in results:
-                results[prefix] = await self._ask([anchor_query(prefix)], now)
-            found = results[prefix]
-            for pod, naming in namings(found, frozenset(pods), pairs).items():
+            if prefix not in anchors:
+                anchors[prefix] = await self._anchors(prefix, now)
+            candidates = namings(anchors[prefix], frozenset(pods), pairs)
+            for pod, naming in (await self._most_complete(candidates, now)).items():
                 if self._naming.get(pod) != naming:
                     self._naming[pod] = naming
                     self.histories[pod] = _empty(now, lost[pod])
-            prefixes.update(p for raw in found if (p := prefix_of(raw["metric"].get("__name__", ""))) is not None)
+            prefixes.update(
+                p for raw in anchors[prefix] if (p := prefix_of(raw.metric.get("__name__", ""))) is not None
+            )
         self.prefixes = frozenset(prefixes)
         self._looked = now
+
+    async def _anchors(self, prefix: str | None, now: float) -> Sequence[RawSeries]:
+        return await self._in_thread(lambda: self._questions.anchors(prefix, now, again_s=SILENT_S))
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        """Do something blocking. One thing at a time, in the order in which it came."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+    async def _most_complete(
+        self, candidates: Mapping[PodName, Sequence[Naming]], now: float
+    ) -> Mapping[PodName, Naming]:
+        """The naming of each pod: of several prefixes the one that has most of what is read."""
+        several = {pod: those for pod, those in candidates.items() if len(those) > 1}
+        if not several:
+            return {pod: those[0] for pod, those in candidates.items()}
+        every = [n for those in several.values() for n in those]
+        spaces, names = sorted({n for n, _ in several}), sorted({p for _, p in several})
+        names = names if len(names) <= NAMED_PODS else []
+        asked = list(pod_selectors(every, spaces, buckets=False, seconds=0, pods=names))
+        found = await self._in_thread(lambda: [series for s in asked for series in self._questions.series(s, now)])
+        exported: dict[PodName, set[str]] = {}
+        for labels, _ in found:
+            for naming in set(every):
+                exported.setdefault(naming.pod_of(labels), set()).add(labels.get("__name__", ""))
+        best = {pod: best_prefix(exported.get(pod, ())) for pod in several}
+        return {
+            pod: next((n for n in those if n.prefix == best.get(pod)), min(those)) for pod, those in candidates.items()
+        }
 
     def _plan(self, now: float, wanted: Mapping[PodName, Wanted]) -> list[_Read]:
         """What to read next: the newest samples of pods that are up to date, one step of the past for the others."""
@@ -246,18 +284,14 @@ class EndpointFeed:
         held = {p: self.histories[p].target for p in read.pods}
         interval = self.interval(read.pods) or DEFAULT_INTERVAL_S
         seconds = read.end - read.start + OVERLAP * interval
-        texts: list[str] = []
+        asked: list[Selector] = []
         crossing = [p for p in read.pods if wanted[p].buckets and self._crosses(p, read.end)]
         for buckets, pods in ((False, read.pods), (True, crossing)):
             if pods:
                 spaces, their = sorted({n for n, _ in pods}), [naming[p] for p in pods]
                 named = sorted({p for _, p in pods}) if len(pods) <= NAMED_PODS else []
-                texts += selectors(their, spaces, buckets=buckets, seconds=seconds, pods=named)
-        self.queries += len(texts)
-        loop = asyncio.get_running_loop()
-        found = await loop.run_in_executor(
-            self._executor, lambda: _gather(self._client, texts, read.end, naming, held, STALE * interval, self._places)
-        )
+                asked += pod_selectors(their, spaces, buckets=buckets, seconds=seconds, pods=named)
+        found = await self._in_thread(lambda: self._gather(asked, read.end, naming, held, STALE * interval))
         for count, pod in enumerate(read.pods):
             history = self.histories[pod]
             if pod in found:
@@ -276,12 +310,24 @@ class EndpointFeed:
         history = self.histories[pod]
         return history.newest is None or number(history.newest, history.length) < number(end, history.length)
 
-    async def _ask(self, texts: Sequence[str], at: float) -> list[RawSeries]:
-        self.queries += len(texts)
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(
-            self._executor, lambda: [raw for text in texts for raw in self._client.query(text, at=at)]
-        )
+    def _gather(
+        self,
+        asked: Sequence[Selector],
+        at: float,
+        naming: Mapping[PodName, Naming],
+        held: Mapping[PodName, Target | None],
+        patience: float,
+    ) -> Found:
+        """Ask and parse, in the thread. All of it or, when one query fails, nothing: half a scrape is no scrape."""
+        gathering: Gathering[PodName] = Gathering()
+        for selector in asked:
+            for result in self._questions.results(selector, at):
+                gather(gathering, result, naming, self._places)
+        found: Found = {}
+        for pod, targets in gathering.by_owner.items():
+            target = chosen(targets, held[pod], patience=patience)
+            found[pod] = (target, scrapes(targets[target]))
+        return found
 
 
 def _empty(now: float, wanted: Wanted) -> ReplicaHistory:
@@ -290,24 +336,9 @@ def _empty(now: float, wanted: Wanted) -> ReplicaHistory:
 
 
 def _agrees(naming: Naming, wanted: Wanted) -> bool:
-    return (wanted.prefix or naming.prefix) == naming.prefix and (naming.namespace, naming.pod) in wanted.pairs
-
-
-def _gather(
-    client: Asks,
-    texts: Sequence[str],
-    at: float,
-    naming: Mapping[PodName, Naming],
-    held: Mapping[PodName, Target | None],
-    patience: float,
-    places: Places,
-) -> Found:
-    """Ask and parse, in a thread. All of it or, when one query fails, nothing: half a scrape is no scrape."""
-    gathering = Gathering(places)
-    for text in texts:
-        gathering.add(client.query(text, at=at), naming)
-    found: Found = {}
-    for pod, targets in gathering.by_pod.items():
-        target = chosen(targets, held[pod], patience=patience)
-        found[pod] = (target, scrapes(targets[target]))
-    return found
+    pairs = wanted.pairs
+    return (
+        (wanted.prefix or naming.prefix) == naming.prefix
+        and (naming.namespace, naming.pod) in pairs.pairs
+        and naming.believed == pairs.believed
+    )

@@ -1,25 +1,26 @@
-"""`control.ports.Metrics` on Prometheus: one background cycle for all resources, reading from memory for each."""
+"""`control.ports.Metrics` on Prometheus: a loop for each address, reading from memory for each resource."""
 
 import asyncio
 import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from math import floor
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
+from breakeven.adapters.clock import SystemClock
 from breakeven.adapters.evidence_store.arm_batches import ArmBatches
-from breakeven.adapters.evidence_store.heap import give_back
+from breakeven.adapters.evidence_store.arms import arm_of, replica_of
 from breakeven.adapters.evidence_store.histogram_turns import ROOM, on_turn
-from breakeven.adapters.evidence_store.replica_history import increments_of
+from breakeven.adapters.prometheus.addresses import allowed_address, refusal
+from breakeven.adapters.prometheus.budget import Budget
 from breakeven.adapters.prometheus.client import Endpoint, PrometheusClient
-from breakeven.adapters.prometheus.endpoint_feed import Asks, EndpointFeed, Wanted
-from breakeven.adapters.prometheus.promql import PodName
+from breakeven.adapters.prometheus.endpoint_feed import EndpointFeed, Wanted
+from breakeven.adapters.prometheus.freshness import Freshness
+from breakeven.adapters.prometheus.naming import PodName
+from breakeven.adapters.prometheus.questions import Asks
 from breakeven.control.ports import STARTING, Key, MetricsQuery, MetricsReading, Pod
-from breakeven.domain.counters.batches import COVERAGE, STALE, Replica
+from breakeven.domain.counters.batches import number
 from breakeven.domain.counters.observation import Arm, Outage
 
 Connect = Callable[[Endpoint], Asks]
@@ -39,36 +40,44 @@ class FeedSettings:
     """Bearer token for the operator's own address. Never sent to an address that a resource chose."""
     ca_file: Path | None = None
     read_timeout_s: float = 10.0
-    max_bytes: int = 256 * 1024 * 1024
+    max_bytes: int = 128 * 1024 * 1024
+    """Largest answer of the operator's own address. Those of all other addresses share half of it."""
 
 
 @dataclass(slots=True, kw_only=True)
 class FeedTelemetry:
-    """What the feed says about itself."""
+    """What the feed says about itself, over all addresses."""
 
     cycles: int = 0
     failed_cycles: int = 0
     queries: int = 0
     """Queries sent, ever."""
     last_cycle_queries: int = 0
+    """Queries of the last cycle of each address, together."""
     last_cycle_s: float = 0.0
-    last_success: dict[str, float] = field(default_factory=dict)
-    """Unix seconds of the last complete cycle, by address."""
+    """Seconds of the last cycle of any address."""
 
 
 class MetricsFeed:
-    """Engine metrics of all resources. `run` is the background cycle; everything else only touches memory."""
+    """Engine metrics of all resources. `run` is the background; everything else only touches memory."""
 
-    def __init__(self, settings: FeedSettings, connect: Connect = PrometheusClient) -> None:
+    def __init__(
+        self, settings: FeedSettings, connect: Connect = PrometheusClient, clock: SystemClock | None = None
+    ) -> None:
         self.telemetry = FeedTelemetry()
+        self.turned: float | None = None
+        """When `run` last went round, on the monotonic clock. It never waits for an address."""
         self._settings = settings
         self._connect = connect
-        self._executor = ThreadPoolExecutor(max_workers=4, thread_name_prefix="prometheus")
+        self._clock = clock or SystemClock()
+        self._adopted = self._clock.adopted
+        self._shared = Budget(settings.max_bytes // 2)
         self._queries: dict[Key, MetricsQuery] = {}
         self._endpoints: dict[str, EndpointFeed] = {}
         self._outages: dict[Key, Outage] = {}
-        self._cache: dict[Key, dict[str, ArmBatches]] = {}
+        self._made: dict[Key, dict[str, ArmBatches]] = {}
         self._new = asyncio.Event()
+        self._woken: dict[str, asyncio.Event] = {}
         self._period: float | None = None
 
     def watch(self, key: Key, query: MetricsQuery) -> None:
@@ -77,15 +86,16 @@ class MetricsFeed:
         self._queries[key] = query
         if before is None or before.batch != query.batch:
             self._period = None
-        for variant in self._cache.get(key, {}).keys() - query.pods.keys():
-            del self._cache[key][variant]
-        if before is None or _names(before) - _names(query) or _names(query) - _names(before):
-            self._new.set()
+        for variant in self._made.get(key, {}).keys() - query.pods.keys():
+            del self._made[key][variant]
+        if before is None or before.url != query.url or _names(before) != _names(query):
+            # A loop that is there looks soon; for an address without one, `run` begins it.
+            self._woken.get(self._url(query) or "", self._new).set()
 
     def forget(self, key: Key) -> None:
         """The resource is gone."""
         self._period = None
-        for kept in (self._queries, self._outages, self._cache):
+        for kept in (self._queries, self._outages, self._made):
             kept.pop(key, None)
 
     @property
@@ -97,75 +107,102 @@ class MetricsFeed:
         return self._period
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Cycle until told to stop. A new pod is looked at soon, not after a whole period."""
-        stopping: asyncio.Future[Any] = asyncio.ensure_future(stop.wait())
+        """Ask every address in a loop of its own until told to stop. Ends otherwise only by an error of our own."""
+        loops: dict[str, asyncio.Task[None]] = {}
+        stopping: asyncio.Task[Any] = asyncio.create_task(stop.wait())
         try:
             while not stop.is_set():
-                begun = time.monotonic()
+                self.turned = time.monotonic()
                 self._new.clear()
-                await self.cycle(time.time())
-                await _first(stopping, self._new, begun + self.period_s - time.monotonic(), self.period_s / 3)
+                wanted = {url for query in self._queries.values() if (url := self._url(query)) is not None}
+                for url in loops.keys() - wanted:
+                    loops.pop(url).cancel()
+                self._close_all_but(wanted)
+                for url in wanted - loops.keys():
+                    loops[url] = asyncio.create_task(self._keep_asking(url))
+                await _first((stopping, *loops.values()), self._new, self.period_s)
+                for ended in [task for task in loops.values() if task.done()]:
+                    ended.result()  # raises what ended it
         finally:
-            stopping.cancel()
+            for task in (stopping, *loops.values()):
+                task.cancel()
+            await asyncio.gather(stopping, *loops.values(), return_exceptions=True)
             self.close()
 
-    async def cycle(self, now: float) -> None:
-        """Ask every endpoint once, side by side. Failures end in what `read` says."""
-        begun, before = time.monotonic(), self._sent()
-        wanted = self._wanted(now)
-        for url in [u for u in self._endpoints if u not in wanted]:
-            self._endpoints.pop(url).close()
-        for url in wanted:
-            if url not in self._endpoints:
-                self._endpoints[url] = EndpointFeed(self._connect(self._endpoint(url)), self._executor)
-        await asyncio.gather(*(self._endpoints[url].cycle(now, pods) for url, pods in wanted.items()))
-        if wanted:
-            await asyncio.get_running_loop().run_in_executor(self._executor, give_back)
-        told = self.telemetry
-        told.cycles += 1
-        told.failed_cycles += any(e.outage is not None for e in self._endpoints.values())
-        told.last_cycle_queries = max(0, self._sent() - before)
-        told.queries += told.last_cycle_queries
-        told.last_cycle_s = time.monotonic() - begun
-        told.last_success = {u: e.last_success for u, e in self._endpoints.items() if e.last_success is not None}
+    async def _keep_asking(self, url: str) -> None:
+        """The loop of one address. A new pod is looked at soon, not after a whole period."""
+        woken = self._woken[url] = asyncio.Event()
+        try:
+            while True:
+                begun = time.monotonic()
+                woken.clear()
+                await self._cycle(url, self._clock.unix())
+                least = self.period_s / 3
+                await asyncio.sleep(min(least, max(0.0, begun + self.period_s - time.monotonic())))
+                await _first((), woken, max(0.0, begun + self.period_s - time.monotonic() - least))
+        finally:
+            self._woken.pop(url, None)
 
-    def _sent(self) -> int:
-        return sum(e.queries for e in self._endpoints.values())
+    async def cycle(self, now: float) -> None:
+        """Ask every address once, side by side. Failures end in what `read` says."""
+        wanted = {url for query in self._queries.values() if (url := self._url(query)) is not None}
+        self._close_all_but(wanted)
+        self.telemetry.last_cycle_queries = 0
+        await asyncio.gather(*(self._cycle(url, now) for url in sorted(wanted)))
+
+    async def _cycle(self, url: str, now: float) -> None:
+        if self._clock.adopted != self._adopted:
+            self._adopted = self._clock.adopted
+            for each in self._endpoints.values():
+                each.forget_past()
+        if url not in self._endpoints:
+            address = self._endpoint(url)
+            self._endpoints[url] = EndpointFeed(lambda: self._connect(address))
+        endpoint = self._endpoints[url]
+        if not self._clock.jump:
+            await endpoint.cycle(now, self._wanted(url, now))
+        self._report(endpoint)
+
+    def _report(self, endpoint: EndpointFeed) -> None:
+        figures = self.telemetry
+        figures.cycles += 1
+        figures.failed_cycles += endpoint.outage is not None
+        figures.queries += endpoint.last_queries
+        figures.last_cycle_queries = sum(e.last_queries for e in self._endpoints.values())
+        figures.last_cycle_s = endpoint.last_cycle_s
 
     def close(self) -> None:
         """Close all connections; the feed cannot be used any more."""
-        for endpoint in self._endpoints.values():
-            endpoint.close()
-        self._endpoints.clear()
-        self._executor.shutdown(wait=False, cancel_futures=True)
+        self._close_all_but(())
+
+    def _close_all_but(self, wanted: Iterable[str]) -> None:
+        for url in self._endpoints.keys() - set(wanted):
+            self._endpoints.pop(url).close()
 
     def _endpoint(self, url: str) -> Endpoint:
-        own = url == self._settings.url
+        settings = self._settings
+        own = url == settings.url
         return Endpoint(
             url=url,
-            token_file=self._settings.token_file if own else None,
-            ca_file=self._settings.ca_file,
-            read_timeout_s=self._settings.read_timeout_s,
-            max_bytes=self._settings.max_bytes,
+            token_file=settings.token_file if own else None,
+            ca_file=settings.ca_file,
+            read_timeout_s=settings.read_timeout_s,
+            max_bytes=settings.max_bytes if own else settings.max_bytes // 4,
+            budget=None if own else self._shared,
         )
 
     def _url(self, query: MetricsQuery) -> str | None:
         """Address to ask; None when the resource may not choose it."""
-        url = query.url or self._settings.url
-        if url == self._settings.url:
-            return url or None
-        return url if any(_covers(allowed, url) for allowed in self._settings.allowed) else None
+        return allowed_address(query.url, own=self._settings.url, allowed=self._settings.allowed)
 
-    def _wanted(self, now: float) -> dict[str, dict[PodName, Wanted]]:
-        wanted: dict[str, dict[PodName, Wanted]] = {}
-        with_histograms = self._with_histograms(now)
-        for key, query in self._queries.items():
-            url = self._url(query)
-            if url is None:
-                continue
+    def _wanted(self, url: str, now: float) -> dict[PodName, Wanted]:
+        wanted: dict[PodName, Wanted] = {}
+        queries = {key: query for key, query in self._queries.items() if self._url(query) == url}
+        with_histograms = _with_histograms(queries, now)
+        for key, query in queries.items():
             keep = (query.history + query.warmup + 2 * query.batch).total_seconds()
             for pod in _pods(query):
-                wanted.setdefault(url, {})[(pod.namespace, pod.name)] = Wanted(
+                wanted[pod.namespace, pod.name] = Wanted(
                     length=query.batch.total_seconds(),
                     keep=keep,
                     started=_unix(pod.started_at),
@@ -176,38 +213,36 @@ class MetricsFeed:
                 )
         return wanted
 
-    def _with_histograms(self, now: float) -> frozenset[Key]:
-        """Resources that need histograms, and those of which it is the turn, endpoint by endpoint."""
-        asking = [
-            (k, q, self._url(q), len(_pods(q))) for k, q in self._queries.items() if q.buckets or q.buckets_if_room
-        ]
-        chosen = {key for key, query, _, _ in asking if query.buckets}
-        for url in {url for _, _, url, _ in asking}:
-            needed = sum(pods for _, query, there, pods in asking if there == url and query.buckets)
-            welcome = {key: pods for key, query, there, pods in asking if there == url and not query.buckets}
-            chosen |= on_turn(welcome, room=max(0, ROOM - needed), now=now)
-        return frozenset(chosen)
-
     def read(self, key: Key, now: datetime) -> MetricsReading:
         """What is known for that resource now. An outage comes without arms: nothing may be judged."""
         query = self._queries.get(key)
-        if query is None:
-            return MetricsReading(arms={}, outage=self._since(key, _starting(), now))
-        url = self._url(query)
-        if url is None:
-            return MetricsReading(arms={}, outage=self._since(key, self._refused(query), now))
-        endpoint = self._endpoints.get(url)
-        if endpoint is None or (endpoint.last_success is None and endpoint.outage is None):
-            return MetricsReading(arms={}, outage=self._since(key, _starting(), now))
-        if endpoint.outage is not None:
-            return MetricsReading(arms={}, outage=self._since(key, endpoint.outage, now))
+        endpoint = self._endpoints.get(self._url(query) or "") if query is not None else None
+        outage = self._outage(query, endpoint)
+        if outage is not None or query is None or endpoint is None:
+            return MetricsReading(arms={}, outage=self._since(key, outage or _STARTING, now))
         interval = endpoint.interval((p.namespace, p.name) for p in _pods(query))
-        outage = self._unscraped(endpoint, query, now.timestamp())
+        freshness = Freshness(
+            endpoint, now.timestamp(), default_interval=self._settings.interval_s, period=self.period_s
+        )
+        outage = freshness.outage(_pods(query))
         if outage is not None:
             return MetricsReading(arms={}, outage=self._since(key, outage, now), scrape_interval=interval)
         self._outages.pop(key, None)
-        arms = {variant: self._arm(key, variant, endpoint, query, now.timestamp()) for variant in query.pods}
+        arms = {v: self._arm(key, v, endpoint, query, now.timestamp(), freshness) for v in query.pods}
         return MetricsReading(arms=arms, scrape_interval=interval)
+
+    def _outage(self, query: MetricsQuery | None, endpoint: EndpointFeed | None) -> Outage | None:
+        """Why nothing that was read may be used, whatever it is."""
+        jump = self._clock.jump
+        if jump:
+            return Outage(
+                reason="ClockChanged",
+                message=f"the clock of the operator's node was set {'forward' if jump > 0 else 'back'} by "
+                f"{abs(jump):.0f} s; nothing is judged until it is back or has run evenly for ten minutes",
+            )
+        if query is not None and self._url(query) is None:
+            return refusal(query.url)
+        return endpoint.outage if endpoint is not None and endpoint.outage is not None else _not_asked(endpoint)
 
     def _since(self, key: Key, outage: Outage, now: datetime) -> Outage:
         held = self._outages.get(key)
@@ -218,101 +253,35 @@ class MetricsFeed:
         self._outages[key] = outage
         return outage
 
-    def _refused(self, query: MetricsQuery) -> Outage:
-        if not query.url:
-            return Outage(
-                reason="NoPrometheus",
-                message="the operator has no Prometheus of its own; give it one (BREAKEVEN_PROMETHEUS_URL), or set "
-                "spec.metrics.prometheusURL to an address of its allow-list (BREAKEVEN_PROMETHEUS_ALLOWED)",
-            )
-        return Outage(
-            reason="PrometheusNotAllowed",
-            message=f"spec.metrics.prometheusURL {_bare(query.url)} is not in the operator's allow-list; "
-            "add it there (BREAKEVEN_PROMETHEUS_ALLOWED), or leave the field empty for the operator's own Prometheus",
-        )
-
-    def _stale_after(self, endpoint: EndpointFeed, pod: PodName) -> float:
-        history = endpoint.histories.get(pod)
-        interval = history.interval if history is not None else None
-        return STALE * (interval or self._settings.interval_s) + self.period_s + 2.0
-
-    def _fresh(self, endpoint: EndpointFeed, pod: Pod, now: float) -> bool:
-        history = endpoint.histories.get((pod.namespace, pod.name))
-        if history is None or history.newest is None:
-            return False
-        return now - history.newest <= self._stale_after(endpoint, (pod.namespace, pod.name))
-
-    def _unscraped(self, endpoint: EndpointFeed, query: MetricsQuery, now: float) -> Outage | None:
-        """Why the metrics of this resource cannot be used: too few of the pods that should be scraped are."""
-        due = [
-            p
-            for p in _pods(query)
-            if p.ready_since is not None
-            and now - p.ready_since.timestamp() > 2 * self._stale_after(endpoint, (p.namespace, p.name))
-        ]
-        fresh = [p for p in due if self._fresh(endpoint, p, now)]
-        if len(fresh) >= COVERAGE * len(due):
-            return None
-        missing = ", ".join(sorted(p.name for p in due if p not in fresh)[:3])
-        if fresh:
-            return Outage(
-                reason="PodsUnscraped",
-                message=f"{len(fresh)} of {len(due)} ready pods have fresh samples; missing {missing}: "
-                "see the targets page of Prometheus",
-            )
-        newest = [
-            h.newest
-            for p in due
-            if (h := endpoint.histories.get((p.namespace, p.name))) is not None and h.newest is not None
-        ]
-        if newest:
-            return Outage(
-                reason="Stale",
-                message=f"the newest sample is {now - max(newest):.0f} s old; Prometheus stopped scraping, or the "
-                "clocks of the operator and of Prometheus differ",
-            )
-        if endpoint.prefixes:
-            return Outage(
-                reason="NamesUnknown",
-                message=f"Prometheus has series {', '.join(sorted(endpoint.prefixes))}* but none carries {missing} "
-                "in a known pair of labels; set spec.metrics.names.namespace and .pod",
-            )
-        return Outage(
-            reason="NoData",
-            message=f"Prometheus has no vLLM series for {missing}; does a PodMonitor or a scrape job select the pods?",
-        )
-
-    def _arm(self, key: Key, variant: str, endpoint: EndpointFeed, query: MetricsQuery, now: float) -> Arm:
-        length, warmup = query.batch.total_seconds(), query.warmup.total_seconds()
-        pods = query.pods[variant]
-        held = self._cache.setdefault(key, {}).setdefault(variant, ArmBatches())
-        ready = [p for p in pods if p.ready_since is not None]
-        fresh = [p for p in ready if self._fresh(endpoint, p, now)]
-        untils = {p.name: h.until for p in ready if (h := endpoint.histories.get((p.namespace, p.name)))}
-        final = min((untils[p.name] for p in fresh), default=floor(now / length))
-        numbers = range(floor((now - query.history.total_seconds()) / length) - 1, final)
-        replicas = [_replica(p, endpoint) for p in pods]
-        batches = held.batches(
-            replicas,
+    def _arm(
+        self, key: Key, variant: str, endpoint: EndpointFeed, query: MetricsQuery, now: float, freshness: Freshness
+    ) -> Arm:
+        length, pods = query.batch.total_seconds(), query.pods[variant]
+        histories = [endpoint.histories.get((p.namespace, p.name)) for p in pods]
+        return arm_of(
+            variant,
+            [(replica_of(p.name, _unix(p.ready_since), h), h) for p, h in zip(pods, histories, strict=True)],
+            self._made.setdefault(key, {}).setdefault(variant, ArmBatches()),
+            now=now,
+            first=number(now - query.history.total_seconds(), length) - 1,
             length=length,
-            warmup=warmup,
-            numbers=numbers,
-            firm=min(untils.values(), default=final),
+            warmup=query.warmup.total_seconds(),
+            fresh=[p.name for p in pods if p.ready_since is not None and freshness.fresh(p)],
         )
-        known = [(r, endpoint.histories.get((p.namespace, p.name))) for p, r in zip(pods, replicas, strict=True)]
-        newest = increments_of([(r, h) for r, h in known if h is not None], batch=length, warmup=warmup)
-        return Arm(variant=variant, batches=batches, ready=len(ready), scraped=len(fresh), newest=newest)
 
 
-def _replica(pod: Pod, endpoint: EndpointFeed) -> Replica:
-    history = endpoint.histories.get((pod.namespace, pod.name))
-    return Replica(
-        name=pod.name,
-        ready_since=_unix(pod.ready_since),
-        pieces=history.pieces if history is not None else {},
-        restarts=tuple(history.restarts) if history is not None else (),
-        serial=history.serial if history is not None else -1,
-    )
+_STARTING = Outage(reason=STARTING, message="the first reading of Prometheus is under way")
+
+
+def _not_asked(endpoint: EndpointFeed | None) -> Outage | None:
+    return _STARTING if endpoint is None or endpoint.last_success is None else None
+
+
+def _with_histograms(queries: dict[Key, MetricsQuery], now: float) -> frozenset[Key]:
+    """Resources of one address that need histograms, and those of which it is the turn."""
+    needed = {key: len(_pods(query)) for key, query in queries.items() if query.buckets}
+    welcome = {k: len(_pods(q)) for k, q in queries.items() if q.buckets_if_room and not q.buckets}
+    return frozenset(needed) | on_turn(welcome, room=max(0, ROOM - sum(needed.values())), now=now)
 
 
 def _pods(query: MetricsQuery) -> list[Pod]:
@@ -327,30 +296,10 @@ def _unix(moment: datetime | None) -> float | None:
     return moment.astimezone(UTC).timestamp() if moment is not None else None
 
 
-def _starting() -> Outage:
-    return Outage(reason=STARTING, message="the first reading of Prometheus is under way")
-
-
-def _bare(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
-
-
-def _covers(allowed: str, url: str) -> bool:
-    """Whether an entry of the allow-list covers an address: same scheme, host and port, and path below it."""
-    entry, asked = urlsplit(allowed.rstrip("/")), urlsplit(url)
-    if (entry.scheme, entry.netloc.lower()) != (asked.scheme, asked.netloc.lower()):
-        return False
-    if asked.query or asked.fragment or any(part in asked.path for part in ("..", "%", "\\")):
-        return False
-    return asked.path == entry.path or asked.path.startswith(f"{entry.path}/")
-
-
-async def _first(stopping: asyncio.Future[Any], new: asyncio.Event, most: float, least: float) -> None:
-    """Wait `most` seconds, less when told to stop, and down to `least` when there is something new."""
-    news: asyncio.Future[Any] = asyncio.ensure_future(new.wait())
+async def _first(tasks: Iterable[asyncio.Task[Any]], news: asyncio.Event, most: float) -> None:
+    """Wait until one of the tasks ends or there is something new, and `most` seconds at the longest."""
+    waiting = asyncio.create_task(news.wait())
     try:
-        await asyncio.wait({stopping}, timeout=min(least, max(0.0, most)))
-        await asyncio.wait({stopping, news}, timeout=max(0.0, most - least), return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({*tasks, waiting}, timeout=most, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        news.cancel()
+        waiting.cancel()

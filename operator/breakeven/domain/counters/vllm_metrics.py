@@ -6,7 +6,7 @@ up.
 Which release has which name: docs/metrics.md.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 
@@ -98,6 +98,20 @@ def prefix_of(name: str) -> str | None:
         return None
     prefix = bare.removesuffix(ANCHOR)
     return prefix if prefix.endswith((":", "_", ".")) and not prefix.endswith("request_") else None
+
+
+def best_prefix(names: Iterable[str]) -> str | None:
+    """The prefix under which most of vLLM's families stand; of equals the shortest. None when no name has one.
+
+    A recording rule may copy one or two families under a longer prefix: `agg:vllm:generation_tokens_total`.
+    """
+    every = set(names)
+    candidates = {p for n in every if (p := prefix_of(n)) is not None}
+
+    def families(prefix: str) -> int:
+        return len({_TABLE[s][0] for n in every if n.startswith(prefix) and (s := n.removeprefix(prefix)) in _TABLE})
+
+    return min(candidates, key=lambda p: (-families(p), len(p), p), default=None)
 
 
 def merge(into: dict[Series, float], series: Series, value: float) -> None:

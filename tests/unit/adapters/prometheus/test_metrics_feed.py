@@ -1,107 +1,16 @@
 """The feed on a Prometheus that is played by plain values: what is asked, what comes out, what is an outage."""
 
 import re
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from tests.support.fake_prometheus import KEY, START, FakePrometheus, moment, pod, query
 
 from breakeven.adapters.prometheus import endpoint_feed
-from breakeven.adapters.prometheus.client import Endpoint, PartialData, Unreachable
+from breakeven.adapters.prometheus.errors import PartialData, Unreachable
 from breakeven.adapters.prometheus.metrics_feed import FeedSettings, MetricsFeed
-from breakeven.control.ports import Key, MetricsQuery, Pod
-
-START = 1_800_000_000.0
-KEY = Key("inference", "llama")
-
-
-def moment(at: float) -> datetime:
-    return datetime.fromtimestamp(at, UTC)
-
-
-class FakePrometheus:
-    """Series with samples; answers range selectors and the query that looks for names."""
-
-    def __init__(self) -> None:
-        self.series: dict[tuple[tuple[str, str], ...], list[tuple[float, str]]] = {}
-        self.asked: list[str] = []
-        self.fails: Exception | None = None
-        self.endpoints: list[Endpoint] = []
-
-    def connect(self, endpoint: Endpoint) -> "FakePrometheus":
-        self.endpoints.append(endpoint)
-        return self
-
-    def close(self) -> None:
-        return
-
-    def put(self, name: str, labels: Mapping[str, str], at: float, value: float | str) -> None:
-        key = tuple(sorted({"__name__": name, **labels}.items()))
-        self.series.setdefault(key, []).append((at, str(value)))
-
-    def engine(self, pod: str, at: float, tokens: float, *, prefix: str = "vllm:", **changes: Any) -> None:
-        labels = {"namespace": "inference", "pod": pod, "engine": "0", "model_name": "m", "job": "vllm"}
-        labels = changes.get("labels", labels)
-        steps = changes.get("steps", tokens / 2)
-        values: dict[str, float | str] = {
-            "generation_tokens_total": tokens,
-            "time_to_first_token_seconds_count": tokens / 100,
-            "inter_token_latency_seconds_count": steps,
-            "inter_token_latency_seconds_sum": changes.get("seconds", steps * 0.02),
-            "spec_decode_num_drafts_total": steps,
-            "spec_decode_num_draft_tokens_total": steps * 4,
-            "spec_decode_num_accepted_tokens_total": changes.get("accepted", steps),
-            "num_requests_running": 4,
-        }
-        for name, value in values.items():
-            self.put(f"{prefix}{name}", labels, at, value)
-        self.put(f"{prefix}request_success_total", {**labels, "finished_reason": "stop"}, at, tokens / 100)
-
-    def run(self, pod: str, start: float, end: float, *, every: float = 15.0, rate: float = 100.0, **kw: Any) -> None:
-        at = start
-        while at <= end:
-            self.engine(pod, at, (at - kw.get("born", START)) * rate, **{k: v for k, v in kw.items() if k != "born"})
-            at += every
-
-    def query(self, text: str, *, at: float) -> Sequence[Mapping[str, Any]]:
-        self.asked.append(text)
-        if self.fails is not None:
-            raise self.fails
-        match = re.fullmatch(r"\{(.*)\}(?:\[(\d+)ms\])?", text)
-        assert match is not None, text
-        matchers = re.findall(r'(\w+)=~"((?:[^"\\]|\\.)*)"', match[1])
-        oldest = at - (int(match[2]) / 1000 if match[2] else 300)
-        found = []
-        for key, samples in self.series.items():
-            labels = dict(key)
-            if all(re.fullmatch(v.replace("\\\\", "\\"), labels.get(k, "")) for k, v in matchers):
-                inside = [[t, v] for t, v in samples if oldest < t <= at]
-                if inside:
-                    found.append({"metric": labels, "values": inside})
-        return found
-
-
-def pod(name: str, ready: float | None = START - 3600, started: float = START - 3600) -> Pod:
-    return Pod(
-        namespace="inference",
-        name=name,
-        ready_since=moment(ready) if ready is not None else None,
-        started_at=moment(started),
-    )
-
-
-def query(pods: Mapping[str, Sequence[Pod]], **changes: Any) -> MetricsQuery:
-    values: dict[str, Any] = {
-        "url": "",
-        "prefix": None,
-        "namespace_label": None,
-        "pod_label": None,
-        "batch": timedelta(seconds=60),
-        "history": timedelta(minutes=10),
-        "warmup": timedelta(0),
-    }
-    return MetricsQuery(pods=pods, **{**values, **changes})
+from breakeven.control.ports import Key
 
 
 @pytest.fixture
@@ -244,38 +153,6 @@ async def test_a_restarted_operator_cuts_the_same_batches(feed: MetricsFeed, pro
     assert again.read(KEY, now).arms == feed.read(KEY, now).arms
     assert len(feed.read(KEY, now).arms["on"].batches) >= 10
     again.close()
-
-
-@pytest.mark.parametrize(
-    ("namespace", "name", "prefix"),
-    [
-        ("namespace", "pod", "kserve_vllm:"),
-        ("exported_namespace", "exported_pod", "vllm:"),
-        ("kubernetes_namespace", "kubernetes_pod_name", "vllm:"),
-        ("k8s_namespace_name", "k8s_pod_name", "vllm_"),
-    ],
-)
-async def test_prefix_and_label_names_are_found_by_known_pods(
-    feed: MetricsFeed, prometheus: FakePrometheus, namespace: str, name: str, prefix: str
-) -> None:
-    labels = {"namespace": "monitoring", "pod": "exporter", namespace: "inference", name: "a"}
-    prometheus.run("a", START, START + 300, prefix=prefix, labels=labels)
-    feed.watch(KEY, query({"on": [pod("a")]}))
-    await feed.cycle(START + 300)
-    assert len(feed.read(KEY, moment(START + 300)).arms["on"].batches) >= 3
-
-
-async def test_label_names_no_one_knows_are_said_and_can_be_set(feed: MetricsFeed, prometheus: FakePrometheus) -> None:
-    prometheus.run("a", START, START + 300, labels={"ns": "inference", "replica": "a"})
-    feed.watch(KEY, query({"on": [pod("a")]}))
-    await feed.cycle(START + 300)
-    outage = feed.read(KEY, moment(START + 300)).outage
-    assert outage is not None
-    assert outage.reason == "NamesUnknown"
-    assert "spec.metrics.names" in outage.message
-    feed.watch(KEY, query({"on": [pod("a")]}, prefix="vllm:", namespace_label="ns", pod_label="replica"))
-    await feed.cycle(START + 301)
-    assert feed.read(KEY, moment(START + 301)).outage is None
 
 
 async def test_a_pod_scraped_by_two_jobs_counts_once(feed: MetricsFeed, prometheus: FakePrometheus) -> None:

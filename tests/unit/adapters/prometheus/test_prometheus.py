@@ -1,6 +1,7 @@
 """The client against a server on loopback that misbehaves in the ways that Prometheus and what stands before it do."""
 
 import contextlib
+import gc
 import json
 import re
 import threading
@@ -12,15 +13,10 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from breakeven.adapters.prometheus.client import (
-    Endpoint,
-    MetricsError,
-    PartialData,
-    PrometheusClient,
-    QueryFailed,
-    Unreachable,
-    regex_of,
-)
+from breakeven.adapters.prometheus.answers import RawSeries
+from breakeven.adapters.prometheus.budget import Budget
+from breakeven.adapters.prometheus.client import Endpoint, PrometheusClient, regex_of
+from breakeven.adapters.prometheus.errors import FutureSamples, MetricsError, PartialData, QueryFailed, Unreachable
 
 RESULT = {"status": "success", "data": {"resultType": "matrix", "result": [{"metric": {}, "values": [[1, "2"]]}]}}
 
@@ -33,11 +29,15 @@ class Server:
     headers: dict[str, str] = field(default_factory=dict)
     seen: list[tuple[str, dict[str, str], dict[str, list[str]]]] = field(default_factory=list)
     silent: threading.Event | None = None
+    trickle: str = ""
+    """Where the server sends a byte now and then and never ends: `headers` or `body`."""
 
 
 @pytest.fixture
 def server() -> Iterator[Server]:
     state = Server()
+
+    done = threading.Event()
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -47,13 +47,27 @@ def server() -> Iterator[Server]:
             state.seen.append((self.path, dict(self.headers), parse_qs(body)))
             if state.silent is not None:
                 state.silent.wait(10)
+            if state.trickle == "headers":
+                self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+                self.drip()
+                return
             self.send_response(state.status)
+            if state.trickle:
+                self.end_headers()
+                self.drip()
+                return
             for name, value in state.headers.items():
                 self.send_header(name, value)
             self.send_header("Content-Length", str(len(state.body)))
             self.end_headers()
             with contextlib.suppress(BrokenPipeError):  # the client does not read what is too large for it
                 self.wfile.write(state.body)
+
+        def drip(self) -> None:
+            self.close_connection = True
+            with contextlib.suppress(OSError):
+                while not done.wait(0.02):
+                    self.wfile.write(b" ")
 
         do_GET = do_POST  # noqa: N815 - the name is http.server's
 
@@ -65,6 +79,7 @@ def server() -> Iterator[Server]:
     thread = threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     yield state
+    done.set()
     if state.silent is not None:
         state.silent.set()
     httpd.shutdown()
@@ -81,7 +96,7 @@ def ask(endpoint: Endpoint) -> object:
 
 
 def test_the_query_travels_in_the_body_because_it_may_be_longer_than_a_url(server: Server) -> None:
-    assert ask(Endpoint(url=f"{server.url}/prefix/")) == RESULT["data"]["result"]  # type: ignore[index]  # a literal above
+    assert ask(Endpoint(url=f"{server.url}/prefix/")) == [RawSeries({}, [(1.0, 2.0)])]
     path, _, form = server.seen[0]
     assert path == "/prefix/api/v1/query"
     assert form == {"query": ['{job="x"}[60s]'], "time": ["100.500"]}
@@ -152,6 +167,59 @@ def test_a_server_that_hangs_is_left_after_the_read_timeout(server: Server) -> N
         ask(Endpoint(url=server.url, read_timeout_s=0.2))
 
 
+@pytest.mark.parametrize("where", ["headers", "body"])
+def test_a_server_that_sends_a_byte_now_and_then_is_left_at_the_deadline(server: Server, where: str) -> None:
+    server.trickle = where
+    endpoint = Endpoint(url=server.url, connect_timeout_s=0.1, read_timeout_s=0.2)
+    with pytest.raises(Unreachable, match="did not end within"):
+        ask(endpoint)
+
+
+def test_a_client_goes_on_after_a_deadline(server: Server) -> None:
+    client = PrometheusClient(Endpoint(url=server.url, connect_timeout_s=0.1, read_timeout_s=0.2))
+    server.trickle = "body"
+    with pytest.raises(Unreachable):
+        client.query("x", at=100)
+    server.trickle = ""
+    assert client.query("x", at=100)
+    client.close()
+
+
+def test_answers_share_a_budget_and_return_what_they_took(server: Server) -> None:
+    server.body = json.dumps(RESULT, separators=(",", ":")).encode()
+    budget = Budget(len(server.body))
+    client = PrometheusClient(Endpoint(url=server.url, budget=budget))
+    held = client.query("x", at=100)
+    assert budget.left == 0
+    with pytest.raises(QueryFailed, match="together"):
+        client.query("x", at=100)
+    del held
+    gc.collect()
+    assert budget.left == budget.total
+    assert list(client.query("x", at=100))
+    server.body = b"<html>"
+    with pytest.raises(QueryFailed):
+        client.query("x", at=100)
+    gc.collect()
+    assert budget.left == budget.total
+    client.close()
+
+
+@pytest.mark.parametrize(
+    "url", ["http://[::1", "http://[x]/", "http://a\u2100b/", "http://a..b/", "http://a:99999/", "x"]
+)
+def test_what_is_no_address_is_an_outage_of_that_address(url: str) -> None:
+    with pytest.raises(MetricsError):
+        ask(Endpoint(url=url))
+
+
+@pytest.mark.parametrize("token", [b"", b"a\nb", b"\xff", b"a b"])
+def test_a_token_file_without_a_token_is_never_repeated(server: Server, tmp_path: Path, token: bytes) -> None:
+    (tmp_path / "token").write_bytes(token)
+    with pytest.raises(Unreachable, match="holds no token"):
+        ask(Endpoint(url=server.url, token_file=tmp_path / "token"))
+
+
 def test_a_refused_connection_says_so_in_few_words(server: Server) -> None:
     with pytest.raises(Unreachable) as caught:
         ask(Endpoint(url="http://127.0.0.1:1"))
@@ -177,7 +245,8 @@ def test_label_values_are_escaped_in_matchers() -> None:
 
 
 def test_every_error_names_its_reason_for_a_condition() -> None:
-    assert {e.reason for e in (MetricsError, Unreachable, QueryFailed, PartialData)} == {
+    assert {e.reason for e in (MetricsError, Unreachable, QueryFailed, PartialData, FutureSamples)} == {
+        "FutureSamples",
         "QueryFailed",
         "PrometheusUnreachable",
         "PartialData",

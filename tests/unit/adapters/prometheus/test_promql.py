@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from breakeven.adapters.prometheus.matrix import Matrix
-from breakeven.adapters.prometheus.promql import Gathering, Naming, Places, PodName, Readings, Target
+from breakeven.adapters.prometheus.answers import Matrix, read
+from breakeven.adapters.prometheus.naming import Naming, PodName
+from breakeven.adapters.prometheus.promql import Gathering, Places, Readings, Target, gather
 
 VLLM = Naming("vllm:", "namespace", "pod")
 OTHER = Naming("kserve_vllm:", "namespace", "pod")
@@ -30,15 +31,15 @@ ANSWER = [
 
 def answer(result: list[Any]) -> Matrix:
     body = {"status": "success", "data": {"resultType": "matrix", "result": result}}
-    found = Matrix.of(json.dumps(body, separators=(",", ":")), ValueError)
-    assert found is not None
+    found = read(json.dumps(body, separators=(",", ":")).encode(), at=1e6)
+    assert isinstance(found, Matrix)
     return found
 
 
 def gathered(result: Any, naming: dict[PodName, Naming], places: Places) -> dict[PodName, dict[Target, Readings]]:
-    gathering = Gathering(places)
-    gathering.add(result, naming)
-    return gathering.by_pod
+    gathering: Gathering[PodName] = Gathering()
+    gather(gathering, result, naming, places)
+    return gathering.by_owner
 
 
 @pytest.mark.parametrize(
@@ -55,7 +56,7 @@ def test_series_that_were_seen_before_bring_the_same(naming: dict[PodName, Namin
     places = Places()
     whole = {("n", name): VLLM for name in ("a", "b", "stranger")}
     gathered(answer(ANSWER), whole, places)
-    expected = gathered(ANSWER, naming, Places())
+    expected = gathered(list(answer(ANSWER)), naming, Places())
     assert repr(gathered(answer(ANSWER), naming, places)) == repr(expected)
     assert repr(gathered(answer(ANSWER), naming, places)) == repr(expected)
     assert gathered(answer(ANSWER), whole, places).keys() == whole.keys()

@@ -1,0 +1,70 @@
+"""Whether the samples of a resource are current enough to judge it by, and if not, what is wrong."""
+
+from collections.abc import Sequence
+
+from breakeven.adapters.prometheus.endpoint_feed import EndpointFeed
+from breakeven.control.ports import Pod
+from breakeven.domain.counters.batches import COVERAGE, STALE
+from breakeven.domain.counters.observation import Outage
+
+LATE_S = 2.0
+"""Seconds that a sample may be late beyond its scrape interval and ours."""
+
+
+class Freshness:
+    """The samples of one endpoint at one moment (Unix seconds). The intervals are in seconds."""
+
+    def __init__(self, endpoint: EndpointFeed, now: float, *, default_interval: float, period: float) -> None:
+        self._histories = endpoint.histories
+        self._prefixes = endpoint.prefixes
+        self._now = now
+        self._default_interval = default_interval
+        self._period = period
+
+    def fresh(self, pod: Pod) -> bool:
+        """Whether the newest sample of this pod is current."""
+        history = self._histories.get((pod.namespace, pod.name))
+        return history is not None and history.newest is not None and self._now - history.newest <= self._limit(pod)
+
+    def outage(self, pods: Sequence[Pod]) -> Outage | None:
+        """Why the metrics of these pods cannot be used: too few of those that should be scraped are."""
+        due = [
+            p for p in pods if p.ready_since is not None and self._now - p.ready_since.timestamp() > 2 * self._limit(p)
+        ]
+        fresh = [p for p in due if self.fresh(p)]
+        if len(fresh) >= COVERAGE * len(due):
+            return None
+        missing = ", ".join(sorted(p.name for p in due if p not in fresh)[:3])
+        if fresh:
+            return Outage(
+                reason="PodsUnscraped",
+                message=f"{len(fresh)} of {len(due)} ready pods have fresh samples; missing {missing}: "
+                "see the targets page of Prometheus",
+            )
+        histories = [h for p in due if (h := self._histories.get((p.namespace, p.name))) is not None]
+        newest = max((h.newest for h in histories if h.newest is not None), default=None)
+        return self._stale(newest) if newest is not None else self._unknown(missing)
+
+    def _limit(self, pod: Pod) -> float:
+        history = self._histories.get((pod.namespace, pod.name))
+        interval = history.interval if history is not None else None
+        return STALE * (interval or self._default_interval) + self._period + LATE_S
+
+    def _stale(self, newest: float) -> Outage:
+        return Outage(
+            reason="Stale",
+            message=f"the newest sample is {self._now - newest:.0f} s old; Prometheus stopped scraping, or the "
+            "clocks of the operator and of Prometheus differ",
+        )
+
+    def _unknown(self, missing: str) -> Outage:
+        if self._prefixes:
+            return Outage(
+                reason="NamesUnknown",
+                message=f"Prometheus has series {', '.join(sorted(self._prefixes)[:5])}* but none carries {missing} "
+                "in a known pair of labels that no other label contradicts; set spec.metrics.names.namespace and .pod",
+            )
+        return Outage(
+            reason="NoData",
+            message=f"Prometheus has no vLLM series for {missing}; does a PodMonitor or a scrape job select the pods?",
+        )
