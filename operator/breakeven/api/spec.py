@@ -22,6 +22,7 @@ from breakeven.api.judging import EvidenceSpec, SpeedupSpec, ThresholdsSpec
 from breakeven.api.policy import PolicySpec, SwitchingWindow
 from breakeven.api.rules import Pattern, Rule
 from breakeven.api.serving import AcceptanceSpec, DraftSpec, EngineSpec, HardwareSpec, ModelFacts, TargetSpec
+from breakeven.api.urls import URL_PATTERN
 
 __all__ = [
     "Accelerator",
@@ -50,7 +51,12 @@ __all__ = [
 
 
 LabelName = Annotated[
-    str, Field(max_length=64), Pattern(r"^[a-zA-Z_][a-zA-Z0-9_]*$", "write a label name, for example namespace or pod")
+    str,
+    Field(max_length=128),
+    Pattern(
+        r'^[^\x00-\x1f\x7f"\\]+$',
+        "write a label name as Prometheus has it, for example namespace, pod or k8s.pod.name, without quotes",
+    ),
 ]
 
 
@@ -61,15 +67,15 @@ class MetricLabelsSpec(SpecModel):
         Annotated[
             str,
             Field(max_length=64),
-            Pattern(r"^[a-zA-Z_:][a-zA-Z0-9_:]*$", "write what metric names begin with, for example vllm:"),
+            Pattern(r"^[a-zA-Z_:][a-zA-Z0-9_:.]*$", "write what metric names begin with, for example vllm:"),
         ]
         | None
     ) = None
     """Metric name prefix, for example kserve_vllm:. Absent: detected."""
     namespace: LabelName | None = None
-    """Label that carries the pod's namespace. Absent: detected."""
+    """Label that carries the pod's namespace. Absent: detected. Set together with pod, both are believed as they are."""
     pod: LabelName | None = None
-    """Label that carries the pod's name. Absent: detected."""
+    """Label that carries the pod's name, or in instance its name and port. Absent: detected."""
 
 
 class MetricsSpec(SpecModel):
@@ -87,7 +93,11 @@ class MetricsSpec(SpecModel):
     prometheus_url: Annotated[
         str,
         Field(alias="prometheusURL", max_length=512),
-        Pattern(r"^(https?://[^\s/]+(/\S*)?)?$", "write a URL such as http://prometheus.monitoring.svc:9090"),
+        Pattern(
+            URL_PATTERN,
+            "write a URL such as http://prometheus.monitoring.svc:9090 or http://[fd00::1]:9090/prefix: "
+            "http or https, a host, and if needed a port and a path",
+        ),
     ] = ""
     """Prometheus of this deployment. Empty: the operator's own. Others only from the operator's allow-list."""
     names: MetricLabelsSpec = MetricLabelsSpec()

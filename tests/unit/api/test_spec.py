@@ -1,17 +1,21 @@
 """What pydantic refuses, in the words of the API server, and what it keeps."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from tests.support.refusals import Refusal, accepted, refusals
 from tests.support.specs import specs
 
 from breakeven.api.names import NAME_MAX, fits_name
-from breakeven.api.spec import SpeculativeDeploymentSpec
+from breakeven.api.spec import MetricsSpec, SpeculativeDeploymentSpec
+from breakeven.api.urls import URL_PATTERN
 from breakeven.api.variant import Variant, declared_variant
 
 SAMPLES = sorted((Path(__file__).parents[3] / "manifests" / "samples").glob("*.yaml"))
@@ -37,6 +41,32 @@ def test_a_mode_that_yaml_reads_as_a_boolean_is_refused_with_the_word_that_took_
 ) -> None:
     with pytest.raises(ValueError, match=f"write {instead} instead of"):
         SpeculativeDeploymentSpec.model_validate(accepted()["spec"] | {"policy": {"mode": written}})
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "http://p:9090",
+        "https://p.example./prefix/x",
+        "http://10.0.0.1:65535",
+        "http://[::1]",
+        "http://[fd00::1:2]:9090/x",
+        "http://my_prometheus",
+    ],
+)
+def test_addresses_that_can_be_asked_are_taken(url: str) -> None:
+    MetricsSpec.model_validate({"prometheusURL": url})
+
+
+@given(st.from_regex(re.compile(URL_PATTERN.removesuffix("$") + r"\Z", re.ASCII)))
+def test_an_address_that_is_taken_never_raises_later(url: str) -> None:
+    assert urlsplit(url).port is None or 0 < (urlsplit(url).port or 0) < 65536
+
+
+@pytest.mark.parametrize("label", ["pod", "k8s.pod.name", "kubernetes_pod", "io.kubernetes/pod-name", "größe"])
+def test_any_label_name_is_taken(label: str) -> None:
+    MetricsSpec.model_validate({"names": {"namespace": label, "pod": label}})
 
 
 @pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.stem)
