@@ -6,11 +6,14 @@ spared by the sweep with which it ends. Stop: watches, then workers (within the 
 """
 
 import asyncio
+import contextlib
 import logging
 import secrets
 import socket
 import time
+from collections.abc import Coroutine
 from pathlib import Path
+from typing import Any
 
 import kopf
 from prometheus_client import CollectorRegistry
@@ -44,10 +47,20 @@ log = logging.getLogger(__name__)
 
 LOST_LEASE = 1
 """Exit status after the Lease was lost: the pod starts again as a standby."""
+BACKGROUND_ENDED = 3
+"""Exit status after a task of the background ended although nobody told it to: the log says which and why."""
+PASS_LIMIT_S = 900.0
+"""Seconds without a pass that went well, with resources to look at, after which `/healthz` fails."""
+FEED_LIMIT_S = 60.0
+"""Seconds, beyond three intervals, after which a feed that has not gone round makes `/healthz` fail."""
+LIST_LIMIT_S = 120.0
+"""Seconds, beyond three intervals of listing, after which listing or the watches make `/healthz` fail."""
 
 
 async def run(settings: Settings, *, kubeconfig: Path | None = None, stop: asyncio.Event | None = None) -> int:
-    """Run the operator until SIGTERM, until `stop` is set, or until the Lease is lost; answers the exit status.
+    """Run the operator until SIGTERM, until `stop` is set, until the Lease is lost, or until a part of it ends.
+
+    Answers the exit status.
 
     Raises
     ------
@@ -55,6 +68,34 @@ async def run(settings: Settings, *, kubeconfig: Path | None = None, stop: async
         If there is no cluster to connect to.
     """
     return await _Operator(settings, kubeconfig, stop or asyncio.Event()).run()
+
+
+class Background:
+    """Tasks that end only when they are told to. The first that ends otherwise ends the process, with its reason."""
+
+    def __init__(self, stop: asyncio.Event) -> None:
+        self.failed = False
+        """Whether one ended by itself."""
+        self.finishing = False
+        """Whether they are on their way to the end."""
+        self.ending = asyncio.Event()
+        """Set when those that wait for it are to end."""
+        self._stop = stop
+
+    def start(self, name: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Start one; `name` is for the log."""
+        task = asyncio.create_task(work, name=name)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if self.finishing or self._stop.is_set():
+            return
+        error = None if task.cancelled() else task.exception()
+        reason = f"{type(error).__name__}: {error}" if error is not None else "it returned"
+        log.critical("%s ended unexpectedly, and so does the process: %s", task.get_name(), reason, exc_info=error)
+        self.failed = True
+        self._stop.set()
 
 
 class _Operator:
@@ -68,7 +109,13 @@ class _Operator:
         self.registry = CollectorRegistry()
         self.figures = Figures(self.registry)
         self.primed = asyncio.Event()
-        self.last_resync: float | None = None
+        self.background = Background(stop)
+        self.clock = SystemClock()
+        self.started = time.monotonic()
+        self.listed: float | None = None
+        """When everything was last listed, on the monotonic clock."""
+        self.watched: float | None = None
+        """When the watches were last seen to work: an event came, or a listing had nothing new."""
         self.feed = MetricsFeed(
             FeedSettings(
                 url=settings.prometheus_url,
@@ -76,7 +123,8 @@ class _Operator:
                 interval_s=settings.prometheus_interval,
                 token_file=settings.prometheus_token_file,
                 ca_file=settings.prometheus_ca_file,
-            )
+            ),
+            clock=self.clock,
         )
 
     async def run(self) -> int:
@@ -93,7 +141,7 @@ class _Operator:
     async def _lead(self, rest: Rest) -> int:
         settings = self.settings
         elector = self._elector() if settings.leader_election else None
-        cluster, clock = KubernetesCluster(rest), SystemClock()
+        cluster, clock = KubernetesCluster(rest), self.clock
         ports = Ports(
             cluster=cluster,
             metrics=self.feed,
@@ -111,15 +159,16 @@ class _Operator:
         )
         resync = Resync(cluster, self.cache, settings.namespaces)
         workers = Workers(self.queue, reconciler.reconcile, self.figures)
-        ending = asyncio.Event()
+        start, ending = self.background.start, self.background.ending
         lost = asyncio.create_task(self._end_when_lost(elector)) if elector else None
-        electing = asyncio.create_task(elector.run(ending)) if elector else None
-        asking = asyncio.create_task(self.feed.run(ending))
-        listing = asyncio.create_task(self._keep_listed(resync, reconciler, elector))
-        working = [asyncio.create_task(self._work(workers)) for _ in range(settings.workers)]
+        electing = start("the election", elector.run(ending)) if elector else None
+        asking = start("the metrics feed", self.feed.run(ending))
+        listing = start("listing", self._keep_listed(resync, reconciler, elector))
+        working = [start(f"worker {n}", self._work(workers)) for n in range(settings.workers)]
 
         async def finish(**_: object) -> None:
             """Workers first, then what they use; doing it twice does no harm."""
+            self.background.finishing = True
             await self.queue.close()
             await self._drain(working)
             for task in (listing, lost):
@@ -143,7 +192,9 @@ class _Operator:
             )
         finally:
             await finish()
-        return LOST_LEASE if elector and elector.lost.is_set() else 0
+        if elector and elector.lost.is_set():
+            return LOST_LEASE
+        return BACKGROUND_ENDED if self.background.failed else 0
 
     def _elector(self) -> LeaseThread:
         s = self.settings
@@ -159,14 +210,14 @@ class _Operator:
                 identity=self.identity,
                 duration_s=s.lease_duration,
                 deadline_s=s.lease_duration * 2 / 3,
-                period_s=s.lease_duration * 2 / 15,
+                period_s=s.lease_duration / 8,
             ),
         )
 
     def _handlers(self) -> kopf.OperatorRegistry:
         registry = kopf.OperatorRegistry()
         login.register(registry, self.kubeconfig)
-        watch.register(registry, self.cache, self.queue)
+        watch.register(registry, self.cache, self.queue, self._watches_work)
         return registry
 
     def _health(self) -> HealthServer:
@@ -179,19 +230,26 @@ class _Operator:
         self.figures.watch("prometheus_cycles", "Cycles, ever.", lambda: told.cycles)
         self.figures.watch("prometheus_failed_cycles", "Cycles with a failed query, ever.", lambda: told.failed_cycles)
         self.figures.watch("prometheus_cycle_seconds", "Duration of the last cycle.", lambda: told.last_cycle_s)
+        listing_s = 3 * self.settings.resync + LIST_LIMIT_S
         ages = (
-            Age(name="passes", last=self._last_pass, limit_s=900),
-            Age(name="resync", last=lambda: self.last_resync, limit_s=3 * self.settings.resync + 120),
+            Age(name="passes", last=self._last_pass, limit_s=PASS_LIMIT_S),
+            Age(
+                name="metrics feed",
+                last=lambda: self.feed.turned or self.started,
+                limit_s=3 * self.settings.prometheus_interval + FEED_LIMIT_S,
+            ),
+            Age(name="listing", last=lambda: self.listed or self.started, limit_s=listing_s),
+            Age(name="watches", last=lambda: self.watched or self.started, limit_s=listing_s),
         )
         return HealthServer(self.registry, ages=ages, ready=self._ready)
 
     def _ready(self) -> bool:
         """A standby is ready: it is there to take over."""
-        return self.last_resync is not None
+        return self.listed is not None
 
     def _last_pass(self) -> float | None:
         """Only a process that leads and has something to look at owes passes."""
-        return self.figures.last_good_pass if self.primed.is_set() and self.cache.resources() else None
+        return self.figures.last_good_turn if self.primed.is_set() and self.cache.resources() else None
 
     async def _work(self, workers: Workers) -> None:
         await self.primed.wait()
@@ -210,8 +268,10 @@ class _Operator:
     async def _keep_listed(self, resync: Resync, reconciler: Reconciler, elector: LeaseThread | None) -> None:
         """List everything at the start, when this process begins to lead, and then now and again."""
         await self._list(resync, reconciler)
-        if elector:
-            await elector.held.wait()
+        while elector and not elector.held.is_set():  # a standby keeps its copy current
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self.settings.resync):
+                    await elector.held.wait()
             await self._list(resync, reconciler)
         for key in self.cache.resources():
             await self.queue.add(key)
@@ -231,5 +291,10 @@ class _Operator:
             reconciler.with_pod_monitors = resync.pod_monitors
             for key in touched:
                 await self.queue.add(key)
-            self.last_resync = time.time()
+            self.listed = time.monotonic()
+            if not touched:
+                self._watches_work()
             return
+
+    def _watches_work(self) -> None:
+        self.watched = time.monotonic()

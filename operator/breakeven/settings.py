@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 PREFIX = "BREAKEVEN_"
 
@@ -32,8 +33,9 @@ class Settings(BaseModel):
     """Namespace of the Lease: the operator's own."""
     lease_name: str = "breakeven"
     """Name of the Lease."""
-    lease_duration: Annotated[float, Field(ge=1, le=300)] = 15
-    """Seconds after which a silent leader is replaced; the leader itself stops writing at two thirds of it."""
+    lease_duration: Annotated[float, Field(ge=1, le=300)] = 8
+    """Seconds after which a silent leader is replaced. The leader renews every eighth of it, and stops writing when
+    that failed for two thirds of it."""
     identity: str = ""
     """Name of this process in the Lease and in Events. Empty: host name and a random part."""
     workers: Annotated[int, Field(ge=1, le=256)] = 32
@@ -50,6 +52,22 @@ class Settings(BaseModel):
     """Lowest level that is logged."""
     grace: Annotated[float, Field(ge=0, le=300)] = 10
     """Seconds that running passes may take to end after SIGTERM."""
+
+    @field_validator("prometheus_url", "prometheus_allowed")
+    @classmethod
+    def _addresses(cls, value: str | tuple[str, ...]) -> str | tuple[str, ...]:
+        for url in (value,) if isinstance(value, str) else value:
+            if url and not _usable(url):
+                raise ValueError(f"{url!r} is no address; write scheme://host[:port][/path] with http or https")
+        return value
+
+
+def _usable(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and url.isprintable()
+    except ValueError:
+        return False
 
 
 def from_environment(environment: Mapping[str, str], **given: Any) -> Settings:

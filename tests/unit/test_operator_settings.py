@@ -32,3 +32,10 @@ def test_misspelt_variable_is_refused_but_service_links_are_not() -> None:
     with pytest.raises(ValueError, match=r"BREAKEVEN_NAMESPACE$"):
         from_environment({"BREAKEVEN_NAMESPACE": "a"})
     from_environment({"BREAKEVEN_SERVICE_HOST": "10.0.0.1", "BREAKEVEN_PORT_8080_TCP": "tcp://10.0.0.1:8080"})
+
+
+@pytest.mark.parametrize("name", ["PROMETHEUS_URL", "PROMETHEUS_ALLOWED"])
+@pytest.mark.parametrize("url", ["http://[::1", "http://[x]", "http://a\u2100b", "http://p:99999", "p:9090", "http://"])
+def test_an_address_that_is_none_is_refused_at_the_start(name: str, url: str) -> None:
+    with pytest.raises(ValidationError, match=name.lower()):
+        from_environment({f"BREAKEVEN_{name}": url})

@@ -4,6 +4,7 @@ kopf is informer, login and signals: `on.event` never writes to an object, adds 
 (handlers that return or patch anything would).
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import kopf
@@ -17,10 +18,13 @@ _COALESCE_S = 0.1
 """Pods report in bursts: one pass for a burst."""
 
 
-def register(registry: kopf.OperatorRegistry, cache: Cache, queue: KeyQueue) -> None:
-    """Watch the resource and what it owns."""
+def register(
+    registry: kopf.OperatorRegistry, cache: Cache, queue: KeyQueue, alive: Callable[[], None] = lambda: None
+) -> None:
+    """Watch the resource and what it owns; `alive` is called for each event."""
 
     async def seen(event: kopf.RawEvent, **_: Any) -> None:
+        alive()
         await take(event, cache, queue)
 
     for where in ((GROUP, VERSION, PLURAL), ("apps", "v1", "deployments"), ("", "v1", "pods"), ("", "v1", "services")):

@@ -40,6 +40,8 @@ class Figures:
         self._registry = registry
         self.last_good_pass: float | None = None
         """Unix seconds of the end of the last pass without an error; None before the first."""
+        self.last_good_turn: float | None = None
+        """The same on the monotonic clock, which nobody can set."""
 
         def gauge(name: str, text: str, labels: tuple[str, ...] = _WHO) -> Gauge:
             return Gauge(f"breakeven_{name}", text, labels, registry=registry)
@@ -69,7 +71,7 @@ class Figures:
         self._seconds.observe(seconds)
         self._passes.labels(error or "ok").inc()
         if not error:
-            self.last_good_pass = self._clock()
+            self.last_good_pass, self.last_good_turn = self._clock(), time.monotonic()
             self._good.set(self.last_good_pass)
 
     def decided(self, key: Key, *, action: str, reason: str) -> None:

@@ -1,7 +1,8 @@
 """Health and figures over HTTP.
 
-`/healthz` fails when this process leads and no pass went well for too long, so that a loop that died in silence
-restarts the pod; `/readyz` fails until the watches are primed; `/metrics` is for Prometheus.
+`/healthz` names each loop with the age of its last good turn, and answers 503 when one is too old, so that a loop that
+hangs or died in silence restarts the pod. Ages are told by the monotonic clock: setting the system's clock makes no
+loop old, nor hides that it is. `/readyz` fails until the watches are primed; `/metrics` is for Prometheus.
 """
 
 import time
@@ -18,8 +19,9 @@ class Age:
 
     name: str
     last: Callable[[], float | None]
-    """Unix seconds of its last good turn; None while it has no duty: standby, or nothing to do."""
+    """Its last good turn, in seconds of the monotonic clock; None while it has no duty: standby, or nothing to do."""
     limit_s: float
+    """Age from which on it counts as dead."""
 
 
 class HealthServer:
@@ -31,7 +33,7 @@ class HealthServer:
         *,
         ages: tuple[Age, ...],
         ready: Callable[[], bool],
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._registry = registry
         self._ages = ages
@@ -60,13 +62,19 @@ class HealthServer:
             await self._runner.cleanup()
 
     async def _healthz(self, _: web.Request) -> web.Response:
-        now = self._clock()
-        old = []
+        now, dead, lines = self._clock(), False, []
         for age in self._ages:
             last = age.last()
-            if last is not None and now - last > age.limit_s:
-                old.append(f"{age.name}: last good turn {now - last:.0f} s ago, limit {age.limit_s:.0f} s")
-        return web.Response(status=500 if old else 200, text="\n".join(old) or "ok")
+            if last is None:
+                lines.append(f"{age.name}: nothing to do")
+                continue
+            stale = now - last > age.limit_s
+            dead = dead or stale
+            lines.append(
+                f"{age.name}: {'STALE, ' if stale else ''}last good turn {now - last:.0f} s ago, "
+                f"limit {age.limit_s:.0f} s"
+            )
+        return web.Response(status=503 if dead else 200, text="\n".join(lines) or "ok")
 
     async def _readyz(self, _: web.Request) -> web.Response:
         ready = self._ready()

@@ -86,13 +86,15 @@ def test_decisions_are_counted_with_their_reason() -> None:
     assert registry.get_sample_value("breakeven_decisions_total", labels) == 1
 
 
-@pytest.mark.parametrize(("last", "expected"), [(None, 200), (95.0, 200), (80.0, 500)])
+@pytest.mark.parametrize(("last", "expected"), [(None, 200), (95.0, 200), (80.0, 503)])
 async def test_health_fails_when_the_last_good_turn_is_too_old(last: float | None, expected: int) -> None:
     ages = (Age(name="passes", last=lambda: last, limit_s=10),)
     server = HealthServer(CollectorRegistry(), ages=ages, ready=lambda: False, clock=lambda: 100.0)
     port = await server.start("127.0.0.1", 0)
     async with ClientSession(f"http://127.0.0.1:{port}") as session:
-        assert (await session.get("/healthz")).status == expected
+        answer = await session.get("/healthz")
+        assert answer.status == expected
+        assert ("STALE" in await answer.text()) == (expected == 503)
         assert (await session.get("/readyz")).status == 503
         assert (await session.get("/metrics")).status == 200
     await server.stop()
