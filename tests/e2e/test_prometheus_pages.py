@@ -103,15 +103,31 @@ def test_every_recorded_pair_comes_out_of_prometheus_as_computed_by_hand(tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("prefix", "namespace", "pod"),
-    [("kserve_vllm:", "namespace", "pod"), ("vllm:", "exported_namespace", "exported_pod")],
+    ("prefix", "labels", "names"),
+    [
+        ("kserve_vllm:", {"namespace": "inference", "pod": "a.b-0"}, {}),
+        ("vllm:", {"kubernetes_namespace": "inference", "pod_name": "a.b-0"}, {}),
+        ("vllm:", {"namespace": "inference", "instance": "a.b-0:8000"}, {}),
+        ("vllm:", {"k8s.namespace.name": "inference", "k8s.pod.name": "a.b-0"}, {}),
+        (
+            "vllm:",
+            {
+                "namespace": "monitoring",
+                "pod": "proxy",
+                "exported_namespace": "inference",
+                "exported_pod": "a.b-0",
+            },
+            {"namespace_label": "exported_namespace", "pod_label": "exported_pod"},
+        ),
+    ],
 )
-def test_renamed_series_and_labels_are_found(tmp_path: Path, prefix: str, namespace: str, pod: str) -> None:
-    labels = {"ngram-fixed": {"namespace": "monitoring", "pod": "proxy", namespace: "inference", pod: "a.b-0"}}
-    text = openmetrics(history(labels)).replace("vllm:", prefix)
+def test_renamed_series_and_labels_are_detected_or_set(
+    tmp_path: Path, prefix: str, labels: dict[str, str], names: dict[str, str]
+) -> None:
+    text = openmetrics(history({"ngram-fixed": labels})).replace("vllm:", prefix)
     with prometheus(tmp_path, recorded=text) as url:
-        reading = read(url, query({"on": ["a.b-0"]}), START + 2 + 15 * 19)
-        nothing = read(url, query({"on": ["axb-0"]}), START + 2 + 15 * 19)
+        reading = read(url, query({"on": ["a.b-0"]}, **names), START + 2 + 15 * 19)
+        nothing = read(url, query({"on": ["axb-0"]}, **names), START + 2 + 15 * 19)
     assert reading.outage is None
     assert len(reading.arms["on"].batches) >= 3
     assert nothing.outage is not None

@@ -39,8 +39,11 @@ def openmetrics(points: Iterable[Point]) -> str:
             series.setdefault(key, []).append((at, value))
     lines = []
     for (name, labels), samples in series.items():
-        text = ",".join(f'{k}="{v}"' for k, v in labels)
-        lines += [f"{name}{{{text}}} {value!r} {at:.3f}" for at, value in sorted(samples)]
+        # A label name that is no identifier stands in quotes, and the metric name then stands within the braces.
+        quoted = any(not re.fullmatch(r"\w+", k) for k, _ in labels)
+        text = ",".join(f'"{k}"="{v}"' if quoted else f'{k}="{v}"' for k, v in labels)
+        series_text = f'{{"{name}",{text}}}' if quoted else f"{name}{{{text}}}"
+        lines += [f"{series_text} {value!r} {at:.3f}" for at, value in sorted(samples)]
     return "\n".join([*lines, "# EOF\n"])
 
 
