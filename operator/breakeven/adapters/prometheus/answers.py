@@ -24,6 +24,8 @@ _TAIL_BYTES = 1024 * 1024
 _HEAD = re.compile(
     rb'\s*\{"status":"success",(?:"isPartial":(?:true|false),)?"data":\{"resultType":"matrix","result":\[(?=\]|\{"metric":\{)'
 )
+_DECODE = json.JSONDecoder().raw_decode
+_NUMBERS = (float, int)
 _LABELS, _VALUES = b'{"metric":', b'},"values":['
 """`_VALUES` stands between the labels of a series and its samples. It cannot stand within a label: there a quote has a
 backslash."""
@@ -66,7 +68,7 @@ class Matrix:
             end = begin + 1 if body.startswith(b"]", begin) else body.find(b"]]", begin) + 2
             if end < begin or not body.startswith(b"}", end):
                 raise _broken("a series does not end with its samples")
-            yield bytes(body[at + len(_LABELS) : labels]), _samples(_decoded(body[begin - 1 : end]), self._latest)
+            yield bytes(body[at + len(_LABELS) : labels]), _samples_in(body[begin - 1 : end], self._latest)
             at = end + 2
             if body.startswith(b"]", end + 1):
                 self._end(end + 1)
@@ -142,6 +144,23 @@ def _labels(found: Any) -> dict[str, str]:
     if not isinstance(found, dict) or not all(isinstance(v, str) for v in found.values()):
         raise _broken("the labels of a series are not texts")
     return found
+
+
+def _samples_in(text: bytes | bytearray, latest: float) -> Samples:
+    """Samples as they were written: at once when they are as they should be, else with the check that says why not."""
+    try:
+        values, end = _DECODE(text.decode("ascii"))
+        if end == len(text):
+            samples = []
+            for moment, value in values:
+                if moment.__class__ not in _NUMBERS or value.__class__ is not str or not 0 <= moment <= latest:
+                    break
+                samples.append((moment, float(value)))
+            else:
+                return samples
+    except (ValueError, TypeError, RecursionError):
+        pass
+    return _samples(_decoded(text), latest)
 
 
 def _samples(values: Any, latest: float) -> Samples:

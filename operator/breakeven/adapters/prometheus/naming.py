@@ -36,8 +36,8 @@ LABEL_PAIRS = (
 """Names under which Prometheus set-ups carry a pod's namespace and name, the most common first. `exported_namespace`
 and `exported_pod` are not among them: they hold what the page itself says."""
 
-_NAMESPACE_LABELS = tuple(dict.fromkeys(namespace for namespace, _ in LABEL_PAIRS))
-_POD_LABELS = tuple(dict.fromkeys(pod for _, pod in LABEL_PAIRS if pod != "instance"))
+_NAMESPACE_LABELS = frozenset(namespace for namespace, _ in LABEL_PAIRS)
+_POD_LABELS = frozenset(pod for _, pod in LABEL_PAIRS if pod != "instance")
 """`instance` is an address in most set-ups."""
 
 
@@ -65,8 +65,8 @@ class Naming:
         if self.believed:
             return True
         namespace, pod = self.pod_of(labels)
-        return all(labels.get(label, namespace) == namespace for label in _NAMESPACE_LABELS) and all(
-            labels.get(label, pod) == pod for label in _POD_LABELS
+        return all(labels[label] == namespace for label in _NAMESPACE_LABELS & labels.keys()) and all(
+            labels[label] == pod for label in _POD_LABELS & labels.keys()
         )
 
 
