@@ -22,7 +22,7 @@ def define(lab: RunningLab) -> None:
     `kubectl wait --for=condition=Established` is not enough: it ends with an error on a definition that has no
     conditions yet, and the kind is served a moment after that condition comes.
     """
-    lab.kubectl("apply", "--server-side", "--filename", str(ROOT / "crds"))
+    _apply(lab, ROOT / "crds")
     lab.wait_for(
         "SpeculativeDeployment to be served",
         lambda: lab.kubectl("get", "spd", "-n", "default", check=False).returncode == 0,
@@ -42,19 +42,26 @@ def install(lab: RunningLab) -> None:
         raise LabError(f"{manifests} is missing: run this from a checkout of the repository")
     define(lab)
     for name in ("namespace.yaml", "serviceaccount.yaml", "rbac.yaml"):
-        lab.kubectl("apply", "--server-side", "--filename", str(manifests / name))
+        _apply(lab, manifests / name)
+
+
+def _apply(lab: RunningLab, path: Path) -> None:
+    """kubectl apply, again while the API server is too busy to answer. Raises LabError."""
+    lab.wait_for(f"kubectl apply of {path.name}", lambda: lab.kubectl("apply", "--server-side", "-f", str(path)))
 
 
 class Operator(Process):
     """`breakeven run` with nothing but the rights of its own service account."""
 
-    def __init__(self, lab: RunningLab, *, interval_s: float = 1.0, outlive: bool = False) -> None:
+    def __init__(self, lab: RunningLab, *, interval_s: float = 1.0, lease_s: float = 15, outlive: bool = False) -> None:
         """Prepare it; `start` starts it.
 
         Parameters
         ----------
         interval_s
             Seconds between two questions to Prometheus.
+        lease_s
+            Seconds after which a silent leader is replaced.
         outlive
             Whether it goes on when this process ends; `breakeven lab down` then ends it.
         """
@@ -63,6 +70,7 @@ class Operator(Process):
             "BREAKEVEN_PROMETHEUS_URL": lab.prometheus_url,
             "BREAKEVEN_PROMETHEUS_INTERVAL": f"{interval_s:g}",
             "BREAKEVEN_LEASE_NAMESPACE": NAMESPACE,
+            "BREAKEVEN_LEASE_DURATION": f"{lease_s:g}",
             "BREAKEVEN_HEALTH_HOST": "127.0.0.1",
             "BREAKEVEN_HEALTH_PORT": str(self._port),
             "BREAKEVEN_LOG_FORMAT": "text",

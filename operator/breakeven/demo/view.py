@@ -27,7 +27,6 @@ class View:
         self._live = Live(console=self._console, refresh_per_second=4) if self._console.is_terminal else None
         self._started = time.monotonic()
         self._lines: list[str] = []
-        self._decisions_seen: set[tuple[str, str]] = set()
         self._last_summary = ""
         self._chapter = ""
         self.speculation_of: dict[str, str] = {}
@@ -58,11 +57,6 @@ class View:
         status = resource.get("status") or {}
         for variant in status.get("variants") or []:
             self.speculation_of[variant["name"]] = variant["speculation"]
-        for decision in reversed(status.get("decisions") or []):
-            seen = (decision["at"], decision["action"])
-            if seen not in self._decisions_seen:
-                self._decisions_seen.add(seen)
-                self.say(f"decision: {decision['action']} ({decision['reason']}): {decision['message']}")
         summary = _one_line(status)
         if summary != self._last_summary:
             self._last_summary = summary

@@ -15,6 +15,7 @@ from typing import Any, Self
 from breakeven.lab import paths
 from breakeven.lab.errors import LabError
 from breakeven.lab.launch import Launched, launch
+from breakeven.lab.pace import Patience, this_machine
 from breakeven.lab.settings import LabSettings
 from breakeven.lab.state import LabState, read_state
 from breakeven.lab.stop import stop_lab
@@ -113,16 +114,23 @@ class RunningLab:
         check: bool = True,
         timeout: float = 60.0,
     ) -> "subprocess.CompletedProcess[str]":
-        """Run kubectl as administrator. Raises LabError with its words when it fails and `check` is set."""
-        result = subprocess.run(
-            [str(self.tool("kubectl")), *arguments],
-            input=input,
-            env=self.environment(),
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            check=False,
-        )
+        """Run kubectl as administrator. Raises LabError with its words when it fails and `check` is set.
+
+        timeout: seconds on an idle machine; a busy one gets more.
+        """
+        limit = this_machine().stretched(timeout)
+        try:
+            result = subprocess.run(
+                [str(self.tool("kubectl")), *arguments],
+                input=input,
+                env=self.environment(),
+                capture_output=True,
+                text=True,
+                timeout=limit,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise LabError(f"kubectl {' '.join(arguments)}: no answer within {limit:.0f} s") from error
         if check and result.returncode != 0:
             raise LabError(f"kubectl {' '.join(arguments)}: {result.stderr.strip()}")
         return result
@@ -169,7 +177,7 @@ class RunningLab:
         """Result of an instant PromQL query: [{metric: {...}, value: [time, "value"]}]. Raises LabError."""
         url = f"{self.prometheus_url}/api/v1/query?query={urllib.parse.quote(expression)}"
         try:
-            with urllib.request.urlopen(url, timeout=10) as response:  # always the lab's own loopback address
+            with urllib.request.urlopen(url, timeout=this_machine().stretched(10)) as response:
                 return list(json.load(response)["data"]["result"])
         except (OSError, urllib.error.HTTPError) as error:
             raise LabError(f"Prometheus at {self.prometheus_url}: {error}") from error
@@ -177,11 +185,12 @@ class RunningLab:
     def wait_for(self, what: str, condition: Callable[[], Any], *, timeout: float = 60.0, every: float = 0.2) -> Any:
         """Ask until the answer is true and return it; an error counts as "not yet".
 
-        Raises LabError that names `what`, with the last error, when it takes longer than `timeout` seconds.
+        Raises LabError that names `what`, with the last error, when it takes longer than `timeout` seconds of an idle
+        machine.
         """
-        deadline = time.monotonic() + timeout
+        patience = Patience(timeout, this_machine())
         last: BaseException | None = None
-        while time.monotonic() < deadline:
+        while not patience.over():
             try:
                 answer = condition()
             except (LabError, OSError, AssertionError, KeyError, IndexError) as error:
@@ -191,7 +200,7 @@ class RunningLab:
                 if answer:
                     return answer
             time.sleep(every)
-        raise LabError(f"waited {timeout:.0f} s for {what}" + (f": {last}" if last else ""))
+        raise LabError(f"waited {patience.waited:.0f} s for {what}" + (f": {last}" if last else "") + patience.remark)
 
     def down(self) -> None:
         """Take it down; returns when nothing of it runs any more. Doing it twice is fine."""
@@ -209,7 +218,7 @@ class RunningLab:
             method="POST",
         )
         try:
-            with urllib.request.urlopen(request, timeout=90) as response:
+            with urllib.request.urlopen(request, timeout=this_machine().stretched(90)) as response:
                 answer: dict[str, Any] = json.load(response)
         except urllib.error.HTTPError as error:
             raise LabError(error.read().decode(errors="replace")) from error

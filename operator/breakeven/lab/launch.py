@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from breakeven.lab.errors import LabError
+from breakeven.lab.pace import this_machine
 from breakeven.lab.settings import LabSettings
 from breakeven.lab.state import FILE, read_state
 from breakeven.lab.stop import remove_stale
@@ -41,7 +42,11 @@ class Launched:
         """Cut the tie, wait until the lab's process has ended, return its exit status."""
         if self._process.stdin and not self._process.stdin.closed:
             self._process.stdin.close()
-        status = self._process.wait(timeout=60)
+        try:
+            status = self._process.wait(timeout=this_machine().stretched(60))
+        except subprocess.TimeoutExpired:
+            self._process.kill()  # its guard ends the rest
+            status = self._process.wait()
         if self._process.stdout:
             self._process.stdout.close()
         return status

@@ -14,7 +14,7 @@ from pathlib import Path
 
 VARIABLE = "EMBEDDED_LAB_ID"
 """Carried by every process of a lab."""
-POD_VARIABLE = "BREAKEVEN_LAB_POD"
+POD_VARIABLE = "EMBEDDED_LAB_POD"
 """Carried by every process of one container: pod UID, slash, container name."""
 
 

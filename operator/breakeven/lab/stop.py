@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from breakeven.lab.errors import LabError
+from breakeven.lab.pace import this_machine
 from breakeven.lab.reap import VARIABLE, start_ticks, sweep
 from breakeven.lab.state import FILE, LabState, read_state
 
@@ -35,7 +36,7 @@ def _end(state: LabState) -> None:
         return
     with suppress(ProcessLookupError):
         os.kill(state.pid, signal.SIGTERM)
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + this_machine().stretched(PATIENCE_SECONDS)
     while start_ticks(state.pid) == state.started:
         if time.monotonic() > deadline:
             with suppress(ProcessLookupError):

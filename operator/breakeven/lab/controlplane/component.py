@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from breakeven.lab.errors import LabError
+from breakeven.lab.pace import Patience, this_machine
 from breakeven.lab.process import Child
 from breakeven.lab.reap import VARIABLE
 
@@ -48,13 +49,18 @@ class Component:
         self.wanted = True
 
     async def wait_ready(self, seconds: float = 60.0) -> None:
-        """Wait until it answers. Raises LabError with the end of its log when it ends or takes longer."""
-        deadline = asyncio.get_running_loop().time() + seconds
+        """Wait until it answers. Raises LabError with the end of its log when it ends or takes longer.
+
+        seconds: on an idle machine; a busy one gets more.
+        """
+        patience = Patience(seconds, this_machine())
         while not await self.ready():
             if self.child is None or self.child.status is not None:
                 raise LabError(f"{self.name} ended while starting:\n{self.tail()}")
-            if asyncio.get_running_loop().time() > deadline:
-                raise LabError(f"{self.name} was not ready after {seconds:.0f} s:\n{self.tail()}")
+            if patience.over():
+                raise LabError(
+                    f"{self.name} was not ready after {patience.waited:.0f} s{patience.remark}:\n{self.tail()}"
+                )
             await asyncio.sleep(0.05)
 
     async def stop(self) -> None:

@@ -129,6 +129,8 @@ def controller_manager_arguments(layout: Layout) -> list[str]:
         "--controllers=*,-endpoints-controller,-endpointslice-controller,-endpointslice-mirroring-controller",
         "--kube-api-qps=400",
         "--kube-api-burst=800",
+        # A busy machine renews node leases late; nothing here is ever a broken node.
+        "--node-monitor-grace-period=10m",
         "--concurrent-deployment-syncs=20",
         "--concurrent-replicaset-syncs=20",
         "--concurrent-gc-syncs=20",

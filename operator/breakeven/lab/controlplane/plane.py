@@ -60,7 +60,7 @@ class ControlPlane:
             binaries = require(*COMPONENTS)
         except ToolsMissingError as error:
             raise LabError(str(error)) from error
-        self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2))
+        self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10))
         self._prepare(binaries)
         progress("etcd and kube-apiserver")
         await self.components["etcd"].start()

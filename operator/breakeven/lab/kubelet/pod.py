@@ -18,6 +18,7 @@ from breakeven.lab.kubelet.events import Recorder
 from breakeven.lab.kubelet.nodes import timestamp
 from breakeven.lab.kubelet.podstatus import pod_status
 from breakeven.lab.kubelet.probes import Target, container_ports
+from breakeven.lab.pace import this_machine
 from breakeven.lab.reap import VARIABLE
 from breakeven.lab.settings import ImageCommand, LabSettings
 
@@ -181,7 +182,12 @@ class PodRunner:
             argv=images.local_command(entry, command_line(container.spec, variables), values),
             environment=environment,
             cores=self._cores,
-            target=Target(ip=self._ip, ports=container_ports(container.spec), environment=environment),
+            target=Target(
+                ip=self._ip,
+                ports=container_ports(container.spec),
+                environment=environment,
+                pace=this_machine(),
+            ),
             directory=container.directory,
         )
 

@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
 
 from breakeven.lab.controlplane.client import Manifest
+from breakeven.lab.pace import Pace
 
 OUTPUT_LIMIT = 1024
 
@@ -21,6 +22,8 @@ class Target:
     """Container ports by name."""
     environment: Mapping[str, str]
     """For exec probes, which run on this machine."""
+    pace: Pace = field(default_factory=Pace)
+    """What limits stretch with: an engine that gets no CPU is not an engine that hangs. Default: an idle machine's."""
 
     def port(self, value: int | str) -> int:
         """A port by number or name. Raises ValueError for an unknown name."""
@@ -45,8 +48,8 @@ def container_ports(container: Manifest) -> dict[str, int]:
 
 
 async def check(probe: Manifest, target: Target, session: aiohttp.ClientSession) -> Outcome:
-    """Ask once, within the probe's timeout (default 1 s)."""
-    seconds = float(probe.get("timeoutSeconds", 1))
+    """Ask once, within the probe's timeout (default 1 s), or longer while the machine is busy."""
+    seconds = target.pace.stretched(float(probe.get("timeoutSeconds", 1)))
     try:
         async with asyncio.timeout(seconds):
             if "httpGet" in probe:
@@ -104,7 +107,7 @@ async def execute(command: list[str], target: Target) -> Outcome:
 async def follow(
     probe: Manifest, target: Target, session: aiohttp.ClientSession, verdict: Callable[[Outcome, bool], None]
 ) -> None:
-    """Ask every period until cancelled.
+    """Ask every period until cancelled; failures count for as much time as on an idle machine.
 
     verdict(outcome, settled): called after each answer; settled says that a threshold is reached with it.
     """
@@ -116,4 +119,5 @@ async def follow(
         run = run + 1 if outcome.passed == last else 1
         last = outcome.passed
         verdict(outcome, run >= needed[outcome.passed])
-        await asyncio.sleep(float(probe.get("periodSeconds", 10)))
+        period = float(probe.get("periodSeconds", 10))
+        await asyncio.sleep(period if outcome.passed else target.pace.stretched(period))

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from breakeven.lab.tools.estimate import Estimate, compiled
 from breakeven.lab.tools.find import cache_directory, cached_path, find
 from breakeven.lab.tools.pins import Binary, Pins, ToolsMissingError
 
@@ -58,8 +59,8 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def build_arguments(go: str, binary: Binary, output: Path) -> list[str]:
-    """The `go build` command line. `-mod=readonly`: go.mod and go.sum must hold as they are."""
-    arguments = [go, "build", "-mod=readonly", "-trimpath", "-ldflags", binary.ldflags]
+    """The `go build` command line. `-mod=readonly`: go.mod and go.sum must hold. `-v` tells the progress."""
+    arguments = [go, "build", "-v", "-mod=readonly", "-trimpath", "-ldflags", binary.ldflags]
     if binary.tags:
         arguments += ["-tags", ",".join(binary.tags)]
     return [*arguments, "-o", str(output), binary.package]
@@ -70,23 +71,35 @@ def clock(seconds: float) -> str:
     return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
 
 
-def follow(process: subprocess.Popen[bytes], binary: Binary, rest: int) -> float:
-    """Show elapsed time against the expected until the build ends; returns its seconds."""
+def follow(process: subprocess.Popen[bytes], binary: Binary, log: Path, rest: int) -> float:
+    """Show how far the build is and how long it still takes until it ends; returns its seconds.
+
+    rest: pinned seconds of the builds that follow.
+    """
     began = time.monotonic()
     terminal = sys.stderr.isatty()
     while True:
         try:
             process.wait(timeout=1.0 if terminal else QUIET_INTERVAL_SECONDS)
         except subprocess.TimeoutExpired:
-            elapsed = time.monotonic() - began
-            left = max(binary.seconds - elapsed, 0.0) + rest
-            line = f"  {binary.name} {clock(elapsed)} of about {clock(binary.seconds)}, {clock(left)} left in all"
+            line = progress(binary, time.monotonic() - began, compiled(log), rest)
             sys.stderr.write(f"\r{line}\x1b[K" if terminal else line + "\n")
             sys.stderr.flush()
         else:
             if terminal:
                 sys.stderr.write("\r\x1b[K")
             return time.monotonic() - began
+
+
+def progress(binary: Binary, elapsed: float, packages: int, rest: int) -> str:
+    """One line of progress."""
+    share = min(packages / binary.compiles, 1.0)
+    estimate = Estimate(elapsed_s=elapsed, share=share, expected_s=binary.seconds)
+    left = estimate.left_s
+    return (
+        f"  {binary.name} {clock(elapsed)}: {packages} of at most {binary.compiles} packages, "
+        f"about {clock(left)} left, {clock(left + rest * estimate.slowness)} in all"
+    )
 
 
 def build_one(go: str, binary: Binary, rest: int) -> Path:
@@ -108,7 +121,7 @@ def build_one(go: str, binary: Binary, rest: int) -> Path:
                 stderr=subprocess.STDOUT,
             )
             try:
-                seconds = follow(process, binary, rest)
+                seconds = follow(process, binary, Path(log.name), rest)
             finally:
                 if process.poll() is None:
                     process.terminate()
@@ -138,7 +151,7 @@ def build(pins: Pins, wanted: str) -> dict[str, Path]:
         if missing:
             say(
                 f"building {', '.join(binary.name for binary in missing)} from the modules pinned in "
-                f"{missing[0].source.parent}: about {clock(total)} on two cores with empty Go caches, once"
+                f"{missing[0].source.parent}: about {clock(total)} on two idle cores with empty Go caches, once"
             )
         for position, binary in enumerate(missing):
             rest = sum(later.seconds for later in missing[position + 1 :])

@@ -28,6 +28,9 @@ class Binary:
     ldflags: str
     seconds: int
     """Build time with cold caches on two cores, for the estimate."""
+    compiles: int
+    """Packages that are compiled with cold caches once the binaries before it in the set `test` are built: those of
+    `go list -deps`, less those of the binaries before."""
     ask: tuple[str, ...]
     """Arguments that make it print its version."""
     fits: str
@@ -97,6 +100,7 @@ def load(folder: Path | None = None) -> Pins:
                 tags=tuple(entry["tags"]),
                 ldflags=entry["ldflags"],
                 seconds=binary["seconds"],
+                compiles=binary["compiles"],
                 ask=tuple(binary["ask"]),
                 fits=binary["fits"],
                 source=source,

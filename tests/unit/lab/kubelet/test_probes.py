@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import aiohttp
 import pytest
 from aiohttp import web
 
 from breakeven.lab.kubelet.probes import Outcome, Target, check, container_ports, follow
+from breakeven.lab.pace import Pace
 
 
 @pytest.fixture
@@ -46,6 +48,13 @@ async def test_http_status(target: Target, session: aiohttp.ClientSession, statu
 async def test_no_answer_in_time_is_a_failure(target: Target, session: aiohttp.ClientSession) -> None:
     outcome = await check({"httpGet": {"path": "/hang", "port": "http"}, "timeoutSeconds": 0.05}, target, session)
     assert outcome == Outcome(passed=False, message="no answer within 0.05 s")
+
+
+async def test_a_busy_machine_gives_an_answer_more_time(session: aiohttp.ClientSession, target: Target) -> None:
+    busy = replace(target, pace=Pace(lambda: 4.0))
+    busy.pace.take()
+    outcome = await check({"httpGet": {"path": "/hang", "port": "http"}, "timeoutSeconds": 0.05}, busy, session)
+    assert outcome == Outcome(passed=False, message="no answer within 0.08 s")
 
 
 async def test_tcp_exec_and_what_is_not_known(target: Target, session: aiohttp.ClientSession) -> None:
