@@ -69,8 +69,7 @@ def backtest(
         with closing(PrometheusClient(endpoint)) as client:
             replay = _run(client, resource, arms, begins=begins, ends=ends, prefix=prefix)
     except MetricsError as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(1) from None
+        raise _usage(f"--prometheus {prometheus}: {error}") from None
     silent = [name for name, arm in zip(("--on", "--off"), arms, strict=True) if not arm.seen]
     for name in silent:
         typer.echo(f"error: no vLLM series for {name}: {arms[name == '--off'].matchers}", err=True)
@@ -152,7 +151,7 @@ def _run(
     record.find_names(prefix)
     replay = Replay(spec)
     on, off = arms
-    for now in _looks(begins, ends, on.length):
+    for now in _followed(begins, ends, on.length):
         record.read_to(now.timestamp())
         seen = [
             Seen(arm=arm.look(now.timestamp(), name), changed=_time(arm.changed_at))
@@ -160,6 +159,17 @@ def _run(
         ]
         replay.look(seen[0], seen[1], now)
     return replay
+
+
+def _followed(begins: datetime, ends: datetime, length: float) -> Iterator[datetime]:
+    """The looks, with a bar on stderr where that is a terminal: a month of history takes minutes."""
+    from rich.console import Console
+    from rich.progress import track
+
+    bar = Console(stderr=True)
+    count = int((ends - begins).total_seconds() / length) + 1
+    looks = _looks(begins, ends, length)
+    yield from track(looks, "replaying", total=count, console=bar, transient=True, disable=not bar.is_terminal)
 
 
 def _time(unix: float | None) -> datetime | None:

@@ -65,7 +65,7 @@ def inspect(
         other = _named("the control", control) if control else None
     except (PageError, NotComparable) as error:
         typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(1) from None
+        raise typer.Exit(2 if isinstance(error, PageError) else 1) from None
     speedup = compare(seen, other) if other is not None else None
     if output is Output.JSON:
         typer.echo(inspect_view.as_json(seen, other, speedup, timed=url is not None))
@@ -119,6 +119,9 @@ def _measure(url: str, against: str | None, seconds: float, prefix: str | None) 
                 time.sleep(pause)
             for reader, taken in zip(readers, scrapes, strict=True):
                 taken.append(reader.read())
+            if 0 < count < INTERVALS:
+                left = round(begun + seconds - time.monotonic())
+                typer.echo(f"measuring: {count} of {INTERVALS} intervals, about {left} s left", err=True)
     finally:
         for reader in readers:
             reader.close()

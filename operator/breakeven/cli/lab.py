@@ -48,6 +48,7 @@ def _image(text: str) -> dict[str, Any]:
 
 
 def _settings(path: Path | None, changes: dict[str, Any]) -> Any:
+    """The file's settings, changed by the options; commands of the file are relative to its folder."""
     import yaml
     from pydantic import ValidationError
 
@@ -55,7 +56,11 @@ def _settings(path: Path | None, changes: dict[str, Any]) -> Any:
 
     try:
         base = (yaml.safe_load(path.read_text()) or {}) if path else {}
-        return parse_settings(base | changes)
+        if not isinstance(base, dict):
+            _fail(f"--settings {path}: write an object, as in docs/lab.md", 2)
+        settings = parse_settings(base | changes)
+        folder = path.parent if path is not None and "images" not in changes else Path()
+        return settings.relative_to(folder)
     except (OSError, yaml.YAMLError) as error:
         _fail(f"--settings {path}: {error}", 2)
     except ValidationError as error:
@@ -65,7 +70,10 @@ def _settings(path: Path | None, changes: dict[str, Any]) -> Any:
 
 @app.command()
 def up(
-    name: Name = DEFAULT_NAME,
+    name: Annotated[
+        str | None,
+        typer.Option("--name", "-n", help="Name of the lab; several run side by side. Default: that of the settings."),
+    ] = None,
     node: Annotated[
         list[str] | None,
         typer.Option(help="NAME=PRODUCT:GPUS, PRODUCT being h100, h200 or a label value. Default: 8 H100 and 8 H200."),
@@ -74,7 +82,9 @@ def up(
         list[str] | None,
         typer.Option(help="PATTERN=COMMAND: pods whose image matches run COMMAND, with {ip} {tag} {args} filled in."),
     ] = None,
-    scrape_interval: Annotated[float, typer.Option(help="Seconds between two scrapes of a pod.")] = 1.0,
+    scrape_interval: Annotated[
+        float | None, typer.Option(help="Seconds between two scrapes of a pod. Default: the settings', or 1.")
+    ] = None,
     audit: Annotated[bool, typer.Option("--audit", help="Write one line per API request to logs/audit.log.")] = False,
     settings: Annotated[
         Path | None, typer.Option(help="YAML or JSON file with all settings (docs/lab.md); options above win over it.")
@@ -92,12 +102,12 @@ def up(
     from breakeven.lab.tools.build import build
     from breakeven.lab.tools.pins import ToolsMissingError, load
 
-    changes: dict[str, Any] = {"name": name}
+    changes: dict[str, Any] = {"name": name} if name else {}
     if node:
         changes["nodes"] = [_node(text) for text in node]
     if image:
         changes["images"] = [_image(text) for text in image]
-    if settings is None or scrape_interval != 1.0:
+    if scrape_interval is not None:
         changes["scrape_interval_seconds"] = scrape_interval
     if audit:
         changes["audit"] = True
@@ -110,7 +120,7 @@ def up(
         )
     except (LabError, ToolsMissingError) as error:
         _fail(error)
-    typer.echo(f"lab {name!r} is up after {time.monotonic() - began:.1f} s", err=True)
+    typer.echo(f"lab {parsed.name!r} is up after {time.monotonic() - began:.1f} s", err=True)
     _describe(lab)
     if foreground:
         _stay(lab)
@@ -120,6 +130,7 @@ def _describe(lab: Any) -> None:
     typer.echo(f"export KUBECONFIG={lab.kubeconfig}")
     typer.echo(f"# API server  {lab.server}")
     typer.echo(f"# Prometheus  {lab.prometheus_url}")
+    typer.echo(f"# kubectl     {lab.tool('kubectl')}")
     typer.echo(f"# logs        {lab.directory / 'logs'}")
 
 

@@ -12,12 +12,18 @@ MEASURE = "Reading and deciding"
 OPERATE = "In the cluster"
 LAB = "On this machine"
 
+EXIT_CODES = (
+    "Exit codes of every command: 0 done; 1 the answer is no (refused, nothing to judge by, not up, failed); "
+    "2 wrong usage, or a file or address that cannot be read."
+)
+
 app = typer.Typer(
     name="breakeven",
     no_args_is_help=True,
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
+    epilog=EXIT_CODES,
 )
 
 
@@ -34,7 +40,11 @@ def root(
         typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
     ] = False,
 ) -> None:
-    """Keep vLLM speculative decoding on where it pays and off where it does not."""
+    """Keep vLLM speculative decoding on where it pays and off where it does not.
+
+    See it first: `breakeven demo`. Before a resource is applied: `breakeven plan -f spd.yaml`.
+    On a vLLM that runs: `breakeven inspect http://HOST:8000 --against http://OTHER:8000`.
+    """
 
 
 app.command("plan", rich_help_panel=PLAN)(plan.plan)

@@ -77,7 +77,7 @@ def simulate(
         runs = [[_exported(scenario, openmetrics)]] if openmetrics else _runs(scenario, seeds, compare, exact=exact)
     except OSError as error:
         typer.echo(f"--openmetrics: {error.strerror}: {openmetrics}", err=True)
-        raise typer.Exit(1) from None
+        raise typer.Exit(2) from None
     _show(scenario, runs, as_json=output == "json")
 
 

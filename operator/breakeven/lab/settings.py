@@ -1,7 +1,8 @@
 """What a lab is made of. Plain data: it travels as JSON from the command that starts a lab to the one that runs it."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
@@ -118,9 +119,24 @@ class LabSettings(Settings):
     """Longest restart back-off."""
     hollow: HollowSettings = HollowSettings()
 
+    def relative_to(self, folder: Path) -> Self:
+        """The same, with programs of images that are named by a relative path found from a folder.
+
+        A pod's process runs in a folder of its own, where `./run` would name nothing.
+        """
+        images = [image.model_copy(update={"command": _found_from(folder, image.command)}) for image in self.images]
+        return self.model_copy(update={"images": tuple(images)})
+
     def image_commands(self) -> Sequence[ImageCommand]:
         """The entries in the order in which they are looked through."""
         return (*self.images, SIMULATED_ENGINE)
+
+
+def _found_from(folder: Path, command: tuple[str, ...]) -> tuple[str, ...]:
+    program = command[0] if command else ""
+    if "/" not in program or program.startswith(("/", "{")):
+        return command
+    return (str((folder / program).resolve()), *command[1:])
 
 
 def parse_settings(raw: str | bytes | dict[str, Any]) -> LabSettings:

@@ -41,10 +41,10 @@ def test_wrong_usage_exits_2_and_names_what_to_change(
     assert message in result.stderr
 
 
-def test_a_prometheus_that_is_not_there_exits_1(tmp_path: Path) -> None:
+def test_a_prometheus_that_cannot_be_read_exits_2(tmp_path: Path) -> None:
     file = tmp_path / "spd.yaml"
     file.write_text(SPEC + DRAFT)
     command = ["backtest", "-f", str(file), "--prometheus", "http://127.0.0.1:1", "--start", "1h"]
     result = CliRunner().invoke(app, command)
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "127.0.0.1:1 cannot be reached" in result.stderr

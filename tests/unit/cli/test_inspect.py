@@ -140,10 +140,10 @@ def test_pages_of_two_servers_are_noticed() -> None:
 def test_a_page_that_is_no_vllms_is_named(tmp_path: Path) -> None:
     other = tmp_path / "node.prom"
     other.write_text("# TYPE node_load1 gauge\nnode_load1 0.5\n")
-    message = run("--before", other, "--after", other, expect=1).stderr
+    message = run("--before", other, "--after", other, expect=2).stderr
     assert "node.prom: not a vLLM's metric page" in message
     other.write_text("<html>not found</html>")
-    assert "not a metric page" in run("--before", other, "--after", other, expect=1).stderr
+    assert "not a metric page" in run("--before", other, "--after", other, expect=2).stderr
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ def test_wrong_usage_exits_2(arguments: tuple[str, ...]) -> None:
 
 
 def test_a_server_that_is_not_there_is_named() -> None:
-    message = run("127.0.0.1:1", "--for", "1s", expect=1).stderr
+    message = run("127.0.0.1:1", "--for", "1s", expect=2).stderr
     assert "http://127.0.0.1:1/metrics: cannot be reached" in message
 
 
