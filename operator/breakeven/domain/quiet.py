@@ -56,5 +56,5 @@ def _same(before: Batch | None, now: Batch | None) -> bool:
 
 
 def _tpot(batch: Batch) -> float | None:
-    tokens, seconds = decode_tokens(batch.totals), batch.totals.step_seconds
+    tokens, seconds = decode_tokens(batch.totals), batch.totals.decode_seconds
     return seconds / tokens if tokens and seconds else None

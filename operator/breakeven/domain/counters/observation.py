@@ -40,11 +40,48 @@ class Totals:
     accepted: float | None = None
     """Accepted drafted tokens, bonus token excluded."""
     v0_emitted: float | None = None
-    """Exported by the V0 engine only: its draft counters cannot be used (`names.V0_ONLY`), this says that it drafts."""
+    """Exported by the V0 engine only, once it drafts: neither its draft counters (`vllm_metrics.V0_ONLY`) nor its count
+    of emitted tokens (`vllm_metrics.REQUEST_TOKENS`) can be used then."""
+    request_tokens: float | None = None
+    """Tokens of the finished requests."""
+    request_count: float | None = None
+    """How many those are."""
+    request_decode_seconds: float | None = None
+    """Time of those from the first token to the last."""
     accepted_at: tuple[float, ...] = ()
     """Drafts that accepted at least position i + 1. Empty when absent."""
     ttft_buckets: Buckets = ()
     tpot_buckets: Buckets = ()
+
+    @property
+    def drafts_on_v0(self) -> bool:
+        """Whether this is a V0 engine that speculates, whose tokens only its finished requests tell."""
+        return self.v0_emitted is not None
+
+    @property
+    def emitted_tokens(self) -> float | None:
+        """Emitted tokens, the first token of each request included."""
+        return self.request_tokens if self.drafts_on_v0 else self.generation_tokens
+
+    @property
+    def decode_tokens(self) -> float | None:
+        """Tokens emitted after the first one of each request: those that a decoding step made."""
+        emitted, first = self.emitted_tokens, self.request_count if self.drafts_on_v0 else self.first_tokens
+        return None if emitted is None or first is None else max(0.0, emitted - first)
+
+    @property
+    def decode_seconds(self) -> float | None:
+        """Time of the decoding that made `decode_tokens`."""
+        return self.request_decode_seconds if self.drafts_on_v0 else self.step_seconds
+
+    @property
+    def decode_steps(self) -> float | None:
+        """Request-steps of that decoding; of finished requests, as many mean steps as their time holds."""
+        if not self.drafts_on_v0:
+            return self.steps
+        if self.steps is None or self.request_decode_seconds is None or not self.step_seconds:
+            return None
+        return self.steps * self.request_decode_seconds / self.step_seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

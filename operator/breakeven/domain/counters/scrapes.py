@@ -17,7 +17,7 @@ def scrape_of(at: float, values: Mapping[Series, float]) -> Scrape:
     """Assemble one scrape. A family that is not there stays None; so does one with a value that is no number."""
     v0 = Series(vllm_metrics.V0_ONLY) in values
     step = next((s for s in vllm_metrics.STEP if Series(f"{s}_count") in values), vllm_metrics.STEP[0])
-    reasons = [s for s in values if s.name == vllm_metrics.FINISHED]
+    reasons = [s for s in values if s.name == vllm_metrics.FINISHED and not s.bare]
     totals = Totals(
         generation_tokens=_one(values, vllm_metrics.ANCHOR),
         prompt_tokens=_one(values, "prompt_tokens"),
@@ -34,6 +34,9 @@ def scrape_of(at: float, values: Mapping[Series, float]) -> Scrape:
         drafted=None if v0 else _one(values, "spec_decode_num_draft_tokens"),
         accepted=None if v0 else _one(values, "spec_decode_num_accepted_tokens"),
         v0_emitted=_one(values, vllm_metrics.V0_ONLY),
+        request_tokens=_one(values, f"{vllm_metrics.REQUEST_TOKENS}_sum"),
+        request_count=_one(values, f"{vllm_metrics.REQUEST_TOKENS}_count"),
+        request_decode_seconds=_one(values, f"{vllm_metrics.REQUEST_DECODE}_sum"),
         accepted_at=() if v0 else _positions(values),
         ttft_buckets=_buckets(values, f"{vllm_metrics.FIRST_TOKEN}_bucket"),
         tpot_buckets=_buckets(values, f"{vllm_metrics.REQUEST_TPOT}_bucket"),
@@ -57,7 +60,11 @@ def _sum(values: Mapping[Series, float], series: Iterable[Series]) -> float | No
 
 
 def _positions(values: Mapping[Series, float]) -> tuple[float, ...]:
-    found = {int(s.label): v for s, v in values.items() if s.name == vllm_metrics.PER_POSITION and s.label.isdecimal()}
+    found = {
+        int(s.label): value
+        for s, value in values.items()
+        if s.name == vllm_metrics.PER_POSITION and not s.bare and s.label.isdecimal()
+    }
     complete = sorted(found) == list(range(len(found))) and not any(map(isnan, found.values()))
     return tuple(found[i] for i in range(len(found))) if complete else ()
 
@@ -98,8 +105,11 @@ def increase(earlier: Totals, later: Totals) -> Totals:
     """
     if restarted(earlier, later):
         return later
+    differences = {name: _difference(getattr(earlier, name), getattr(later, name)) for name in SCALARS}
+    if earlier.v0_emitted is None:  # a V0 engine exports it from its first draft on
+        differences["v0_emitted"] = later.v0_emitted
     return Totals(
-        **{name: _difference(getattr(earlier, name), getattr(later, name)) for name in SCALARS},
+        **differences,
         accepted_at=_differences(earlier.accepted_at, later.accepted_at),
         ttft_buckets=_bucket_differences(earlier.ttft_buckets, later.ttft_buckets),
         tpot_buckets=_bucket_differences(earlier.tpot_buckets, later.tpot_buckets),
@@ -111,8 +121,11 @@ def total(parts: Iterable[Totals]) -> Totals:
     every = tuple(parts)
     if len(every) == 1:
         return every[0]
+    sums = {name: _added(getattr(p, name) for p in every) for name in SCALARS}
+    if any(p.drafts_on_v0 for p in every):
+        sums["v0_emitted"] = sum(p.v0_emitted or 0.0 for p in every)
     return Totals(
-        **{name: _added(getattr(p, name) for p in every) for name in SCALARS},
+        **sums,
         accepted_at=_added_up([p.accepted_at for p in every]),
         ttft_buckets=_added_buckets([p.ttft_buckets for p in every]),
         tpot_buckets=_added_buckets([p.tpot_buckets for p in every]),

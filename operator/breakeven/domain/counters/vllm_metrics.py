@@ -17,6 +17,8 @@ class Series(NamedTuple):
     """What follows the prefix, without `_total`."""
     label: str = ""
     """Value of the label that is told apart; empty when none is."""
+    bare: bool = False
+    """A counter written without `_total`. Ray exports each counter a second time that way (ray PR 43795)."""
 
 
 ANCHOR = "generation_tokens"
@@ -32,13 +34,19 @@ FINISHED = "request_success"
 PER_POSITION = "spec_decode_num_accepted_tokens_per_pos"
 V0_ONLY = "spec_decode_num_emitted_tokens"
 """Exported by the V0 engine only, whose speculation counters are incremented by running totals and cannot be used."""
+REQUEST_TOKENS = "request_generation_tokens"
+"""Tokens of each finished request, in every release. A V0 engine that speculates adds one token a step to `ANCHOR`,
+however many it emitted (0.8.5 engine/llm_engine.py `_get_stats`); this histogram has the true lengths."""
+REQUEST_DECODE = "request_decode_time_seconds"
+"""Time of each finished request from its first token to its last, from 0.6.6 on."""
+DRAFTED = "spec_decode_num_draft_tokens"
 
 COUNTERS: Mapping[str, str] = {
     ANCHOR: "",
     "prompt_tokens": "",
     "num_preemptions": "",
     "spec_decode_num_drafts": "",
-    "spec_decode_num_draft_tokens": "",
+    DRAFTED: "",
     "spec_decode_num_accepted_tokens": "",
     PER_POSITION: "position",
     FINISHED: "finished_reason",
@@ -47,8 +55,8 @@ COUNTERS: Mapping[str, str] = {
 """Counters, with the label that is told apart. On a page they end in `_total`."""
 
 SUMS: Mapping[str, str] = {
-    f"{family}_{part}": "" for family in (*STEP, FIRST_TOKEN, REQUEST_TPOT) for part in ("sum", "count")
-}
+    f"{family}_{part}": "" for family in (*STEP, FIRST_TOKEN, REQUEST_TPOT, REQUEST_TOKENS) for part in ("sum", "count")
+} | {f"{REQUEST_DECODE}_sum": ""}
 BUCKETS: Mapping[str, str] = {f"{FIRST_TOKEN}_bucket": "le", f"{REQUEST_TPOT}_bucket": "le"}
 LEVELS: Mapping[str, str] = {"num_requests_running": "", "num_requests_waiting": "", **dict.fromkeys(KV_USAGE, "")}
 OWN_LABELS = frozenset({"__name__", "engine", "model_name", "finished_reason", "position", "le", "reason"})
@@ -82,22 +90,85 @@ def series_of(suffix: str, labels: Mapping[str, str]) -> Series | None:
     """Which series this is; None for one that is not read.
 
     >>> series_of("request_success_total", {"engine": "0", "finished_reason": "stop"})
-    Series(name='request_success', label='stop')
+    Series(name='request_success', label='stop', bare=False)
     """
     known = _TABLE.get(suffix)
     if known is None:
         return None
     name, label = known
-    return Series(name, labels.get(label, "") if label else "")
+    return Series(name, labels.get(label, "") if label else "", suffix in COUNTERS)
 
 
 def prefix_of(name: str) -> str | None:
-    """The prefix of a vLLM, told by the name of its count of emitted tokens; None for any other name."""
+    """The prefix of a vLLM, told by the name of its count of emitted tokens; None for any other name.
+
+    >>> prefix_of("kserve_vllm:generation_tokens_total")
+    'kserve_vllm:'
+    """
     bare = name.removesuffix("_total")
     if not bare.endswith(ANCHOR):
         return None
     prefix = bare.removesuffix(ANCHOR)
-    return prefix if prefix.endswith((":", "_", ".")) and not prefix.endswith("request_") else None
+    if engine_named(prefix) is not None or not prefix.endswith((":", "_", ".")) or prefix.endswith("request_"):
+        return None
+    return prefix
+
+
+def best_prefix(names: Iterable[str]) -> str | None:
+    """The prefix under which most of vLLM's families stand; of equals the shortest. None when no name has one.
+
+    A recording rule may copy one or two families under a longer prefix: `agg:vllm:generation_tokens_total`.
+    """
+    every = set(names)
+    candidates = {p for n in every if (p := prefix_of(n)) is not None}
+
+    def families(prefix: str) -> int:
+        return len({_TABLE[s][0] for n in every if n.startswith(prefix) and (s := n.removeprefix(prefix)) in _TABLE})
+
+    return min(candidates, key=lambda p: (-families(p), len(p), p), default=None)
+
+
+OTHER_ENGINES: Mapping[str, str] = {
+    "sglang": "SGLang",
+    "lmdeploy": "LMDeploy",
+    "trtllm": "TensorRT-LLM",
+    "tensorrt_llm": "TensorRT-LLM",
+    "nv_trt_llm": "TensorRT-LLM",
+    "nv_llm": "Triton",
+    "nv_inference": "Triton",
+    "triton": "Triton",
+    "tgi": "Text Generation Inference",
+    "te": "Text Embeddings Inference",
+    "llamacpp": "llama.cpp",
+    "ollama": "Ollama",
+    "aphrodite": "Aphrodite",
+    "lightllm": "LightLLM",
+    "mindie": "MindIE",
+    "fastdeploy": "FastDeploy",
+    "xinference": "Xinference",
+    "mlc": "MLC LLM",
+    "dynamo": "NVIDIA Dynamo",
+    "litellm": "LiteLLM",
+    "llm_d": "llm-d",
+    "inference_extension": "the Gateway API inference extension",
+}
+"""First word of the metric names of engines and gateways that are no vLLM, whatever their counters are called: what
+one of them counts as a step, and whether it counts drafted tokens, is its own."""
+
+
+def engine_named(name: str) -> str | None:
+    """Which other engine a metric name is of, by its first word; None when no other is known to write it.
+
+    >>> engine_named("sglang:generation_tokens_total"), engine_named("ray_vllm_generation_tokens_total")
+    ('SGLang', None)
+    """
+    lowered = name.lower().removeprefix("ray_").removeprefix("kserve_")
+    if "vllm" in lowered:
+        return None
+    for word, engine in OTHER_ENGINES.items():
+        if lowered.startswith(word) and lowered[len(word) : len(word) + 1] in (":", "_", "."):
+            return engine
+    return None
 
 
 def best_prefix(names: Iterable[str]) -> str | None:
@@ -117,8 +188,22 @@ def best_prefix(names: Iterable[str]) -> str | None:
 def merge(into: dict[Series, float], series: Series, value: float) -> None:
     """Add the value of one more rank: levels of use by their maximum, everything else by its sum.
 
-    A value that is no number poisons the series for this scrape, because half a sum would look like a restart.
+    A counter that comes under two names, with `_total` and without, is counted once, by the former, whichever comes
+    first. A value that is no number poisons the series for this scrape, because half a sum would look like a restart.
     """
+    if series.bare:
+        counted = Series(series.name, series.label)
+        if counted in into and series not in into:
+            return
+        _add(into, series, value)
+        into[counted] = into[series]
+    elif series in into and into.pop(Series(series.name, series.label, bare=True), None) is not None:
+        into[series] = value if 0 <= value < float("inf") else float("nan")
+    else:
+        _add(into, series, value)
+
+
+def _add(into: dict[Series, float], series: Series, value: float) -> None:
     before = into.get(series)
     if not 0 <= value < float("inf"):
         into[series] = float("nan")

@@ -208,7 +208,7 @@ _NOTHING: _Traffic = (0.0, 0.0, 0.0)
 
 
 def _traffic(batch: Batch) -> _Traffic | None:
-    tokens, seconds, requests = decode_tokens(batch.totals), batch.totals.step_seconds, batch.totals.first_tokens
+    tokens, seconds, requests = decode_tokens(batch.totals), batch.totals.decode_seconds, batch.totals.first_tokens
     if tokens is None or seconds is None or requests is None:
         return None
     return requests, tokens, seconds

@@ -13,6 +13,20 @@ RESOLUTION = 0.30
 """Widest bucket, as a share of the quantile that falls into it, from which a quantile is read. vLLM's default bounds
 are wider than this below 40 ms per token."""
 
+MORE_TOKENS = 1.05
+"""Emitted tokens may pass steps + accepted tokens by this factor before they contradict each other: counters of one
+scrape are not read at one instant."""
+NO_DRAFT_COUNTERS = "no speculation counters: speculation is off, or the engine does not export them"
+NO_ACCEPTANCE_ON_V0 = "a V0 engine adds running totals to its draft counters, so they cannot be used"
+NO_LENGTHS_ON_V0 = (
+    "a V0 engine that speculates counts one token a step, whatever it emits, and its request_generation_tokens or "
+    "request_decode_time_seconds (0.6.6 and newer) is missing"
+)
+TOO_MANY_TOKENS = (
+    "there are more tokens than steps and accepted drafts explain: this is no vLLM, its draft counters are missing, or "
+    "a counter is counted twice"
+)
+
 
 class StepMeaning(StrEnum):
     """What one observation of inter-token latency is."""
@@ -61,18 +75,19 @@ def step_meaning(totals: Totals) -> StepMeaning:
 
     Accepted tokens that `max_tokens` cut off make the left side smaller than the right one, hence the quarter.
     """
-    tokens, steps, accepted = decoded(totals), totals.steps, totals.accepted
+    tokens, steps, accepted = totals.decode_tokens, totals.decode_steps, totals.accepted
     if tokens is None or not steps or not accepted or accepted / steps < 0.05:
         return StepMeaning.UNKNOWN
     gained = tokens / steps - 1.0
     return StepMeaning.PER_STEP if gained > 0.25 * accepted / steps else StepMeaning.PER_TOKEN
 
 
-def decoded(totals: Totals) -> float | None:
-    """Emitted tokens without the first of each request: those that a decoding step made."""
-    if totals.generation_tokens is None or totals.first_tokens is None:
-        return None
-    return totals.generation_tokens - totals.first_tokens
+def emits_too_much(totals: Totals) -> bool:
+    """Whether a step gave more than its one token and the drafts accepted in it, which no vLLM does."""
+    tokens, steps = totals.decode_tokens, totals.steps
+    if totals.drafts_on_v0 or not tokens or not steps:
+        return False
+    return tokens > MORE_TOKENS * (steps + (totals.accepted or 0.0))
 
 
 def quantile(buckets: Buckets, q: float) -> tuple[float | None, str]:
@@ -114,6 +129,11 @@ class _Figures:
         else:
             self.values[name] = over / under
 
+    def drop(self, *names: str, why: str) -> None:
+        for name in names:
+            self.values.pop(name, None)
+            self.absent[name] = why
+
     def quantile(self, name: str, buckets: Buckets, q: float) -> None:
         value, why = quantile(buckets, q)
         if value is None:
@@ -126,19 +146,22 @@ def estimate(totals: Totals) -> Estimate:
     """All figures that the increase of the counters gives. Never raises."""
     t, f = totals, _Figures()
     meaning = step_meaning(t)
-    tokens = decoded(t)
-    no_spec = "no speculation counters: speculation is off, or the engine does not export them"
+    tokens, seconds, steps = t.decode_tokens, t.decode_seconds, t.decode_steps
+    no_spec = NO_ACCEPTANCE_ON_V0 if t.drafts_on_v0 else NO_DRAFT_COUNTERS
     f.ratio("acceptance", t.accepted, t.drafted, no_spec, "nothing was drafted")
     f.ratio("draft_length", t.drafted, t.drafts, no_spec, "nothing was drafted")
-    no_itl = "inter-token latency or the token counters are missing"
-    f.ratio("tpot", t.step_seconds, tokens, no_itl, "no tokens after the first were emitted")
-    f.ratio("tokens_per_step", tokens, t.steps, no_itl, "no step gave output")
-    f.ratio("step", t.step_seconds, t.steps, no_itl, "no step gave output")
+    no_itl = NO_LENGTHS_ON_V0 if t.drafts_on_v0 else "inter-token latency or the token counters are missing"
+    none = "no request finished" if t.drafts_on_v0 else "no tokens after the first were emitted"
+    f.ratio("tpot", seconds, tokens, no_itl, none)
+    f.ratio("tokens_per_step", tokens, steps, no_itl, "no step gave output")
+    f.ratio("step", seconds, steps, no_itl, "no step gave output")
     missing = "request time per output token is exported from 0.11.0 on"
     f.ratio("request_tpot", t.finished_tpot_seconds, t.finished_tpot_count, missing, "no request finished")
     f.ratio("ttft", t.ttft_seconds, t.first_tokens, "time to first token is missing", "no request had a first token")
     if meaning is StepMeaning.PER_TOKEN:
         _per_token(f)
+    if emits_too_much(t):
+        f.drop("tokens_per_step", "step", "tpot", why=TOO_MANY_TOKENS)
     f.quantile("ttft_p50", t.ttft_buckets, 0.50)
     f.quantile("ttft_p95", t.ttft_buckets, 0.95)
     f.quantile("tpot_p50", t.tpot_buckets, 0.50)
@@ -157,9 +180,7 @@ def estimate(totals: Totals) -> Estimate:
 
 def _per_token(f: _Figures) -> None:
     why = "inter-token latency counts tokens on this engine, not steps"
-    for name in ("tokens_per_step", "step", "tpot"):
-        f.values.pop(name, None)
-        f.absent[name] = why
+    f.drop("tokens_per_step", "step", "tpot", why=why)
     if "request_tpot" in f.values:
         f.values["tpot"] = f.values["request_tpot"]
         del f.absent["tpot"]

@@ -95,8 +95,8 @@ def sums(batches: Sequence[Batch]) -> Sums:
     length = math.fsum(b.end - b.start for b in batches)
     return Sums(
         tokens=_sum([decode_tokens(b.totals) for b in batches]),
-        steps=_sum([b.totals.steps for b in batches]),
-        seconds=_sum([b.totals.step_seconds for b in batches]),
+        steps=_sum([b.totals.decode_steps for b in batches]),
+        seconds=_sum([b.totals.decode_seconds for b in batches]),
         drafts=_sum([b.totals.drafts for b in batches]),
         drafted=_sum([b.totals.drafted for b in batches]),
         accepted=_sum([b.totals.accepted for b in batches]),

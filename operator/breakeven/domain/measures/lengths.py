@@ -68,4 +68,4 @@ def _prompts(totals: Totals) -> float | None:
 
 
 def _outputs(totals: Totals) -> float | None:
-    return totals.generation_tokens
+    return totals.emitted_tokens

@@ -2,7 +2,8 @@
 
 Time per output token is taken from counters, never from latency quantiles: the sum of inter-token latency over the
 tokens emitted after the first of each request. It is token-weighted, exact, needs no buckets, and stays right whether
-an engine observes inter-token latency per step (vLLM up to 0.33) or per token.
+an engine observes inter-token latency per step (vLLM up to 0.33) or per token. A V0 engine that speculates is measured
+by its finished requests instead: the time from their first token to their last over the tokens after the first.
 """
 
 from collections.abc import Sequence
@@ -16,14 +17,12 @@ GROUPS = 10
 
 def decode_tokens(totals: Totals) -> float | None:
     """Tokens emitted after the first one of each request. None when a counter is absent."""
-    if totals.generation_tokens is None or totals.first_tokens is None:
-        return None
-    return max(0.0, totals.generation_tokens - totals.first_tokens)
+    return totals.decode_tokens
 
 
 def tpot_series(batches: Sequence[Batch]) -> Series | None:
     """Seconds of decoding and decoded tokens, batch by batch. None when a counter is absent in any batch."""
-    seconds = [batch.totals.step_seconds for batch in batches]
+    seconds = [batch.totals.decode_seconds for batch in batches]
     tokens = [decode_tokens(batch.totals) for batch in batches]
     if any(s is None for s in seconds) or any(t is None for t in tokens):
         return None

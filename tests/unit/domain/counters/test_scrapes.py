@@ -1,5 +1,6 @@
 """From series to scrapes, and from scrapes to increases."""
 
+from dataclasses import replace
 from math import inf, nan
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from breakeven.domain.counters import vllm_metrics
 from breakeven.domain.counters.observation import Totals
 from breakeven.domain.counters.scrapes import SCALARS, increase, restarted, scrape_of, total
-from breakeven.domain.counters.vllm_metrics import Series, merge, prefix_of, series_of
+from breakeven.domain.counters.vllm_metrics import Series, best_prefix, engine_named, merge, prefix_of, series_of
 
 
 def assembled(*pairs: tuple[str, dict[str, str], float]) -> Totals:
@@ -104,6 +105,9 @@ def test_a_histogram_without_its_last_bucket_is_unknown() -> None:
         ("vllm:request_generation_tokens", None),
         ("vllm:prompt_tokens_total", None),
         ("generation_tokens_total", None),
+        ("sglang:generation_tokens_total", None),
+        ("lmdeploy:generation_tokens_total", None),
+        ("trtllm_generation_tokens_total", None),
     ],
 )
 def test_the_prefix_is_told_by_the_count_of_emitted_tokens(name: str, prefix: str | None) -> None:
@@ -169,3 +173,80 @@ def test_an_increase_is_never_negative(earlier: Totals, later: Totals) -> None:
 @given(st.lists(everything, min_size=1, max_size=4))
 def test_a_sum_does_not_depend_on_the_order(parts: list[Totals]) -> None:
     assert total(parts) == total(list(reversed(parts)))
+
+
+@pytest.mark.parametrize("first", ["generation_tokens_total", "generation_tokens"])
+def test_a_counter_under_two_names_is_counted_once_whichever_comes_first(first: str) -> None:
+    """Ray exports every counter as a gauge too (ray PR 43795)."""
+    names = sorted(["generation_tokens_total", "generation_tokens"], key=lambda n: n != first)
+    ranks = [({"engine": rank}, tokens) for rank, tokens in (("0", 5.0), ("1", 7.0))]
+    by_name = assembled(*((name, labels, tokens) for name in names for labels, tokens in ranks))
+    by_rank = assembled(*((name, labels, tokens) for labels, tokens in ranks for name in names))
+    assert (by_name.generation_tokens, by_rank.generation_tokens) == (12, 12)
+
+
+def test_counters_by_label_under_two_names_are_counted_once_too() -> None:
+    twice = [
+        (f"{name}{end}", {label: value}, count)
+        for end in ("", "_total")
+        for name, label, value, count in (
+            ("request_success", "finished_reason", "stop", 5.0),
+            ("request_success", "finished_reason", "abort", 2.0),
+            ("spec_decode_num_accepted_tokens_per_pos", "position", "0", 9.0),
+            ("spec_decode_num_accepted_tokens_per_pos", "position", "1", 4.0),
+        )
+    ]
+    for pages in (twice, twice[:4]):
+        totals = assembled(*pages)
+        assert (totals.finished, totals.failed, totals.accepted_at) == (5, 2, (9.0, 4.0))
+
+
+def test_the_most_complete_prefix_is_taken_and_not_the_first_of_the_alphabet() -> None:
+    rule = "agg:vllm:generation_tokens_total"
+    page = [f"vllm:{n}" for n in ("generation_tokens_total", "prompt_tokens_total", "num_requests_running")]
+    assert best_prefix([rule, *page]) == "vllm:"
+    assert best_prefix([rule]) == "agg:vllm:"
+    assert best_prefix([rule, "vllm:generation_tokens_total"]) == "vllm:"
+    assert best_prefix(["node_load1"]) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "engine"),
+    [
+        ("sglang:num_running_reqs", "SGLang"),
+        ("trtllm_request_success_total", "TensorRT-LLM"),
+        ("nv_trt_llm_request_metrics", "TensorRT-LLM"),
+        ("tgi_request_count", "Text Generation Inference"),
+        ("llamacpp:tokens_predicted_total", "llama.cpp"),
+        ("ray_vllm_generation_tokens_total", None),
+        ("kserve_vllm:generation_tokens_total", None),
+        ("node_load1", None),
+    ],
+)
+def test_other_engines_are_known_by_the_first_word_of_their_names(name: str, engine: str | None) -> None:
+    assert engine_named(name) == engine
+
+
+V0 = Totals(
+    generation_tokens=510,
+    first_tokens=10,
+    steps=500,
+    step_seconds=10.0,
+    v0_emitted=1000,
+    request_tokens=1010,
+    request_count=10,
+    request_decode_seconds=10.0,
+)
+"""A V0 engine that speculates: one token a step in its counter, the true lengths in its histograms."""
+
+
+def test_tokens_of_a_v0_engine_that_speculates_are_those_of_its_finished_requests() -> None:
+    assert (V0.emitted_tokens, V0.decode_tokens, V0.decode_seconds, V0.decode_steps) == (1010, 1000, 10.0, 500)
+    assert replace(V0, request_decode_seconds=5.0).decode_steps == 250
+
+
+def test_a_v0_engine_exports_its_drafts_from_the_first_one_on_and_is_known_as_one_from_then() -> None:
+    plain = Totals(generation_tokens=10, first_tokens=1, request_tokens=10, request_count=1, request_decode_seconds=0.1)
+    assert increase(plain, V0).drafts_on_v0
+    assert total([V0, plain]).decode_tokens == 1000 + 9
+    assert not total([plain, plain]).drafts_on_v0

@@ -81,6 +81,23 @@ def totals(**changes: Any) -> Callable[[int, Batch], Batch]:
     return lambda _, batch: replace(batch, totals=replace(batch.totals, **changes))
 
 
+def on_v0(batch: Batch, *, emitted: float) -> Batch:
+    """The same decoding as a V0 engine that speculates counts it: one token a step, the true lengths by request."""
+    real = batch.totals
+    changed = replace(
+        real,
+        drafts=None,
+        drafted=None,
+        accepted=None,
+        v0_emitted=emitted,
+        generation_tokens=real.steps,
+        request_tokens=real.generation_tokens,
+        request_count=real.first_tokens,
+        request_decode_seconds=real.step_seconds,
+    )
+    return replace(batch, totals=changed)
+
+
 def later(span: timedelta) -> Change:
     return lambda here: replace(here, time=here.time + span)
 
@@ -98,7 +115,7 @@ HOLDS: dict[str, tuple[Change, str, str]] = {
     "no requests are counted": (batches(totals(finished=None, first_tokens=None)), "CounterAbsent", "speculating arm"),
     "no drafts are counted": (batches(totals(drafted=None)), "CounterAbsent", "draft counters"),
     "no drafts are counted, and the engine speculates no more": (
-        batches(totals(drafted=None, v0_emitted=0.0)),
+        batches(lambda _, batch: on_v0(batch, emitted=0.0)),
         "CounterAbsent",
         "draft counters",
     ),
@@ -129,8 +146,18 @@ def test_what_cannot_be_judged_is_held_with_its_reason(name: str) -> None:
         stable(arm={"ready": 5, "scraped": 4}),
         later(timedelta(minutes=10)),
         lambda here: stable(fleet={"settled_since": here.time - timedelta(minutes=16)})(here),
-        batches(totals(drafts=None, drafted=None, accepted=None, v0_emitted=900.0)),
+        batches(lambda _, batch: on_v0(batch, emitted=900.0)),
     ],
 )
 def test_what_is_just_enough_is_judged(change: Change) -> None:
     assert judge(change(present())).verdict == Verdict.PAYS
+
+
+def test_a_v0_engine_is_judged_by_its_finished_requests_and_not_by_its_count_of_tokens() -> None:
+    right = judge(present()).speedup
+    found = judge(batches(lambda _, batch: on_v0(batch, emitted=900.0))(present()))
+    assert found.speedup is not None
+    assert right is not None
+    assert found.speedup.value == pytest.approx(right.value, rel=1e-9)
+    unknown = batches(lambda _, b: replace(b, totals=replace(on_v0(b, emitted=900.0).totals, request_tokens=None)))
+    assert judge(unknown(present())).hold is not None

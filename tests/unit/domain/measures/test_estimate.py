@@ -1,5 +1,6 @@
 """Figures from counters, and the reasons of those that are not there."""
 
+from dataclasses import replace
 from math import inf
 
 import pytest
@@ -110,3 +111,34 @@ def test_no_counts_make_it_raise_or_leave_a_gap_unexplained(totals: Totals) -> N
     e = estimate(totals)
     for name in ("acceptance", "tokens_per_step", "step", "tpot", "request_tpot", "ttft", "ttft_p50", "ttft_p95"):
         assert (getattr(e, name) is None) == (name in e.absent)
+
+
+def test_more_tokens_than_steps_and_drafts_explain_are_noticed_and_give_no_figure() -> None:
+    """Another engine's page, a counter counted twice, draft counters cut away: E above 1 needs drafts."""
+    plain = Totals(generation_tokens=1100, first_tokens=100, steps=1000, step_seconds=10.0)
+    assert estimate(plain).tokens_per_step == 1.0
+    for accepted, explained in ((None, False), (0.0, False), (300.0, False), (1000.0, True)):
+        found = estimate(replace(plain, generation_tokens=2100, accepted=accepted, drafted=accepted))
+        assert (found.tokens_per_step is not None) == explained
+        if not explained:
+            assert (found.step, found.tpot) == (None, None)
+            assert "more tokens than steps" in found.absent["tpot"]
+
+
+def test_a_v0_engine_that_speculates_is_measured_by_its_finished_requests() -> None:
+    v0 = Totals(
+        generation_tokens=510,
+        first_tokens=10,
+        steps=500,
+        step_seconds=10.0,
+        v0_emitted=1000,
+        request_tokens=1010,
+        request_count=10,
+        request_decode_seconds=10.0,
+    )
+    found = estimate(v0)
+    assert (found.tpot, found.step, found.tokens_per_step) == (0.010, 0.020, 2.0)
+    assert "running totals" in found.absent["acceptance"]
+    old = estimate(replace(v0, request_decode_seconds=None))
+    assert (old.tpot, old.tokens_per_step) == (None, None)
+    assert "counts one token a step" in old.absent["tpot"]
