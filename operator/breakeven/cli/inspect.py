@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from breakeven.domain.counters.observation import Scrape
     from breakeven.domain.inspection import Reading
+    from breakeven.inspect.page import Choice, Page
 
 INTERVALS = 10
 """Intervals a measurement is cut into; their spread gives the bounds."""
@@ -37,7 +37,15 @@ def inspect(
     against_before: Annotated[Path | None, typer.Option(metavar="FILE", help="Saved page of the control.")] = None,
     against_after: Annotated[Path | None, typer.Option(metavar="FILE", help="Later page of the control.")] = None,
     prefix: Annotated[
-        str | None, typer.Option(metavar="PREFIX", help="Metric prefix such as kserve_vllm:. Default: detected.")
+        str | None,
+        typer.Option(metavar="PREFIX", help="Metric prefix such as kserve_vllm:, or '' for none. Default: detected."),
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Model to look at, where a page holds several.")
+    ] = None,
+    label: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY=VALUE", help="Server to look at, where a page holds several, such as pod=a. Repeat."),
     ] = None,
     output: Annotated[Output, typer.Option("--output", "-o", help="table or json.")] = Output.TABLE,
 ) -> None:
@@ -51,26 +59,32 @@ def inspect(
     """
     from breakeven.cli import inspect_view
     from breakeven.domain.inspection import NotComparable, compare
-    from breakeven.inspect.scrape import PageError
+    from breakeven.inspect.belonging import check_control, remarks
+    from breakeven.inspect.page import Choice
+    from breakeven.inspect.text import PageError
 
     files = (before, after, against_before, against_after)
     _check_usage(url, against, files)
+    choice = Choice(prefix=prefix, model=model, labels=_labels(label or ()))
     try:
         if url is not None:
-            server, control = _measure(url, against, _seconds(duration), prefix)
+            server, control = _measure(url, against, _seconds(duration), choice)
         else:
-            server = _pages(before, after, prefix)
-            control = _pages(against_before, against_after, prefix)
+            server = _pages(before, after, choice)
+            control = _pages(against_before, against_after, choice)
         seen = _named("the server" if control else "", server)
         other = _named("the control", control) if control else None
+        if control:
+            check_control(server[-1], control[-1])
     except (PageError, NotComparable) as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(2 if isinstance(error, PageError) else 1) from None
     speedup = compare(seen, other) if other is not None else None
+    told = remarks(server[-1], control[-1] if control else None, seen)
     if output is Output.JSON:
-        typer.echo(inspect_view.as_json(seen, other, speedup, timed=url is not None))
+        typer.echo(inspect_view.as_json(seen, other, speedup, told, timed=url is not None))
     else:
-        inspect_view.show(seen, other, speedup, timed=url is not None)
+        inspect_view.show(seen, other, speedup, told, timed=url is not None)
 
 
 def _check_usage(url: str | None, against: str | None, files: Sequence[Path | None]) -> None:
@@ -97,27 +111,34 @@ def _seconds(duration: str) -> float:
     return seconds
 
 
-def _pages(before: Path | None, after: Path | None, prefix: str | None) -> "list[Scrape]":
+def _labels(items: Sequence[str]) -> dict[str, str]:
+    pairs = [item.partition("=") for item in items]
+    if not all(key and equals for key, equals, _ in pairs):
+        raise typer.BadParameter("write KEY=VALUE, for example pod=a", param_hint="--label")
+    return {key: value for key, _, value in pairs}
+
+
+def _pages(before: Path | None, after: Path | None, choice: "Choice") -> "list[Page]":
     from breakeven.inspect.scrape import read_page
 
-    return [read_page(p, at=float(i), prefix=prefix) for i, p in enumerate((before, after)) if p is not None]
+    return [read_page(p, at=float(i), choice=choice) for i, p in enumerate((before, after)) if p is not None]
 
 
-def _measure(url: str, against: str | None, seconds: float, prefix: str | None) -> "tuple[list[Scrape], list[Scrape]]":
+def _measure(url: str, against: str | None, seconds: float, choice: "Choice") -> "tuple[list[Page], list[Page]]":
     """Scrape one server, or two in turn, at equal intervals."""
     import time
 
     from breakeven.inspect.scrape import PageReader
 
-    readers = [PageReader(address, prefix=prefix) for address in (url, against) if address]
-    scrapes: list[list[Scrape]] = [[] for _ in readers]
+    readers = [PageReader(address, choice=choice) for address in (url, against) if address]
+    pages: list[list[Page]] = [[] for _ in readers]
     begun = time.monotonic()
     try:
         for count in range(INTERVALS + 1):
             pause = begun + seconds * count / INTERVALS - time.monotonic()
             if pause > 0:
                 time.sleep(pause)
-            for reader, taken in zip(readers, scrapes, strict=True):
+            for reader, taken in zip(readers, pages, strict=True):
                 taken.append(reader.read())
             if 0 < count < INTERVALS:
                 left = round(begun + seconds - time.monotonic())
@@ -125,13 +146,15 @@ def _measure(url: str, against: str | None, seconds: float, prefix: str | None) 
     finally:
         for reader in readers:
             reader.close()
-    return scrapes[0], scrapes[1] if len(scrapes) > 1 else []
+    return pages[0], pages[1] if len(pages) > 1 else []
 
 
-def _named(which: str, scrapes: "list[Scrape]") -> "Reading":
+def _named(which: str, pages: "list[Page]") -> "Reading":
     from breakeven.domain.inspection import NotComparable, reading
+    from breakeven.inspect.belonging import check_one_server
 
     try:
-        return reading(scrapes)
+        check_one_server(pages)
+        return reading([page.scrape for page in pages])
     except NotComparable as error:
         raise NotComparable(f"{which}: {error}" if which else str(error)) from None

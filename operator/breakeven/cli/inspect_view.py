@@ -1,6 +1,7 @@
 """How `breakeven inspect` shows its result."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from breakeven.domain.inspection import Reading, Speedup
@@ -8,7 +9,7 @@ from breakeven.domain.inspection import Reading, Speedup
 _COUNTS = {
     "finished": "requests finished",
     "failed": "requests aborted or failed",
-    "generation_tokens": "tokens emitted",
+    "emitted_tokens": "tokens emitted",
     "steps": "request-steps",
     "drafts": "drafts",
     "drafted": "tokens drafted",
@@ -44,7 +45,7 @@ _JSON = {
 _COUNTS_JSON = {
     "finished": "requestsFinished",
     "failed": "requestsFailed",
-    "generation_tokens": "generationTokens",
+    "emitted_tokens": "generationTokens",
     "steps": "steps",
     "drafts": "drafts",
     "drafted": "draftedTokens",
@@ -53,13 +54,16 @@ _COUNTS_JSON = {
 }
 
 
-def as_json(server: Reading, control: Reading | None, speedup: Speedup | None, *, timed: bool) -> str:
+def as_json(
+    server: Reading, control: Reading | None, speedup: Speedup | None, remarks: Sequence[str], *, timed: bool
+) -> str:
     """The result for programs. A figure that could not be measured is null and has its reason under `absent`."""
     document: dict[str, Any] = {
         "seconds": round(server.batches[-1].end - server.batches[0].start, 3) if timed else None,
         "server": _side(server),
         "control": _side(control) if control is not None else None,
         "speedup": _speedup(speedup) if speedup is not None else None,
+        "remarks": list(remarks),
     }
     return json.dumps(document, indent=2)
 
@@ -91,8 +95,10 @@ def _speedup(speedup: Speedup) -> dict[str, Any]:
     }
 
 
-def show(server: Reading, control: Reading | None, speedup: Speedup | None, *, timed: bool) -> None:
-    """Print a table, and under it what is absent and why."""
+def show(
+    server: Reading, control: Reading | None, speedup: Speedup | None, remarks: Sequence[str], *, timed: bool
+) -> None:
+    """Print a table, and under it what to know of it, and what is absent and why."""
     from rich.console import Console
     from rich.table import Table
 
@@ -116,6 +122,8 @@ def show(server: Reading, control: Reading | None, speedup: Speedup | None, *, t
     console.print(table)
     if speedup is not None:
         console.print(_sentence(server, speedup), soft_wrap=True)
+    for remark in remarks:
+        console.print(f"note: {remark}", soft_wrap=True)
     for name, reading in (("server", server), ("control", control)):
         if reading is not None:
             for why, fields in _reasons(reading).items():

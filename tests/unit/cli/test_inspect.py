@@ -134,7 +134,7 @@ def test_swapped_pages_are_noticed() -> None:
 
 def test_pages_of_two_servers_are_noticed() -> None:
     pages = ("--before", CPU / "nospec-t0.prom", "--after", CPU / "ngram-fixed-t0.prom")
-    assert "pages are of two servers" in run(*pages, expect=1).stderr
+    assert "pages are not of one server" in run(*pages, expect=1).stderr
 
 
 def test_a_page_that_is_no_vllms_is_named(tmp_path: Path) -> None:
@@ -255,3 +255,47 @@ def test_a_restart_while_measuring_is_an_error(engines: tuple[Engine, Engine]) -
     on, _ = engines
     on.restart_at = 5
     assert "restarted in between" in run(on.address, "--for", "1s", expect=1).stderr
+
+
+FIELD = DATA / "field"
+
+
+def field(name: str, *arguments: str | Path) -> dict[str, Any]:
+    pages = ("--before", FIELD / f"{name}0.prom", "--after", FIELD / f"{name}1.prom")
+    document: dict[str, Any] = json.loads(run(*pages, *arguments, "-o", "json").stdout)
+    return document
+
+
+def test_a_v0_engine_is_compared_by_the_tokens_of_its_requests() -> None:
+    control = ("--against-before", FIELD / "v0p0.prom", "--against-after", FIELD / "v0p1.prom")
+    found = field("v0s", *control)
+    assert found["speedup"]["value"] == pytest.approx(1.5, abs=0.001)
+    assert found["server"]["generationTokens"] == 10_000
+
+
+def test_a_page_on_which_ray_wrote_every_counter_twice_gives_the_figures_of_one() -> None:
+    server = field("raydbl")["server"]
+    assert server["generationTokens"] == 10_000
+    assert (server["tokensPerStep"], server["tpotMs"]) == (pytest.approx(2.0), pytest.approx(10.0))
+
+
+def test_each_model_of_a_page_can_be_measured() -> None:
+    by_model = {model: field("ray2m", "--model", model)["server"]["tpotMs"] for model in ("m1", "m2")}
+    assert by_model == {"m1": pytest.approx(10.0), "m2": pytest.approx(15.0)}
+
+
+def test_a_figure_to_which_one_rank_adds_nothing_is_absent_with_a_remark() -> None:
+    found = field("rank")
+    assert (found["server"]["tpotMs"], found["server"]["tokensPerStep"]) == (None, pytest.approx(2.0))
+    assert found["remarks"] == ["rank 1 has no inter_token_latency_seconds_sum: it is left out for all ranks"]
+
+
+def test_a_label_is_written_as_key_and_value() -> None:
+    pages = ("--before", FIELD / "a0.prom", "--after", FIELD / "a1.prom")
+    assert "KEY=VALUE" in run(*pages, "--label", "pod", expect=2).stderr
+
+
+def test_a_control_that_speculates_gives_no_speedup() -> None:
+    pages = ("--before", FIELD / "a0.prom", "--after", FIELD / "a1.prom")
+    control = ("--against-before", FIELD / "a0.prom", "--against-after", FIELD / "a1.prom")
+    assert "the control speculates" in run(*pages, *control, expect=1).stderr
