@@ -36,6 +36,7 @@ spec:
   replicas: 3
   engine:
     image: registry.example:5000/vllm:v0.33.0@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+    version: 0.33.0
     extraArgs: ["--max-num-seqs=64", "--api-key=$(KEY)"]
     env:
       - {name: KEY, valueFrom: {secretKeyRef: {name: keys, key: engine}}}

@@ -91,15 +91,15 @@ class EngineSpec(SpecModel):
     version: (
         Annotated[
             str,
-            Field(max_length=32),
+            Field(max_length=64),
             Pattern(
-                r"^[0-9]+\.[0-9]+\.[0-9]+(\.[0-9]+)?([.-]?(post|rc|dev)[0-9]+)?$",
-                "write a release of vLLM without a leading v, for example 0.33.0",
+                r"^[0-9]+\.[0-9]+\.[0-9]+(\.[0-9]+)?([.-]?(post|rc|dev)[0-9]+){0,2}([+-][A-Za-z0-9._-]+)?$",
+                "write what vllm --version prints, without a leading v, for example 0.33.0 or 0.26.1rc1.dev457",
             ),
         ]
         | None
     ) = None
-    """vLLM version inside the image, for example 0.33.0. Absent: read from the image tag. Required for images named by digest or by a private tag."""
+    """vLLM version inside the image, as `vllm --version` prints it, for example 0.33.0. Absent: read from the image tag. Required for images named by digest, by a private tag, and of other repositories than vLLM's own, whose tags are their own numbers."""
     extra_args: Annotated[list[Annotated[str, Field(max_length=1024)]], Field(max_length=64)] = []
     """Arguments appended to `vllm serve`, one list item each; no shell. Flags that the operator manages are refused by name. Absent: none."""
     env: Annotated[

@@ -73,8 +73,8 @@ class Table:
             return Refusal(
                 field="engine.version",
                 reason=Reason.NOT_IN_TAG,
-                message=f"image {spec.image} does not tell its vLLM version; "
-                f"set engine.version to the version inside, for example {self.releases[-1]}",
+                message=f"image {spec.image} does not tell its vLLM version{_another_numbering(spec.image)}; "
+                f"set engine.version to the version inside (vllm --version), for example {self.releases[-1]}",
             )
         return self.engine(str(asked))
 
@@ -126,6 +126,16 @@ class Table:
             if self._place[entry["since"]] <= place:
                 value = entry["value"]
         return value
+
+
+def _another_numbering(image: str) -> str:
+    tag = image.partition("@")[0].rpartition("/")[2].partition(":")[2]
+    numbered = Version.parse(tag) is not None
+    return (
+        f": {tag} is the image's own number, and only images of the vLLM project are known to use vLLM's"
+        if numbered
+        else ""
+    )
 
 
 SECTIONS = (

@@ -33,6 +33,8 @@ def test_a_known_release_stands_for_itself(release: str) -> None:
         ("0.6.4.post1", "0.6.3.post1"),
         ("0.34.0", "0.33.0"),
         ("1.0.0", "0.33.0"),
+        ("0.26.1rc1.dev457", "0.26.0"),
+        ("0.12.1.dev31", "0.12.0"),
     ],
 )
 def test_an_unknown_version_is_taken_as_the_nearest_older_one_and_says_so(asked: str, release: str) -> None:
@@ -55,6 +57,31 @@ def test_the_declared_version_wins_over_the_tag() -> None:
 
     assert isinstance(found, Engine)
     assert found.release == "0.33.0"
+
+
+def test_a_development_build_with_its_commit_is_taken_as_the_nearest_older_release() -> None:
+    spec = EngineSpec(image="vllm/vllm-openai:nightly-c810e5e", version="0.26.1rc1.dev457+gc810e5ee9")
+    found = TABLE.engine_of(spec)
+
+    assert isinstance(found, Engine)
+    assert found.release == "0.26.0"
+    assert "0.26.1rc1.dev457" in found.assumption
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        "registry.redhat.io/rhaiis/vllm-cuda-rhel9:3.2.1",
+        "ghcr.io/llm-d/llm-d:v0.2.0",
+        "lmcache/vllm-openai:v0.3.9post2",
+    ],
+)
+def test_the_tag_of_another_product_is_not_taken_for_vllms_version(image: str) -> None:
+    found = TABLE.engine_of(EngineSpec(image=image))
+
+    assert isinstance(found, Refusal)
+    assert (found.field, found.reason) == ("engine.version", Reason.NOT_IN_TAG)
+    assert "the image's own number" in found.message
 
 
 def test_an_image_by_digest_needs_the_version() -> None:
