@@ -158,8 +158,22 @@ class ModelFacts(SpecModel):
     """Bits of one weight of the checkpoint. Absent: 16, or unknown where `quantization` is Prequantized or GPTQ."""
 
 
+QuantizationMethod = Annotated[
+    str, Field(min_length=1, max_length=64), Pattern(r"^[a-z0-9_-]+$", "write a method of vLLM, for example modelopt")
+]
+_FORMAT_TOO = Rule(
+    field="quantization",
+    message="write the weight format beside quantizationMethod, Prequantized for a checkpoint that carries one: "
+    "plans take the size of the weights from it",
+    cel="!has(self.quantizationMethod) || self.quantization != 'None'",
+    holds=lambda side: side.quantization_method is None or side.quantization is not Quantization.NONE,
+)
+
+
 class TargetSpec(SpecModel):
     """The model that serves."""
+
+    rules = (_FORMAT_TOO,)
 
     model: ModelName
     """Hugging Face name or path of the target model."""
@@ -169,6 +183,8 @@ class TargetSpec(SpecModel):
     """Name clients ask for. Absent: the value of `model`."""
     quantization: Quantization = Quantization.NONE
     """Weight format to produce on load, or Prequantized for a checkpoint that already carries one. Default None (as in the checkpoint)."""
+    quantization_method: QuantizationMethod | None = None
+    """Value of `--quantization`, in vLLM's words (`modelopt`, `awq_marlin`, `gptq_marlin`, `experts_int8` …), for a checkpoint or a kernel that has to be named; checked against the engine version. `quantization` says beside it how large the weights are. Absent: what `quantization` needs, which is nothing for a checkpoint that carries its format."""
     max_model_len: Annotated[int, Field(ge=16, le=100_000_000)] | None = None
     """Longest context served, in tokens. Absent: the engine's default."""
     kv_cache_dtype: KVCacheDtype = KVCacheDtype.AUTO
@@ -177,6 +193,22 @@ class TargetSpec(SpecModel):
     """Share of GPU memory the engine may use. Absent: the default of that engine version, rendered explicitly."""
     facts: ModelFacts | None = None
     """Architecture facts for planning. Absent: taken from the packaged catalog when it knows the model."""
+
+
+def _scalars(keys: dict[str, Any]) -> dict[str, Any]:
+    for name, value in keys.items():
+        if not isinstance(value, bool | int | float | str):
+            raise ValueError(f"{name}: write a text, a number, true or false")
+    # The API server stores 1.0 as 1: a variant must have one name whichever of them it is read from.
+    return {k: int(v) if isinstance(v, float) and v.is_integer() else v for k, v in keys.items()}
+
+
+ExtraKeys = Annotated[
+    dict[str, Any],
+    Field(max_length=32),
+    AfterValidator(_scalars),
+    WithJsonSchema({"type": "object", "maxProperties": 32, "x-kubernetes-preserve-unknown-fields": True}),
+]
 
 
 class AcceptanceSpec(SpecModel):
@@ -230,6 +262,7 @@ class DraftSpec(SpecModel):
             cel="!has(self.model) || !(self.method in ['NGram', 'NGramGPU', 'Suffix'])",
             holds=lambda d: d.model is None or d.method not in WITHOUT_MODEL,
         ),
+        _FORMAT_TOO,
         Rule(
             field="quantization",
             message="write None: there is no draft model to quantize; the target's is target.quantization",
@@ -275,15 +308,19 @@ class DraftSpec(SpecModel):
     """Revision of the draft. Absent: the default branch."""
     quantization: Quantization = Quantization.NONE
     """Weight format of the draft, never inherited from the target. Default None."""
+    quantization_method: QuantizationMethod | None = None
+    """Value of `quantization` in `--speculative-config`, in vLLM's words, as `target.quantizationMethod`. Absent: what `quantization` needs."""
     num_speculative_tokens: Annotated[int, Field(ge=1, le=128)] = 5
     """Tokens drafted per step, called k in the documentation. Default 5."""
     acceptance: AcceptanceSpec = AcceptanceSpec()
     """How drafted tokens are accepted. Default: rejection sampling, lossless."""
     disable_above_batch_size: Annotated[int, Field(ge=2, le=100_000)] | None = None
     """No drafting at or above this many running requests in an engine. Absent: drafting at every load."""
-    prompt_lookup_max: Annotated[int, Field(ge=1, le=128)] | None = None
+    extra_keys: ExtraKeys = {}
+    """Further keys of `--speculative-config`, spelled as vLLM spells them, for example `moe_backend: triton`. Each is checked against the engine version, and refused where a field above decides it. Absent: none."""
+    prompt_lookup_max: Annotated[int, Field(ge=1, le=100_000)] | None = None
     """Longest n-gram looked up, NGram and NGramGPU only. Absent: the engine's default."""
-    prompt_lookup_min: Annotated[int, Field(ge=1, le=128)] | None = None
+    prompt_lookup_min: Annotated[int, Field(ge=1, le=100_000)] | None = None
     """Shortest n-gram looked up, NGram and NGramGPU only. Absent: the engine's default."""
     facts: ModelFacts | None = None
     """Architecture facts for planning. Absent: taken from the packaged catalog when it knows the model."""

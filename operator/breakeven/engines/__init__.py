@@ -1,8 +1,21 @@
 """What each vLLM release accepts, as data: one table, one loader, the questions asked of it. Knows no Kubernetes."""
 
+from breakeven.engines.draft_keys import DraftKey, Takes
 from breakeven.engines.engine import Engine
 from breakeven.engines.findings import Caution, Finding, Reason, Refusal
 from breakeven.engines.table import Table, load
 from breakeven.engines.versions import Version, version_in_image
 
-__all__ = ["Caution", "Engine", "Finding", "Reason", "Refusal", "Table", "Version", "load", "version_in_image"]
+__all__ = [
+    "Caution",
+    "DraftKey",
+    "Engine",
+    "Finding",
+    "Reason",
+    "Refusal",
+    "Table",
+    "Takes",
+    "Version",
+    "load",
+    "version_in_image",
+]

@@ -1,11 +1,12 @@
 """One engine version and the questions that rendering, planning and reading metrics ask of it."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from breakeven.api.spec import DraftMethod
+from breakeven.engines.draft_keys import WITH_WEIGHTS, DraftKey
 from breakeven.engines.spoken import spoken
 from breakeven.engines.versions import Version
 
@@ -26,6 +27,8 @@ _LITERALS = {
     DraftMethod.DFLASH: "dflash",
     DraftMethod.DSPARK: "dspark",
 }
+_EVERY_DRAFTER = "model-based drafters"
+"""The table's words where adaptive verification is no longer DSpark's alone."""
 _V0_PATHS = frozenset({DraftMethod.DRAFT_MODEL, DraftMethod.EAGLE, DraftMethod.MEDUSA, DraftMethod.MLP_SPECULATOR})
 _NEVER_ON_V0 = frozenset({DraftMethod.EAGLE3})
 """Methods that came with V1 and that V0 never had."""
@@ -81,6 +84,15 @@ class Engine:
     def speculative_config_keys(self) -> frozenset[str]:
         """Keys of `--speculative-config`; empty before that flag took JSON."""
         return self.table.names("speculative_config_keys", self.place)
+
+    def draft_key(self, name: str) -> DraftKey | None:
+        """What a further key of the draft takes in this release; None when the release has no such key."""
+        if name not in self.speculative_config_keys:
+            return None
+        key = self.table.draft_key(name)
+        if key is not None and name == "enable_adaptive_verification" and self.adaptive_verification == _EVERY_DRAFTER:
+            return replace(key, methods=WITH_WEIGHTS)
+        return key
 
     @property
     def unknown_key_policy(self) -> str:

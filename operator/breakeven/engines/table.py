@@ -8,7 +8,8 @@ from importlib import resources
 from types import MappingProxyType
 from typing import Any
 
-from breakeven.api.spec import EngineSpec
+from breakeven.api.spec import DraftMethod, EngineSpec
+from breakeven.engines.draft_keys import WITH_WEIGHTS, DraftKey, Takes
 from breakeven.engines.engine import Engine
 from breakeven.engines.findings import Reason, Refusal
 from breakeven.engines.versions import Version, version_in_image
@@ -85,6 +86,23 @@ class Table:
     def every_name(self, section: str) -> frozenset[str]:
         """Names of a section that any release has."""
         return frozenset(self._ranges_of[section])
+
+    def draft_key(self, name: str) -> DraftKey | None:
+        """What a key of `--speculative-config` takes; None for a name that `draft.extraKeys` may not hold."""
+        entry = self._data["speculative_config_keys"].get(name, {})
+        if "takes" not in entry:
+            return None
+        methods = entry.get("methods", tuple(DraftMethod))
+        return DraftKey(
+            name=name,
+            takes=Takes(entry["takes"]),
+            methods=WITH_WEIGHTS if methods == "weights" else frozenset(map(DraftMethod, methods)),
+        )
+
+    @property
+    def draft_keys(self) -> tuple[str, ...]:
+        """Names that `draft.extraKeys` may hold, in some release."""
+        return tuple(n for n in sorted(self._data["speculative_config_keys"]) if self.draft_key(n) is not None)
 
     def releases_with(self, section: str, name: str) -> tuple[str, ...]:
         """Releases that have a name of a section, oldest first."""

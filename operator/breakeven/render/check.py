@@ -8,6 +8,8 @@ from breakeven.render.acceptance import check_acceptance
 from breakeven.render.conflicts import check_conflicts
 from breakeven.render.drafting import check_drafting
 from breakeven.render.extraargs import check_extra_arguments
+from breakeven.render.extrakeys import check_extra_keys
+from breakeven.render.known_crashes import check_known_crashes
 from breakeven.render.overrides import check_overrides
 from breakeven.render.quantization import check_quantization
 from breakeven.render.request import Request, read
@@ -23,6 +25,8 @@ _CHECKS = (
     check_acceptance,
     check_schedule,
     check_quantization,
+    check_extra_keys,
+    check_known_crashes,
     check_extra_arguments,
     check_conflicts,
     check_traffic,

@@ -10,6 +10,7 @@ ALIASES: Mapping[str, str] = MappingProxyType(
         "-tp": "--tensor-parallel-size",
         "-pp": "--pipeline-parallel-size",
         "-dp": "--data-parallel-size",
+        "-dcp": "--decode-context-parallel-size",
         "-q": "--quantization",
         "-sc": "--speculative-config",
         "-spec-draft-tp": "--speculative-draft-tensor-parallel-size",

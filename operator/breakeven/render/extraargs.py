@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from breakeven.engines import Caution, Finding, Reason, Refusal
 from breakeven.render.extra import Argument
+from breakeven.render.extrakeys import OWN_FIELDS
 from breakeven.render.managed import MANAGED
 from breakeven.render.quantization import target_quantization
 from breakeven.render.request import Request
@@ -24,7 +25,9 @@ def _check(request: Request, argument: Argument) -> Iterator[Finding]:
         yield _refuse(f"{argument.given!r} holds a space; write --flag=value, or flag and value as two list items")
         return
     managed = [f for f in (argument.flag, *argument.candidates) if f in MANAGED]
-    if managed:
+    if managed and managed[0] == "--speculative-config" and "." in argument.given:
+        yield _dotted(argument)
+    elif managed:
         means = "" if argument.given == managed[0] else f" (read as {managed[0]})"
         yield _refuse(f"{argument.given}{means} is managed; {MANAGED[managed[0]]}")
     elif _switch(argument.flag) in request.engine.removed_flags:
@@ -38,6 +41,13 @@ def _check(request: Request, argument: Argument) -> Iterator[Finding]:
         yield _refuse("--load-format is set by target.quantization here: remove it")
     elif argument.flag == "--api-key":
         yield Caution(field=_FIELD, message="--api-key: smoke tests send no key, so a trial would never be promoted")
+
+
+def _dotted(argument: Argument) -> Refusal:
+    """A key of the draft, written as vLLM's parser takes it: `--speculative-config.moe_backend=triton`."""
+    key = argument.given.partition(".")[2]
+    instead = OWN_FIELDS.get(key, f"write it in spec.draft as extraKeys: {{{key}: {argument.value}}}")
+    return _refuse(f"{argument.given} belongs to --speculative-config, which spec.draft declares; {instead}")
 
 
 def _switch(flag: str) -> str:

@@ -5,8 +5,9 @@ disagrees with it is a ValueError (0.33.0 config/model.py:1458).
 """
 
 from collections.abc import Iterator
+from difflib import get_close_matches
 
-from breakeven.api.spec import DraftMethod, Quantization
+from breakeven.api.spec import DraftMethod, DraftSpec, Quantization, TargetSpec
 from breakeven.engines import Engine, Finding, Reason, Refusal
 from breakeven.render.request import Request
 
@@ -25,9 +26,14 @@ def on_load(quantization: Quantization) -> str | None:
     return "bitsandbytes" if quantization in _BITSANDBYTES else None
 
 
+def written(side: TargetSpec | DraftSpec) -> str | None:
+    """The name that is written for target or draft: the one declared in vLLM's words, else that of the format."""
+    return side.quantization_method or on_load(side.quantization)
+
+
 def target_quantization(request: Request) -> list[str]:
     """Arguments for the target's weight format, and the load format where the release does not set it itself."""
-    name = on_load(request.variant.target.quantization)
+    name = written(request.variant.target)
     if name is None:
         return []
     arguments = [f"--quantization={name}"]
@@ -41,13 +47,13 @@ def draft_quantization(request: Request) -> str | None:
     draft = request.variant.draft
     if draft is None or draft.method in _SHARES_WEIGHTS | _INHERITS:
         return None
-    return on_load(draft.quantization)
+    return written(draft)
 
 
 def check_quantization(request: Request) -> Iterator[Finding]:
     """Find formats that this engine cannot make, or cannot mix."""
     target, draft = request.variant.target, request.variant.draft
-    yield from _check_format("target", target.quantization, request.engine)
+    yield from _check_format("target", target, request.engine)
     if draft is None:
         return
     if draft.method in _SHARES_WEIGHTS | _INHERITS:
@@ -60,9 +66,15 @@ def check_quantization(request: Request) -> Iterator[Finding]:
                 reason=Reason.INVALID_CONFIGURATION,
                 message=f"{draft.method.value} has no weights with a format of their own; remove draft.quantization",
             )
+        if draft.quantization_method is not None:
+            yield Refusal(
+                field="draft.quantizationMethod",
+                reason=Reason.INVALID_CONFIGURATION,
+                message=f"{draft.method.value} takes the format of the target; remove draft.quantizationMethod",
+            )
         return
-    yield from _check_format("draft", draft.quantization, request.engine)
-    sides = [on_load(q) == "bitsandbytes" for q in (target.quantization, draft.quantization)]
+    yield from _check_format("draft", draft, request.engine)
+    sides = [written(side) == "bitsandbytes" for side in (target, draft)]
     if sides[0] != sides[1]:
         yield Refusal(
             field="draft.quantization",
@@ -72,24 +84,48 @@ def check_quantization(request: Request) -> Iterator[Finding]:
         )
 
 
-def _check_format(side: str, quantization: Quantization, engine: Engine) -> Iterator[Refusal]:
-    field = f"{side}.quantization"
+def _check_format(name: str, side: TargetSpec | DraftSpec, engine: Engine) -> Iterator[Refusal]:
+    if side.quantization_method is not None:
+        yield from _check_method(name, side.quantization_method, engine)
+        return
+    field, quantization = f"{name}.quantization", side.quantization
     if quantization is Quantization.INT8:
         yield Refusal(
             field=field,
             reason=Reason.UNSUPPORTED_BY_ENGINE,
             message="no vLLM release makes INT8 weights on load; "
-            f"set {side}.model to a checkpoint that is INT8 already (compressed-tensors W8A8, GPTQ 8 bit) "
+            f"set {name}.model to a checkpoint that is INT8 already (compressed-tensors W8A8, GPTQ 8 bit) "
             f"and {field} to Prequantized, or use FP8",
         )
         return
-    name = on_load(quantization)
-    if name is not None and name not in engine.quantization_methods:
+    method = on_load(quantization)
+    if method is not None and method not in engine.quantization_methods:
         yield Refusal(
             field=field,
             reason=Reason.UNSUPPORTED_BY_ENGINE,
             rule="BitsAndBytesGone",
             message=f"vLLM {engine.version} cannot make {quantization.value} weights on load, "
-            f"{engine.versions_with('quantization_methods', name)} can; set {side}.model to an AWQ, GPTQ or "
+            f"{engine.versions_with('quantization_methods', method)} can; set {name}.model to an AWQ, GPTQ or "
             f"compressed-tensors checkpoint and {field} to Prequantized",
         )
+
+
+def _check_method(name: str, method: str, engine: Engine) -> Iterator[Refusal]:
+    if method in engine.quantization_methods:
+        return
+    field = f"{name}.quantizationMethod"
+    if method not in engine.table.every_name("quantization_methods"):
+        close = get_close_matches(method, sorted(engine.quantization_methods), n=1)
+        meant = f"did you mean {close[0]}?" if close else f"it has {', '.join(sorted(engine.quantization_methods))}"
+        yield Refusal(
+            field=field,
+            reason=Reason.UNSUPPORTED_BY_ENGINE,
+            message=f"vLLM {engine.version} has no --quantization {method}; {meant}",
+        )
+        return
+    yield Refusal(
+        field=field,
+        reason=Reason.UNSUPPORTED_BY_ENGINE,
+        message=f"vLLM {engine.version} has no --quantization {method}, "
+        f"{engine.versions_with('quantization_methods', method)} can; remove {field}, or use such an image",
+    )

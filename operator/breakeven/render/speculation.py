@@ -8,6 +8,7 @@ from typing import Any
 from breakeven.api.spec import DraftMethod, DraftSpec
 from breakeven.engines import Engine
 from breakeven.render.acceptance import acceptance_keys
+from breakeven.render.extrakeys import extra_keys
 from breakeven.render.quantization import draft_quantization
 from breakeven.render.request import Request
 from breakeven.render.schedule import schedule_keys
@@ -50,6 +51,7 @@ def speculation_keys(request: Request) -> dict[str, Any]:
         **_prompt_lookup(draft, engine),
         **acceptance_keys(draft),
         **schedule_keys(request),
+        **extra_keys(draft),
     }
     return {key: value for key, value in keys.items() if value is not None}
 

@@ -21,3 +21,10 @@ def test_the_page_counts_the_releases() -> None:
     releases = load().releases
 
     assert f"{len(releases)} releases from {releases[0]} to {releases[-1]}" in PAGE
+
+
+@pytest.mark.parametrize("name", load().draft_keys)
+def test_the_page_names_the_releases_of_each_key_without_a_field(name: str) -> None:
+    versions = load().newest.versions(lambda engine: engine.speaks_json and engine.draft_key(name) is not None)
+
+    assert f"| `{name}` | {versions} |" in PAGE

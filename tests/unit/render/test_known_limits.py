@@ -120,6 +120,14 @@ def test_no_rule_of_the_table_is_forgotten() -> None:
         "AsyncSchedulingNGram",
         "BlockOnRunnerV1",
         "EagleFamilies",
+        # in test_known_crashes.py
+        "SpeculatorsTarget",
+        "EagleContext",
+        "EagleContextTrained",
+        "DecodeContextParallel",
+        "DraftOnHybrid",
+        "Gemma4Mtp",
+        "Gemma4MtpFp8",
     }
     judged = {str(e["id"]) for e in load().incompatibilities if e["judged_by"] != "plan"}
 

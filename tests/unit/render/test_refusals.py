@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
+from breakeven.api.spec import KVCacheDtype
 from breakeven.api.variant import Variant
-from breakeven.engines import Caution, Reason, Refusal
+from breakeven.engines import Caution, Reason, Refusal, load
 from breakeven.render.arguments import engine_env, serve_arguments
 from breakeven.render.check import check, refusals
 from breakeven.render.request import read
@@ -182,3 +183,62 @@ def test_the_runner_that_honours_the_schedule_is_chosen(
 
     assert not isinstance(request, Refusal)
     assert engine_env(request) == env
+
+
+@pytest.mark.parametrize(
+    ("release", "side", "method", "words"),
+    [
+        ("0.33.0", "target", "modelopt", ""),
+        ("0.33.0", "target", "awq_marlin", ""),
+        ("0.33.0", "draft", "modelopt_fp4", ""),
+        ("0.6.0", "target", "modelopt", "0.6.3.post1 and newer can"),
+        ("0.8.5", "draft", "modelopt_fp4", "0.9.0 and newer can"),
+        ("0.33.0", "target", "marlin", "0.6.0 to 0.10.1.1 can"),
+        ("0.33.0", "target", "model_opt", "did you mean modelopt?"),
+        ("0.33.0", "target", "zzz", "it has auto_awq"),
+    ],
+)
+def test_a_quantization_method_in_vllms_words_is_written_where_the_release_has_it(
+    release: str, side: str, method: str, words: str
+) -> None:
+    named = {"quantization": "Prequantized", "quantizationMethod": method}
+    draft = {"method": "DraftModel", "model": "/models/draft"} | (named if side == "draft" else {})
+    asked = variant(release, draft, **({"target": named} if side == "target" else {}))
+    found = [r for r in refusals(asked) if r.field == f"{side}.quantizationMethod"]
+
+    assert [words in r.message for r in found] == ([True] if words else [])
+    if not words:
+        request = read(asked)
+        assert not isinstance(request, Refusal)
+        spelt = f"--quantization={method}" if side == "target" else f'"quantization":"{method}"'
+        assert spelt in " ".join(serve_arguments(request))
+
+
+def test_a_method_that_shares_the_targets_weights_takes_no_format_of_its_own() -> None:
+    draft = {"method": "MTP", "model": "/models/mtp", "quantization": "Prequantized", "quantizationMethod": "modelopt"}
+
+    assert "draft.quantizationMethod" in {r.field for r in refusals(variant("0.33.0", draft))}
+
+
+def test_a_quantization_method_needs_the_format_beside_it() -> None:
+    with pytest.raises(ValueError, match="write the weight format beside quantizationMethod"):
+        variant("0.33.0", None, target={"quantizationMethod": "modelopt"})
+
+
+@pytest.mark.parametrize(
+    ("release", "dtype", "words"),
+    [
+        ("0.33.0", "fp8_ds_mla", ""),
+        ("0.20.0", "nvfp4", ""),
+        ("0.11.0", "fp8_ds_mla", "0.11.1 and newer can"),
+        ("0.19.1", "nvfp4", "0.20.0 and newer can"),
+    ],
+)
+def test_every_format_of_the_kv_cache_is_taken_where_the_release_has_it(release: str, dtype: str, words: str) -> None:
+    found = [r for r in refusals(variant(release, None, target={"kvCacheDtype": dtype})) if "kvCache" in r.field]
+
+    assert [words in r.message for r in found] == ([True] if words else [])
+
+
+def test_the_api_names_every_kv_format_of_the_table() -> None:
+    assert {str(dtype) for dtype in KVCacheDtype} == load().every_name("kv_cache_dtypes")
