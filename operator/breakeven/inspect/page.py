@@ -184,7 +184,7 @@ def _complete(ours: _Known) -> tuple[_Known, list[str]]:
         by_family.setdefault(series.name, set()).add(sample.labels.get(_RANK, ""))
     remarks, partial = [], set()
     for family, having in sorted(by_family.items()):
-        if having & ranks and (missing := ranks - having):
+        if missing := ranks - having if len(ranks) > 1 else None:
             partial.add(family)
             remarks.append(f"rank {', '.join(sorted(missing))} has no {family}: it is left out for all ranks")
     return [(s, series) for s, series in ours if series.name not in partial], remarks

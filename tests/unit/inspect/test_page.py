@@ -115,9 +115,13 @@ def test_a_family_that_one_rank_lacks_is_left_out_for_all_with_a_remark() -> Non
     assert found.remarks == ("rank 1 has no inter_token_latency_seconds_sum: it is left out for all ranks",)
 
 
-def test_a_family_that_the_server_has_once_for_all_ranks_is_kept() -> None:
+def test_a_family_that_no_rank_is_named_for_is_left_out_where_there_are_several() -> None:
     two = 'vllm:generation_tokens_total{engine="0"} 5\nvllm:generation_tokens_total{engine="1"} 7\n'
-    assert totals(two + "vllm:num_preemptions_total 3\n").preemptions == 3
+    found = page(two + "vllm:num_preemptions_total 3\n")
+    assert (found.scrape.totals.preemptions, found.remarks) == (
+        None,
+        ("rank 0, 1 has no num_preemptions: it is left out for all ranks",),
+    )
 
 
 def test_several_models_are_never_added_up_and_one_can_be_chosen() -> None:

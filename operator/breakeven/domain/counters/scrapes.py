@@ -14,7 +14,13 @@ _FAILED = frozenset({"abort", "error"})
 
 
 def scrape_of(at: float, values: Mapping[Series, float]) -> Scrape:
-    """Assemble one scrape. A family that is not there stays None; so does one with a value that is no number."""
+    """Assemble one scrape.
+
+    A family that is not there stays None; so does one with a value that is no number, and one that only some of the
+    data-parallel ranks have, because half a sum is a wrong number.
+    """
+    if vllm_metrics.SEVERAL_RANKS in values:
+        values = _of_all_ranks(values)
     v0 = Series(vllm_metrics.V0_ONLY) in values
     step = next((s for s in vllm_metrics.STEP if Series(f"{s}_count") in values), vllm_metrics.STEP[0])
     reasons = [s for s in values if s.name == vllm_metrics.FINISHED and not s.bare]
@@ -47,6 +53,15 @@ def scrape_of(at: float, values: Mapping[Series, float]) -> Scrape:
         kv_usage=next((v for n in vllm_metrics.KV_USAGE if (v := _one(values, n)) is not None), None),
     )
     return Scrape(at=at, totals=totals, gauges=gauges)
+
+
+def _of_all_ranks(values: Mapping[Series, float]) -> Mapping[Series, float]:
+    """The families that as many ranks added to as to the one that most have; series of lazy labels count together."""
+    most: dict[str, float] = {}
+    for series in values:
+        most[series.name] = max(most.get(series.name, 0.0), vllm_metrics.ranks(values, series))
+    every = max(most.values(), default=0.0)
+    return {s: v for s, v in values.items() if most[s.name] == every}
 
 
 def _one(values: Mapping[Series, float], name: str) -> float | None:

@@ -199,12 +199,31 @@ def merge(into: dict[Series, float], series: Series, value: float) -> None:
         into[counted] = into[series]
     elif series in into and into.pop(Series(series.name, series.label, bare=True), None) is not None:
         into[series] = value if 0 <= value < float("inf") else float("nan")
+        into.pop(_ranks_key(series), None)
     else:
         _add(into, series, value)
 
 
+SEVERAL_RANKS = Series("several ranks")
+"""Stands beside the series of a scrape to which more than one rank added."""
+
+
+def ranks(values: Mapping[Series, float], series: Series) -> float:
+    """How many ranks added to a series of one scrape."""
+    return values.get(_ranks_key(series), 1.0) if series in values else 0.0
+
+
+def _ranks_key(series: Series) -> Series:
+    """Where the number of ranks is kept beside the sum, once there are two."""
+    return Series(f"ranks of {series.name}", series.label)
+
+
 def _add(into: dict[Series, float], series: Series, value: float) -> None:
     before = into.get(series)
+    if before is not None:
+        key = _ranks_key(series)
+        into[key] = into.get(key, 1.0) + 1.0
+        into[SEVERAL_RANKS] = 1.0
     if not 0 <= value < float("inf"):
         into[series] = float("nan")
     elif before is None:

@@ -250,3 +250,30 @@ def test_a_v0_engine_exports_its_drafts_from_the_first_one_on_and_is_known_as_on
     assert increase(plain, V0).drafts_on_v0
     assert total([V0, plain]).decode_tokens == 1000 + 9
     assert not total([plain, plain]).drafts_on_v0
+
+
+def test_a_family_that_one_rank_lacks_is_unknown_and_not_half_a_sum() -> None:
+    one = [
+        ("generation_tokens_total", {}, 10.0),
+        ("inter_token_latency_seconds_count", {}, 8.0),
+        ("request_success_total", {"finished_reason": "stop"}, 2.0),
+    ]
+    other = [
+        *one,
+        ("inter_token_latency_seconds_sum", {}, 0.4),
+        ("request_success_total", {"finished_reason": "abort"}, 1.0),
+    ]
+    for ranks in ((one, other), (other, one)):
+        totals = assembled(*ranks[0], *ranks[1])
+        assert (totals.generation_tokens, totals.steps, totals.step_seconds) == (20, 16, None)
+        assert (totals.finished, totals.failed) == (4, 1)
+    assert assembled(*other).step_seconds == 0.4
+
+
+@pytest.mark.parametrize(
+    "names", [("generation_tokens_total", "generation_tokens"), ("generation_tokens", "generation_tokens_total")]
+)
+def test_ranks_are_counted_alike_for_a_counter_under_two_names(names: tuple[str, str]) -> None:
+    values = [(name, {}, 3.0) for name in names for _ in range(3)]
+    totals = assembled(*values, *[("prompt_tokens_total", {}, 1.0)] * 3)
+    assert (totals.generation_tokens, totals.prompt_tokens) == (9, 3)
