@@ -114,20 +114,6 @@ def prefix_of(name: str) -> str | None:
     return prefix
 
 
-def best_prefix(names: Iterable[str]) -> str | None:
-    """The prefix under which most of vLLM's families stand; of equals the shortest. None when no name has one.
-
-    A recording rule may copy one or two families under a longer prefix: `agg:vllm:generation_tokens_total`.
-    """
-    every = set(names)
-    candidates = {p for n in every if (p := prefix_of(n)) is not None}
-
-    def families(prefix: str) -> int:
-        return len({_TABLE[s][0] for n in every if n.startswith(prefix) and (s := n.removeprefix(prefix)) in _TABLE})
-
-    return min(candidates, key=lambda p: (-families(p), len(p), p), default=None)
-
-
 OTHER_ENGINES: Mapping[str, str] = {
     "sglang": "SGLang",
     "lmdeploy": "LMDeploy",
