@@ -3,6 +3,7 @@
 from breakeven.engines.draft_keys import DraftKey, Takes
 from breakeven.engines.engine import Engine
 from breakeven.engines.findings import Caution, Finding, Reason, Refusal
+from breakeven.engines.kv_formats import kv_bytes
 from breakeven.engines.table import Table, load
 from breakeven.engines.versions import Version, version_in_image
 
@@ -16,6 +17,7 @@ __all__ = [
     "Table",
     "Takes",
     "Version",
+    "kv_bytes",
     "load",
     "version_in_image",
 ]

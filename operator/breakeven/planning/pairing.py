@@ -80,7 +80,7 @@ def pair_remarks(
     """What is wrong with a pair: vocabularies, token ids, family, size, heads trained for another target."""
     method, draft_name = spec.method, spec.model
     if method is DraftMethod.DRAFT_MODEL and draft is not None:
-        yield from _draft_model_remarks(target, draft)
+        yield from _draft_model_remarks(target, draft, mapped=spec.extra_keys.get("use_heterogeneous_vocab") is True)
         if engine.applies("MultimodalDraft") and (target.multimodal or draft.multimodal):
             yield refusal(
                 "draft.method",
@@ -115,12 +115,18 @@ def _prediction_remarks(target: Architecture, k: int) -> Iterator[Remark]:
         )
 
 
-def _draft_model_remarks(target: Architecture, draft: Architecture) -> Iterator[Remark]:
-    if target.vocab_size is not None and draft.vocab_size is not None and target.vocab_size != draft.vocab_size:
+def _draft_model_remarks(target: Architecture, draft: Architecture, *, mapped: bool) -> Iterator[Remark]:
+    if mapped:
+        yield warning(
+            "draft.extraKeys",
+            "use_heterogeneous_vocab drafts only tokens that both vocabularies have: expect less acceptance",
+        )
+    elif target.vocab_size is not None and draft.vocab_size is not None and target.vocab_size != draft.vocab_size:
         yield refusal(
             "draft.model",
             f"vocabularies differ ({target.name} {target.vocab_size}, {draft.name} {draft.vocab_size}); "
-            "vLLM refuses such a pair at start-up",
+            "vLLM refuses such a pair at start-up, unless draft.extraKeys says use_heterogeneous_vocab: true "
+            "(0.25.0 and newer)",
         )
     elif target.tokenizer_group and draft.tokenizer_group and target.tokenizer_group != draft.tokenizer_group:
         # The names of the catalog are those of families: Qwen 2.5 and 3 share most ids. Declared names are taken at

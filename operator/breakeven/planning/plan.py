@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from breakeven.api.choices import WITHOUT_MODEL
 from breakeven.api.spec import DraftMethod, DraftSpec, Quantization
 from breakeven.api.variant import Variant
-from breakeven.engines import Engine, Refusal, load
+from breakeven.engines import Engine, Refusal, kv_bytes, load
 from breakeven.planning import advice, catalog
 from breakeven.planning.acceptance import Assumption, assumed, at_temperature
 from breakeven.planning.architecture import Architecture
@@ -24,7 +24,6 @@ from breakeven.planning.steptime import Chip, Load
 from breakeven.planning.switching import SwitchCost, switch_cost
 from breakeven.planning.weights import linear_bytes, weight_bytes
 
-_KV_ELEMENT = {"fp8": 1.0, "fp8_e4m3": 1.0, "fp8_e5m2": 1.0}
 _BLOCK_DRAFTERS = frozenset({DraftMethod.DFLASH, DraftMethod.DSPARK, DraftMethod.MEDUSA})
 _TABLE_NAMES = {
     DraftMethod.DRAFT_MODEL: "draft_model",
@@ -86,10 +85,14 @@ class _Planner:
         self.spec = variant.draft
         self.gpus = variant.hardware.gpus_per_replica
         self.forced = next((str(e.get("value", "")) for e in variant.engine.env if e.get("name") == "VLLM_USE_V1"), "")
-        self.element = _KV_ELEMENT.get(variant.target.kv_cache_dtype, 2.0)
+        self.element = kv_bytes(variant.target.kv_cache_dtype) or 2.0
         self.target = facts_for(variant.target.model, declared=variant.target.facts, config=question.target_config)
         self.draft = self._draft_facts()
         self.unknowns: list[str] = []
+        if kv_bytes(variant.target.kv_cache_dtype) is None:
+            self.unknowns.append(
+                f"size of a KV cache of {variant.target.kv_cache_dtype}: planned with 16 bits an element, so more fit"
+            )
         if assumed_engine:
             self.unknowns.append(f"engine version: the image does not tell it, planned as for {engine.release}")
 

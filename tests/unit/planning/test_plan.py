@@ -94,6 +94,20 @@ def test_different_vocabularies_are_refused() -> None:
     assert any("vocabularies differ" in message for message in refusals(made))
 
 
+def test_unequal_vocabularies_are_a_warning_where_the_engine_is_told_to_map_them() -> None:
+    draft = {"method": "DraftModel", "model": "Qwen/Qwen3-0.6B", "extraKeys": {"use_heterogeneous_vocab": True}}
+    made = plan(variant(draft=draft))
+
+    assert not any("vocabularies differ" in message for message in refusals(made))
+    assert any(r.field == "draft.extraKeys" and r.severity is Severity.WARNING for r in made.remarks)
+
+
+def test_a_kv_cache_whose_element_has_no_known_size_is_said() -> None:
+    made = plan(variant(image="vllm/vllm-openai:v0.33.0", kvCacheDtype="turboquant_k8v4"))
+
+    assert any("size of a KV cache of turboquant_k8v4" in unknown for unknown in made.unknowns)
+
+
 def test_heads_that_gpus_do_not_divide_are_refused() -> None:
     made = plan(variant("Qwen/Qwen2.5-7B-Instruct", gpus=8, maxModelLen=4096, quantization="None"))
     assert any("28 attention heads" in message for message in refusals(made))
