@@ -80,7 +80,7 @@ def inspect(
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(2 if isinstance(error, PageError) else 1) from None
     speedup = compare(seen, other) if other is not None else None
-    told = remarks(server[-1], control[-1] if control else None, seen)
+    told = remarks(server, control, seen)
     if output is Output.JSON:
         typer.echo(inspect_view.as_json(seen, other, speedup, told, timed=url is not None))
     else:

@@ -52,18 +52,19 @@ def check_control(server: Page, control: Page) -> None:
         )
 
 
-def remarks(server: Page, control: Page | None, reading: Reading) -> list[str]:
-    """What a reader of the figures should know."""
-    found = list(server.remarks)
+def remarks(pages: Sequence[Page], controls: Sequence[Page], reading: Reading) -> list[str]:
+    """What a reader of the figures should know, of the pages of a server and of its control, if there is one."""
+    found = _of_any(pages)
     drafts, steps = reading.totals.drafts, reading.totals.steps
     if drafts is not None and steps and drafts < FEW_DRAFTS * steps:
         found.append(
             f"only {100 * drafts / steps:.0f} % of the steps drafted: tokens per step are far from 1 + accepted tokens "
             "per draft"
         )
-    if control is None:
+    if not controls:
         return found
-    found += [f"control: {remark}" for remark in control.remarks]
+    found += [f"control: {remark}" for remark in _of_any(controls)]
+    server, control = pages[-1], controls[-1]
     if server.model != control.model:
         found.append(
             f"the server serves {server.model or 'a model without a name'} and the control "
@@ -72,3 +73,7 @@ def remarks(server: Page, control: Page | None, reading: Reading) -> list[str]:
     if not server.speculates:
         found.append("the server has no counters of drafts: S compares two servers without speculation")
     return found
+
+
+def _of_any(pages: Sequence[Page]) -> list[str]:
+    return list(dict.fromkeys(remark for page in pages for remark in page.remarks))

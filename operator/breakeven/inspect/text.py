@@ -15,6 +15,8 @@ _MARKS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff",
 """Byte order marks; PowerShell writes one in front of what `>` and Out-File save."""
 _GZIP = b"\x1f\x8b"
 _PACKED = ((b"PK\x03\x04", "zip"), (b"\x28\xb5\x2f\xfd", "zstd"), (b"BZh", "bzip2"), (b"\xfd7zXZ", "xz"))
+_EXEMPLAR = " # {"
+"""What OpenMetrics may write behind a value."""
 _SAMPLE = re.compile(
     r"\s*(?:[A-Za-z_:][\w:.]*\s*(?:\{.*\})?|\{.*\})\s*[ \t}]\s*[-+]?(?:[0-9.][0-9.eE+-]*|nan|inf)(?:\s+-?[0-9.]+)?\s*",
     re.IGNORECASE,
@@ -97,9 +99,10 @@ def _from_first(text: str) -> Iterator[tuple[int, str]]:
     begun = False
     for number, line in enumerate(text.split("\n"), 1):
         comment = line.lstrip().startswith("#")
-        begun = begun or line.startswith(("# HELP ", "# TYPE ")) or _SAMPLE.fullmatch(line) is not None
+        sample = line.partition(_EXEMPLAR)[0]
+        begun = begun or line.startswith(("# HELP ", "# TYPE ")) or _SAMPLE.fullmatch(sample) is not None
         if begun and line.strip() and not comment:
-            yield number, line
+            yield number, sample
 
 
 def _parsed(text: str) -> list[Sample]:

@@ -64,7 +64,7 @@ def test_a_control_that_speculates_is_refused() -> None:
 
 def said(server: str, control: Page | None = None) -> str:
     pages = page(f"{server}0"), page(f"{server}1")
-    return " | ".join(remarks(pages[1], control, reading([p.scrape for p in pages])))
+    return " | ".join(remarks(pages, [control] if control else [], reading([p.scrape for p in pages])))
 
 
 def test_a_control_of_another_model_and_a_server_that_does_not_speculate_are_remarked() -> None:
@@ -78,4 +78,12 @@ def test_a_small_share_of_steps_that_draft_is_remarked() -> None:
     line = 'vllm:spec_decode_num_drafts_total{engine="0",model_name="acme/chat-8b"} '
     rare = page("a1", (f"{line}5450.0", f"{line}599.0"))
     found = reading([page("a0").scrape, rare.scrape])
-    assert "only 2 % of the steps drafted" in remarks(rare, None, found)[0]
+    assert "only 2 % of the steps drafted" in remarks([rare], [], found)[0]
+
+
+def test_what_is_wrong_with_either_page_is_remarked_once() -> None:
+    text = (FIELD / "a0.prom").read_text()
+    cut = parse("\n".join(line for line in text.splitlines() if "spec_decode" in line), at=0)
+    found = remarks([cut, page("a1")], [], reading([cut.scrape, page("a1").scrape]))
+    assert len(found) == 1
+    assert "it was cut" in found[0]

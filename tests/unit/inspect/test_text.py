@@ -76,3 +76,8 @@ def test_text_without_any_sample_is_no_page() -> None:
 def test_names_are_read_as_they_are_written() -> None:
     typed = "# TYPE x counter\nx 5\n# TYPE y_total counter\ny_total 5\n"
     assert names(typed) == ["x", "y_total"]
+
+
+def test_an_exemplar_behind_a_value_is_passed_over() -> None:
+    (sample,) = samples('vllm:x_bucket{le="1"} 5 # {trace_id="a b"} 0.5 1700000000\n# EOF\n')
+    assert (sample.name, sample.value) == ("vllm:x_bucket", 5)
