@@ -9,6 +9,7 @@ from breakeven.adapters.evidence_store.arms import arm_of, replica_of
 from breakeven.adapters.evidence_store.replica_history import ReplicaHistory
 from breakeven.adapters.prometheus.answers import RawSeries
 from breakeven.adapters.prometheus.endpoint_feed import DEFAULT_INTERVAL_S, STEP_SAMPLES
+from breakeven.adapters.prometheus.errors import MetricsError
 from breakeven.adapters.prometheus.naming import LABEL_PAIRS
 from breakeven.adapters.prometheus.promql import Gathering, Target, chosen, engine_series, scrapes
 from breakeven.adapters.prometheus.questions import Asks, Questions
@@ -65,9 +66,14 @@ class RecordedArm:
     _present: frozenset[str] = frozenset()
 
     def take(self, result: Iterable[RawSeries], begins: float) -> None:
-        """Add what a step brought. What is there from the beginning of the record on counts as warm."""
+        """Add what a step brought. What is there from the beginning of the record on counts as warm.
+
+        Raises MetricsError when a replica shows several models, which must not be added up.
+        """
         gathering: Gathering[str] = Gathering()
-        gathering.take_all(result, self._place)
+        models: dict[str, set[str]] = {}
+        gathering.take_all(result, lambda labels: self._place(labels, models))
+        self._check_models(models)
         self.samples += gathering.samples
         for name, targets in gathering.by_owner.items():
             held = self.replicas.get(name)
@@ -87,11 +93,25 @@ class RecordedArm:
             last = held.ahead[-1].at if held.ahead else held.history.newest
             held.ahead.extend(s for s in read if last is None or s.at > last)
 
-    def _place(self, labels: Mapping[str, str]) -> tuple[str, Target, vllm_metrics.Series] | None:
+    def _place(
+        self, labels: Mapping[str, str], models: dict[str, set[str]]
+    ) -> tuple[str, Target, vllm_metrics.Series] | None:
         if self.prefix is None:
             return None
         place = engine_series(labels, self.prefix)
-        return None if place is None else (_replica_name(labels, place[0]), *place)
+        if place is None:
+            return None
+        name = _replica_name(labels, place[0])
+        models.setdefault(name, set()).add(labels.get("model_name", ""))
+        return name, *place
+
+    def _check_models(self, models: Mapping[str, set[str]]) -> None:
+        for name, served in sorted(models.items()):
+            if len(served) > 1:
+                raise MetricsError(
+                    f"replica {name} has series of {len(served)} models, {', '.join(sorted(served))}, which must not "
+                    f'be added up; choose one in the selector: model_name="{max(served)}"'
+                )
 
     def look(self, now: float, variant: str) -> Arm:
         """The arm as the operator would have seen it at a time that the record was read up to."""

@@ -1,6 +1,9 @@
 """What a record says about when replicas came, restarted and went."""
 
+import pytest
+
 from breakeven.adapters.prometheus.answers import RawSeries
+from breakeven.adapters.prometheus.errors import MetricsError
 from breakeven.backtest.recorded import RecordedArm
 
 BEGIN = 1_800_000_000.0
@@ -45,3 +48,28 @@ def test_a_gap_without_a_restart_does_not_make_the_fleet_older_or_younger() -> N
     gone = arm.changed_at
     assert arm.look(BEGIN + 960, "v").ready == 1
     assert arm.changed_at == gone == BEGIN + 585
+
+
+def test_a_replica_with_several_models_is_refused_and_the_selector_can_choose_one() -> None:
+    both = [
+        RawSeries({**raw.metric, "model_name": model}, raw.values)
+        for model in ("m1", "m2")
+        for raw in [tokens("a", every(0, 600))]
+    ]
+    with pytest.raises(MetricsError, match=r'2 models, m1, m2, .* model_name="m2"'):
+        arm_of(*both)
+    assert arm_of(both[0]).look(BEGIN + 590, "v").ready == 1
+
+
+def test_a_counter_under_two_names_and_a_family_that_one_rank_lacks_are_read_as_on_a_page() -> None:
+    def series(name: str, rank: str, samples: list[tuple[float, float]]) -> RawSeries:
+        labels = {"__name__": f"vllm:{name}", "namespace": "n", "pod": "a", "engine": rank}
+        return RawSeries(labels, [(BEGIN + at, value) for at, value in samples])
+
+    counted = every(0, 1200)
+    arm = arm_of(
+        *(series(name, rank, counted) for name in ("generation_tokens_total", "generation_tokens") for rank in "01"),
+        series("inter_token_latency_seconds_sum", "0", counted),
+    )
+    batch = arm.look(BEGIN + 1190, "v").batches[-1]
+    assert (batch.totals.generation_tokens, batch.totals.step_seconds) == (2 * 60, None)
