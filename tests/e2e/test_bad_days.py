@@ -7,6 +7,7 @@ one. The last tests take away what all resources share. The engines are simulate
 import copy
 import json
 import time
+import urllib.parse
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -341,6 +342,48 @@ def status_of_a_newer_release(cluster: Cluster) -> None:
     cluster.lab.kubectl("patch", "spd", name, "-n", NAMESPACE, "--subresource=status", "--type=merge", "-p", known)
     cluster.wait(name, "Stalled gone", lambda s: s.get("stable") and not condition(s, "Stalled"))
     assert sorted(cluster.addresses(name)) == pods
+    cluster.delete(name)
+
+
+@scenario
+def copied_by_somebody(cluster: Cluster) -> None:
+    """A Deployment is copied with labels and owner reference: nothing is scaled or deleted, and the copy is named."""
+    name, copied = "copied", "copied-elsewhere"
+    cluster.apply(small(name, replicas=1, policy={"mode": "AlwaysOff"}))
+    cluster.wait(name, "a replica", lambda s: s.get("readyReplicas") == 1 and settled(s))
+    listed = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments"
+    label = urllib.parse.quote(f"breakeven.dev/resource={name}")
+    own = cluster.get(f"{listed}?labelSelector={label}")["items"][0]
+    meta = {key: own["metadata"][key] for key in ("namespace", "labels", "ownerReferences")}
+    made = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": meta | {"name": copied}, "spec": own["spec"]}
+    cluster.apply(made)
+    said = cluster.wait(name, "the copy named", lambda s: condition(s, "ForeignObjects"))
+    assert f"Deployment {copied}" in condition(said, "ForeignObjects")["message"]
+    cluster.stays(name, lambda s: (s["replicas"], s["readyReplicas"]), 15)
+    assert cluster.get(f"{listed}/{own['metadata']['name']}")["metadata"]["generation"] == own["metadata"]["generation"]
+    assert cluster.get(f"{listed}/{copied}")["metadata"]["generation"] == 1
+    cluster.lab.kubectl("delete", "deployment", copied, "-n", NAMESPACE, "--wait=false")
+    cluster.wait(name, "no foreign object", lambda s: s.get("stable") and not condition(s, "ForeignObjects"))
+    cluster.delete(name)
+
+
+@scenario
+def pod_that_never_stops(cluster: Cluster) -> None:
+    """A pod terminates for ever, as on a dead node: a switch goes on without it, and Stalled names it."""
+    name, finalizers = "never-stops", "/metadata/finalizers"
+    cluster.apply(small(name, policy={"mode": "AlwaysOff"}))
+    cluster.wait(name, "replicas", lambda s: s.get("readyReplicas") == 2 and settled(s))
+    pod = sorted(cluster.addresses(name))[0]
+    hold = json.dumps([{"op": "add", "path": finalizers, "value": ["example.com/dead-node"]}])
+    cluster.lab.kubectl("patch", "pod", pod, "-n", NAMESPACE, "--type=json", "-p", hold)
+    cluster.lab.kubectl("delete", "pod", pod, "-n", NAMESPACE, "--grace-period=1", "--wait=false")
+    cluster.patch(name, policy={"mode": "AlwaysOn"})
+    on = cluster.wait(name, "speculation on every replica", speculating, timeout=400)
+    assert condition(on, "Stalled")["reason"] == "PodNotStopping"
+    assert pod in condition(on, "Stalled")["message"]
+    release = json.dumps([{"op": "remove", "path": finalizers}])
+    cluster.lab.kubectl("patch", "pod", pod, "-n", NAMESPACE, "--type=json", "-p", release)
+    cluster.wait(name, "Stalled gone", lambda s: s.get("stable") and not condition(s, "Stalled"))
     cluster.delete(name)
 
 
