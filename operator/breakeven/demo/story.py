@@ -29,7 +29,7 @@ LEASE_S = 60
 """Longer than the operator's default: a busy machine renews late."""
 RESTARTS = 3
 """Times the operator is started again when it ends, as its Deployment would."""
-TRIES_S = 5.0
+TRIES_S = 10.0
 """How long the pace of the machine is looked at before the demo is called off."""
 TOO_SLOW = 2 * MOST
 """Seconds for a second of work at which the demo does not begin."""

@@ -12,8 +12,8 @@ SLICE_S = 0.02
 EVERY_S = 1.0
 KEEP = 0.8
 """Weight of what was known before a sample: a few seconds of starvation count, one late wake-up does not."""
-MOST = 20.0
-"""No deadline is stretched further: work that takes twenty times as long does not end well by waiting."""
+MOST = 30.0
+"""No deadline is stretched further: work that takes thirty times as long does not end well by waiting."""
 
 BUSY = 2.0
 """From here on the machine is worth a word when something took too long."""
@@ -59,7 +59,7 @@ class Pace:
         return seconds * min(self._slowness, MOST)
 
     def __str__(self) -> str:
-        cores = os.cpu_count() or 1
+        cores = len(os.sched_getaffinity(0))
         plural = "s" if cores > 1 else ""
         return f"a second of work takes {self._slowness:.1f} s (load {os.getloadavg()[0]:.0f} on {cores} core{plural})"
 

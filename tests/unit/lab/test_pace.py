@@ -23,7 +23,7 @@ def test_an_idle_machine_stretches_nothing() -> None:
     assert round(slow(1.0).stretched(60), 3) == 60
 
 
-def test_a_busy_machine_stretches_a_limit_as_much_as_it_is_slow_and_no_more_than_twenty_times() -> None:
+def test_a_busy_machine_stretches_a_limit_as_much_as_it_is_slow_and_no_more_than_thirty_times() -> None:
     assert round(slow(10.0).stretched(60)) == 600
     assert slow(500.0).stretched(60) == 60 * MOST
 
