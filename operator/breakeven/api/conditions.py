@@ -12,6 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from breakeven.api.status import Condition
+from breakeven.api.vocabulary import Reason as Reason
 
 
 class ConditionType(StrEnum):
@@ -30,98 +31,6 @@ class ConditionType(StrEnum):
     CONFIGURATION_VALID = "ConfigurationValid"
     PAUSED = "Paused"
     FOREIGN_OBJECTS = "ForeignObjects"
-
-
-class Reason(StrEnum):
-    """Reasons that conditions carry. `CONDITIONS` says which type uses which, and what it means there."""
-
-    # Ready, Reconciling, Stalled
-    SERVING = "Serving"
-    SCALED_TO_ZERO = "ScaledToZero"
-    REPLICAS_UNREADY = "ReplicasUnready"
-    NOT_OBSERVED = "NotObserved"
-    PROGRESSING = "Progressing"
-    NEW_GENERATION = "NewGeneration"
-    MOVING_REPLICAS = "MovingReplicas"
-    LOADING_ENGINE = "LoadingEngine"
-    ENGINE_FAILING = "EngineFailing"
-    SMOKE_TEST_FAILED = "SmokeTestFailed"
-    APPLY_REFUSED = "ApplyRefused"
-    INVALID_CONFIGURATION = "InvalidConfiguration"
-    UNSUPPORTED_BY_ENGINE = "UnsupportedByEngine"
-    STATUS_UNREADABLE = "StatusUnreadable"
-    POD_NOT_STOPPING = "PodNotStopping"
-    # SpeculationActive
-    PAYS = "Pays"
-    PINNED_ON = "PinnedOn"
-    PINNED_OFF = "PinnedOff"
-    NO_DRAFT = "NoDraft"
-    NOT_YET_PROVEN = "NotYetProven"
-    ON_TRIAL = "OnTrial"
-    BELOW_BREAK_EVEN = "BelowBreakEven"
-    BELOW_ACCEPTANCE_FLOOR = "BelowAcceptanceFloor"
-    LATENCY_REGRESSION = "LatencyRegression"
-    TRIAL_FAILED = "TrialFailed"
-    SWITCH_BLOCKED = "SwitchBlocked"
-    COOLING_DOWN = "CoolingDown"
-    TOO_MANY_TRANSITIONS = "TooManyTransitions"
-    ADVISED_OFF = "AdvisedOff"
-    ADVISED_ON = "AdvisedOn"
-    # MetricsAvailable
-    FRESH = "Fresh"
-    PROMETHEUS_UNREACHABLE = "PrometheusUnreachable"
-    PROMETHEUS_NOT_ALLOWED = "PrometheusNotAllowed"
-    NO_PROMETHEUS = "NoPrometheus"
-    QUERY_FAILED = "QueryFailed"
-    NO_DATA = "NoData"
-    PODS_UNSCRAPED = "PodsUnscraped"
-    STALE = "Stale"
-    PARTIAL_DATA = "PartialData"
-    FUTURE_SAMPLES = "FutureSamples"
-    CLOCK_CHANGED = "ClockChanged"
-    NAMES_UNKNOWN = "NamesUnknown"
-    # AcceptanceHealthy
-    HEALTHY = "Healthy"
-    BELOW_CAUTION = "BelowCaution"
-    BELOW_FLOOR = "BelowFloor"
-    QUANTIZATION_PENALTY = "QuantizationPenalty"
-    NOT_SPECULATING = "NotSpeculating"
-    # Diagnosis
-    LOAD = "Load"
-    MIXED_TRAFFIC = "MixedTraffic"
-    TEMPERATURE_SHIFT = "TemperatureShift"
-    DRAFT_MISMATCH = "DraftMismatch"
-    DEGRADED_UNTIL_RESTART = "DegradedUntilRestart"
-    STEP_TIME_ROSE = "StepTimeRose"
-    OUTLIER_REPLICA = "OutlierReplica"
-    IDLE = "Idle"
-    ENGINE_FAULT = "EngineFault"
-    NOTHING_FOUND = "NothingFound"
-    # MemoryBudget
-    FITS = "Fits"
-    TIGHT = "Tight"
-    EXCEEDED = "Exceeded"
-    FACTS_UNKNOWN = "FactsUnknown"
-    # CapacityAvailable
-    SUFFICIENT = "Sufficient"
-    UNSCHEDULABLE = "Unschedulable"
-    LAST_REPLICA = "LastReplica"
-    OUTSIDE_WINDOW = "OutsideWindow"
-    SWITCH_DOES_NOT_PAY = "SwitchDoesNotPay"
-    HOLDBACK_NEEDS_REPLICA = "HoldbackNeedsReplica"
-    # EngineVersionKnown
-    KNOWN = "Known"
-    NEAREST_OLDER = "NearestOlder"
-    NOT_IN_TAG = "NotInTag"
-    # ConfigurationValid
-    VALID = "Valid"
-    ADVICE = "Advice"
-    # Paused
-    BY_POLICY = "ByPolicy"
-    ADVISE_ONLY = "AdviseOnly"
-    NOT_PAUSED = "NotPaused"
-    # ForeignObjects
-    LABELS_OF_THIS_RESOURCE = "LabelsOfThisResource"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +52,6 @@ CONDITIONS: Mapping[ConditionType, ConditionDoc] = {
             Reason.SERVING: "Every declared replica is ready.",
             Reason.SCALED_TO_ZERO: "No replica is declared, and none exists.",
             Reason.REPLICAS_UNREADY: "Fewer replicas are ready than declared.",
-            Reason.NOT_OBSERVED: "The controller has not looked at this resource yet.",
             Reason.ENGINE_FAILING: "An engine does not come up; the message has its last words.",
             Reason.INVALID_CONFIGURATION: "The spec cannot be rendered; the message names the field.",
             Reason.UNSUPPORTED_BY_ENGINE: "The engine version cannot do this; the message names one that can.",
@@ -156,7 +64,6 @@ CONDITIONS: Mapping[ConditionType, ConditionDoc] = {
         meaning="The controller is working towards the declared state.",
         reasons={
             Reason.PROGRESSING: "Replicas are on their way.",
-            Reason.NEW_GENERATION: "A changed spec is being carried out.",
             Reason.MOVING_REPLICAS: "Replicas move from one variant to another, one at a time.",
             Reason.LOADING_ENGINE: "An engine loads its model.",
         },
@@ -192,16 +99,42 @@ CONDITIONS: Mapping[ConditionType, ConditionDoc] = {
             Reason.ENGINE_FAILING: "False: the speculating engine did not come up.",
             Reason.TRIAL_FAILED: "True: what serves goes on; a trial of something else failed, with its figures.",
             Reason.SWITCH_BLOCKED: "The decision cannot be carried out; what serves is told, and CapacityAvailable says why.",
-            Reason.COOLING_DOWN: "False: the next trial waits for spec.policy.cooldown.",
             Reason.TOO_MANY_TRANSITIONS: "Frozen: spec.policy.maxTransitionsPerDay is used up.",
-            Reason.ADVISED_OFF: "Mode Advise: it would be switched off.",
-            Reason.ADVISED_ON: "Mode Advise: it would be switched on.",
+            Reason.FIRST_DEPLOYMENT: "False: it begins without speculation, unless it is pinned or only advised on.",
+            Reason.SPEC_CHANGED: "A changed engine, target setting or draft is on trial against what serves.",
+            Reason.TARGET_CHANGED: "False: another model serves, and begins without speculation.",
+            Reason.SUPERSEDED: "A trial was given up because a newer generation asks for something else.",
+            Reason.INCONSISTENT: "A trial without a canary stood in the status; it is over.",
+            Reason.ADVISE_ONLY: "A trial was given up because spec.policy.mode became Advise.",
+            Reason.COMMANDED: "The annotation breakeven.dev/command asked for it.",
+            Reason.COMMAND_REFUSED: "The annotation breakeven.dev/command cannot be carried out; the message says why.",
+            Reason.REARM: "False: speculation is on trial again after a failure.",
+            Reason.LONGER_DRAFT: "True: a longer draft is on trial, because the last drafted token survives well.",
+            Reason.LOAD_CROSSES_BREAK_EVEN: "True: a limit by batch size is on trial, because it pays at smaller batches.",
+            Reason.DEGRADED_UNTIL_RESTART: "True: replicas restart, because acceptance decays with their uptime.",
+            Reason.BELOW_HEALTHY: "A trial failed: acceptance was below spec.thresholds.acceptance.healthy.",
+            Reason.NOT_BETTER: "A trial of the operator's own idea was not shown to be better.",
+            Reason.SWITCH_DOES_NOT_PAY: "A trial paid, but the switch would lose more than it gains until the next one.",
+            Reason.UNDECIDED: "A trial ended without a verdict after spec.evidence.trialTimeout.",
+            Reason.NO_CAPACITY: "A trial was given up: it needs a second replica, or spec.policy.switching to allow it.",
+            Reason.UNSCHEDULABLE: "A trial was put off: its canary found no node.",
+            Reason.STARTUP_TIMEOUT: "A trial failed: its canary was not ready within spec.engine.startupTimeout.",
+            Reason.PREEMPTION_STORM: "False: the speculating engine preempted requests with a full KV cache.",
+            Reason.QUEUE_GROWTH: "False: the queue of the speculating engine grew, and that of the control did not.",
+            Reason.ERROR_RATE: "False: requests to the speculating engine failed, and those to the control did not.",
+            Reason.CONTRADICTION: "True: replicas without speculation are kept again, because the stored control shows no gain.",
+            Reason.LOAD_NOT_MEASURED: "True: they are kept again, because the load left the bands that were measured.",
+            Reason.NOTHING_NEW: "True: they speculate again, because nothing new was learned from them.",
+            Reason.ROLLBACK_VERIFIED: "What was rolled back to was measured again and serves as it did.",
+            Reason.ROLLBACK_REGRESSED: "False: what was rolled back to was below break-even as well.",
+            Reason.NOT_MEASURED: "What was rolled back to serves and could not be measured.",
         },
     ),
     ConditionType.METRICS_AVAILABLE: ConditionDoc(
         meaning="Fresh engine metrics of every serving replica are there. While they are not, nothing is judged.",
         reasons={
             Reason.FRESH: "Every serving replica has fresh samples.",
+            Reason.STARTING: "Unknown: the first reading of Prometheus is under way.",
             Reason.NO_PROMETHEUS: "Neither spec.metrics.prometheusURL nor the operator's own is set.",
             Reason.PROMETHEUS_UNREACHABLE: "Prometheus does not answer.",
             Reason.PROMETHEUS_NOT_ALLOWED: "spec.metrics.prometheusURL is not on the operator's allow-list.",
@@ -263,7 +196,6 @@ CONDITIONS: Mapping[ConditionType, ConditionDoc] = {
             Reason.LAST_REPLICA: "A switch would stop the last serving replica: raise spec.replicas, set spec.policy.switching.surge, or set spec.policy.switching.allowDowntime.",
             Reason.OUTSIDE_WINDOW: "A switch waits for spec.policy.switching.windows.",
             Reason.SWITCH_DOES_NOT_PAY: "True: a switch would lose more while replicas load than it gains until the next one.",
-            Reason.HOLDBACK_NEEDS_REPLICA: "A live control needs one more replica than there is.",
         },
     ),
     ConditionType.ENGINE_VERSION_KNOWN: ConditionDoc(
@@ -335,11 +267,6 @@ def set_condition(
         message=message[:_LONGEST_MESSAGE],
     )
     return sorted([*rest, new], key=lambda c: (_ORDER.get(c.type, len(_ORDER)), c.type))
-
-
-def clear_condition(conditions: Sequence[Condition], type: ConditionType | str) -> list[Condition]:
-    """Return the conditions without one type."""
-    return [c for c in conditions if c.type != str(type)]
 
 
 def find_condition(conditions: Sequence[Condition], type: ConditionType | str) -> Condition | None:

@@ -4,7 +4,6 @@
 is recomputed on every pass.
 """
 
-from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated
 
@@ -13,6 +12,7 @@ from pydantic import Field
 from breakeven.api.base import StatusModel
 from breakeven.api.planned import PlanStatus
 from breakeven.api.scalars import DecimalString, Time
+from breakeven.api.value import ValueStatus as ValueStatus
 from breakeven.api.variant import Variant
 
 Text = Annotated[str, Field(max_length=1024)]
@@ -35,7 +35,6 @@ class Source(StrEnum):
     MEASURED = "Measured"
     CALIBRATED = "Calibrated"
     FIXED = "Fixed"
-    MODELLED = "Modelled"
 
 
 class Role(StrEnum):
@@ -63,7 +62,7 @@ class DecisionRecord(StatusModel):
     at: Time
     """When it was decided."""
     action: Annotated[str, Field(max_length=64)]
-    """What was done, in one word: StartTrial, Promote, Disable, Rearm, RollBack …"""
+    """What was done, in one word: StartTrial, Promote, Disable, RollBack … (docs/decisions.md has all)."""
     reason: Annotated[str, Field(max_length=64)]
     """Why, in one word."""
     message: Text
@@ -214,50 +213,12 @@ class DiagnosisStatus(StatusModel):
 
     reason: Annotated[str, Field(max_length=64)]
     """The cause in one word: a reason of the condition Diagnosis."""
+    subject: Annotated[str, Field(max_length=253)] = ""
+    """The pod that it is about. Empty: all replicas alike."""
     message: Text
     """The figures that it was found on."""
     since: Time
     """When it was found."""
-
-
-class ValueSums(StatusModel):
-    """What speculation brought and what knowing cost, over some time. Only judged windows are counted."""
-
-    tokens: int = 0
-    """Tokens that the same decoding time would not have given without speculation: tokens * (1 - 1 / S)."""
-    tokens_lower: int = 0
-    """The same with the lower bound of S in every window."""
-    replica_hours: DecimalString = Decimal(0)
-    """Hours of plain replicas that would have been needed on top: replica-hours that speculate * (S - 1)."""
-    replica_hours_lower: DecimalString = Decimal(0)
-    """The same with the lower bound of S."""
-    cost_tokens: int = 0
-    """Tokens that the live control would have decoded more if it had speculated: its tokens * (S - 1)."""
-    cost_replica_hours: DecimalString = Decimal(0)
-    """The same in hours of plain replicas."""
-
-
-class ValueHour(ValueSums):
-    """The sums of one hour."""
-
-    start: Time
-    """When it began."""
-
-
-class ValueStatus(StatusModel):
-    """Sums of what speculation brought. Written with other news, and once an hour at most when they moved; live sums are
-    in the operator's own metrics."""
-
-    counted_until: Time
-    """End of the last batch that is in the sums."""
-    since: Time
-    """When the last verdict that changed something was reached."""
-    since_verdict: ValueSums = ValueSums()
-    """Since then."""
-    day: ValueSums = ValueSums()
-    """Over the last 24 hours, by whole hours."""
-    hours: Annotated[list[ValueHour], Field(max_length=25)] = []
-    """The hours of that day, oldest first."""
 
 
 class PlainPair(StatusModel):
@@ -358,6 +319,15 @@ class Condition(StatusModel):
     """The figures, and what to do."""
 
 
+class StayStatus(StatusModel):
+    """Why nothing is changed at the moment. Free of moving figures, so that a steady state writes nothing."""
+
+    reason: Annotated[str, Field(max_length=64)]
+    """One word: MoreWindows, CoolingDown, DayUsedUp, SwitchDoesNotPay, LastReplica … (docs/decisions.md has all)."""
+    message: Text
+    """In words, with the field that decides."""
+
+
 class VariantStatus(StatusModel):
     """Replicas of one variant."""
 
@@ -394,5 +364,7 @@ class Status(Memory):
     """Replicas by variant."""
     hold: Text = ""
     """Why nothing is judged at the moment; empty when judging."""
+    stay: StayStatus | None = None
+    """Why nothing is changed at the moment. Absent: what runs is what is wanted, or something was changed just now."""
     plan: PlanStatus | None = None
     """What planning predicts for the declared variant. Absent: not planned yet."""

@@ -58,6 +58,10 @@ class Variant(SpecModel):
         """The same engine without speculation."""
         return self.model_copy(update={"draft": None, "restarts": 0})
 
+    def restarted(self) -> "Variant":
+        """The same variant under another name, so that its replicas are replaced."""
+        return self.model_copy(update={"restarts": self.restarts + 1})
+
     def with_draft(self, draft: DraftSpec | None) -> "Variant":
         """The same engine with another draft."""
         return self.model_copy(update={"draft": draft})

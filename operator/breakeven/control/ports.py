@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple, Protocol
 
 from breakeven.api.status import Status
+from breakeven.api.vocabulary import Reason
 from breakeven.domain.counters.observation import Arm, Outage
 from breakeven.domain.decision import Decision
 
@@ -79,7 +80,7 @@ class MetricsReading:
     """Seconds, as seen in the samples."""
 
 
-STARTING = "Starting"
+STARTING = Reason.STARTING
 """Reason of an outage that only says: not asked yet. The first cycle of a process ends it, one way or the other."""
 
 

@@ -15,6 +15,7 @@ from breakeven.control.core import Fitness
 from breakeven.control.moves import Arrived, Blocked, Move, Paused, Step
 from breakeven.domain.counters.observation import Fleet, Observation
 from breakeven.domain.decision import Decision, Finding
+from breakeven.domain.report.publication import stay_status
 from breakeven.render.names import Owner, selector
 
 _FAILED = ("RollBack", "EndTrial")
@@ -57,6 +58,7 @@ def status_of(summary: PassSummary, old: Status, now: datetime) -> Status:
         engine_version=summary.fitness.engine_version,
         variants=_variants(summary.decision, fleet, old),
         hold=summary.decision.hold[:1024],
+        stay=stay_status(summary.decision.stay),
         plan=summary.fitness.plan,
     )
 

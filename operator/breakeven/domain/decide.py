@@ -1,139 +1,173 @@
-"""Decide: from what is declared, remembered and observed to what should run, what to remember and what to say.
+"""Decide: from what is declared, remembered and observed to what should run, what to remember and what to say."""
 
-The rules stand in the order in which they are asked; the first one that wants a change gets it, and the next pass sees
-the world after it. Orders of people come first, then faults, then measurement. docs/decisions.md has the argument.
-"""
-
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 
+from breakeven.api.changes import changed
 from breakeven.api.spec import Mode
-from breakeven.api.status import LastGood, Memory, State
+from breakeven.api.status import DecisionRecord, LastGood, Memory, State
+from breakeven.api.vocabulary import HoldReason, StayReason
 from breakeven.domain import capacity
+from breakeven.domain.answer import Answer, Note, Stay, Transition
 from breakeven.domain.counters.observation import Observation
 from breakeven.domain.counters.windows import batch_length
 from breakeven.domain.decision import Decision, Declared
 from breakeven.domain.diagnosis.diagnosis import examined
 from breakeven.domain.evidence.clauses import weighed
-from breakeven.domain.evidence.judge import Judgement, judge
+from breakeven.domain.evidence.judge import Hold, Judgement, judge
 from breakeven.domain.evidence.loss_alarm import alarmed
 from breakeven.domain.report import publication
 from breakeven.domain.report.conditions import findings
-from breakeven.domain.report.value import counted
-from breakeven.domain.rules import faults, orders, remedies, rollback, switch_off, trial
-from breakeven.domain.rules.ledger import written_since
-from breakeven.domain.rules.transitions import describe
+from breakeven.domain.report.value import with_value
+from breakeven.domain.rules import faults, live_control, orders, remedies, rollback, switch_off, trial
+from breakeven.domain.rules.ledger import apply, record_of, with_record
+from breakeven.domain.rules.streaks import CALM
+from breakeven.domain.rules.transitions import drafting
 from breakeven.domain.situation import Situation, situation_at
 
-ORDERS: tuple[Callable[[Situation], Memory | None], ...] = (
+ORDERS: tuple[Callable[[Situation], Answer], ...] = (
     orders.mend,
     orders.begin,
+    orders.forget_tries,
+    orders.supersede,
     orders.follow_spec,
     orders.obey_mode,
     orders.obey_command,
 )
-FAULTS: tuple[Callable[[Situation], Memory | None], ...] = (
+"""What people ask for. All are asked, one after the other, each with what the one before it changed."""
+FAULTS: tuple[Callable[[Situation], Answer], ...] = (
     faults.guard_canary,
     faults.guard_stable,
     faults.guard_storm,
 )
-MEASURED: tuple[Callable[[Situation, Judgement], Memory | None], ...] = (
+"""What acts within minutes and needs no statistics."""
+MEASURED: tuple[Callable[[Situation, Judgement], Answer], ...] = (
     trial.end_trial,
     rollback.verify,
     switch_off.leave,
-    switch_off.doubt,
+    live_control.doubt,
     switch_off.settle_streak,
-    switch_off.buy_control_when_blind,
+    live_control.buy_when_blind,
     remedies.lengthen,
 )
+"""What the judgement says."""
+UNHURRIED: tuple[Callable[[Situation], Answer], ...] = (
+    live_control.return_control,
+    live_control.learn_alone,
+    trial.begin_trial,
+)
+"""What has time until nothing else wants a change."""
 SOONEST = timedelta(seconds=1)
 LATEST = timedelta(seconds=15)
 
 
 def decide(declared: Declared, memory: Memory, observation: Observation, now: datetime) -> Decision:
-    """Decide one pass. Pure: the same input gives the same answer, and no input makes it raise."""
+    """Decide one pass. Pure: the same input gives the same answer, and no input makes it raise.
+
+    1. The end of an outage is noted; then every rule of `ORDERS` is asked and applied, one after the other.
+    2. The windows are judged, the sequential alarm and the user's own clauses may overrule that, a cause is looked for,
+       and the value of what was judged is added up.
+    3. Unless paused, pinned, or scaled to zero: what the live control measured is learned; then `FAULTS`, `MEASURED`
+       and `UNHURRIED` are asked in this order until one answers with a transition, a note, or a `Stay` that ends the
+       pass. Counting windows in a row is part of the rules that need them. The next pass sees the world after it. With
+       mode Advise, a transition is written down and not carried out.
+    4. Why nothing was changed, conditions and figures are reported.
+    """
     start = situation_at(declared, memory, observation, now)
-    here = start.with_memory(_seen_again(start))
-    for order in ORDERS:
-        changed = order(here)
-        if changed is not None:
-            here = here.with_memory(changed)
+    here, ordered = _obeyed(start.with_memory(_after_outage(start)))
     here = here.with_memory(_verified(here))
-    found = weighed(here, alarmed(here, judge(here)))
-    here = here.with_memory(examined(here, found))
-    here = judged = here.with_memory(counted(here, found))
-    acting = declared.spec.policy.mode in (Mode.AUTO, Mode.ADVISE) and not declared.spec.policy.paused
-    if acting and declared.spec.replicas > 0:
-        after = _measured(here, found)
-        here = here.with_memory(_advised(here, after) if declared.spec.policy.mode == Mode.ADVISE else after)
-    news = written_since(memory, here.memory)
-    kept = publication.renewed(
-        here.memory,
-        found.report,
-        now,
-        transition=bool(news),
-        windows=found.windows,
-        completed=publication.in_full(judged, found),
-    )
+    judgement = weighed(here, alarmed(here, judge(here)))
+    here = here.with_memory(examined(here, judgement))
+    here = judged = here.with_memory(with_value(here, judgement))
+    stay = _idle(here)
+    done: tuple[DecisionRecord, ...] = ()
+    if stay is None:
+        here, done, stay = _acted(here, judgement)
+    news = (*ordered, *done)
+    report = publication.Fresh(live=judgement.report, windows=judgement.windows, transition=bool(news))
+    kept = publication.renewed(here.memory, report, now, in_full=publication.in_full(judged, judgement))
     here = here.with_memory(kept)
     return Decision(
         memory=here.memory,
         placements=capacity.placements(here),
         news=news,
-        findings=findings(here, found),
-        evidence=found.report,
-        hold=_hold(here, found),
+        findings=findings(here, judgement),
+        evidence=judgement.report,
+        hold=_hold(here, judgement),
+        stay=None if news else stay or _not_judged(judgement),
         look_again=max(SOONEST, min(LATEST, batch_length(declared.spec.evidence))),
-        next_window=found.next_end,
-        suspects=found.suspects,
+        next_window=judgement.next_end,
+        suspects=judgement.suspects,
     )
 
 
-def _measured(here: Situation, judgement: Judgement) -> Memory:
-    """The memory after the first rule that wants a change, and after what was learned."""
-    learned = switch_off.learn(here, judgement)
+def _obeyed(situation: Situation) -> tuple[Situation, tuple[DecisionRecord, ...]]:
+    """What people ask for, carried out."""
+    news: tuple[DecisionRecord, ...] = ()
+    for order in ORDERS:
+        answer = order(situation)
+        if answer is not None:
+            situation, lines = apply(situation, answer)
+            news += lines
+    return situation, news
+
+
+def _acted(situation: Situation, judgement: Judgement) -> tuple[Situation, tuple[DecisionRecord, ...], Stay | None]:
+    """What was learned, and the answer of the first rule that ends the pass; the first reason to stay, if it does."""
+    learned = live_control.learn(situation, judgement)
     if learned is not None:
-        here = here.with_memory(learned)
-    for fault in FAULTS:
-        changed = fault(here)
-        if changed is not None:
-            return changed
-    for rule in MEASURED:
-        changed = rule(here, judgement)
-        if changed is not None:
-            return changed
-    for quiet in (switch_off.return_control, switch_off.learn_alone, trial.begin_trial):
-        changed = quiet(here)
-        if changed is not None:
-            return changed
-    return here.memory
+        situation, _ = apply(situation, learned)
+    stay = _advice(situation)
+    for answer in _answers(situation, judgement):
+        if isinstance(answer, Stay):
+            stay = stay or answer
+            if not answer.ends:
+                continue
+        if situation.policy.mode == Mode.ADVISE and isinstance(answer, Transition):
+            return _advised(situation, answer)
+        return *apply(situation, answer), None if isinstance(answer, Transition) else stay
+    return situation, (), stay
 
 
-def _advised(before: Situation, after: Memory) -> Memory:
-    """What would have been done, written down once; what runs stays as it is."""
-    kept = {
-        "streak": after.streak,
-        "streak_verdict": after.streak_verdict,
-        "last_window_end": after.last_window_end,
-        "profile": after.profile,
-        "profile_grew_at": after.profile_grew_at,
-    }
-    news = written_since(before.memory, after)
-    same = before.memory.model_copy(update=kept)
-    if not news or news[-1].action == before.memory.advice:
-        return same
-    record = news[-1].model_copy(update={"action": f"Would{news[-1].action}"})
-    return same.model_copy(update={"advice": news[-1].action, "decisions": [record, *before.memory.decisions][:20]})
+def _answers(situation: Situation, judgement: Judgement) -> Iterator[Transition | Note | Stay]:
+    """The answers of the rules, in the order asked; a rule is asked only when the answer is wanted."""
+    yield from filter(None, (fault(situation) for fault in FAULTS))
+    yield from filter(None, (rule(situation, judgement) for rule in MEASURED))
+    yield from filter(None, (rule(situation) for rule in UNHURRIED))
 
 
-def _seen_again(situation: Situation) -> Memory:
+def _advised(situation: Situation, wanted: Transition) -> tuple[Situation, tuple[DecisionRecord, ...], Stay | None]:
+    """What would have been done, written down once; what runs stays as it is, and what was measured is kept."""
+    before = situation.memory
+    memory = changed(
+        before,
+        streak=wanted.changes.get("streak", before.streak),
+        streak_verdict=wanted.changes.get("streak_verdict", before.streak_verdict),
+        last_window_end=wanted.changes.get("last_window_end", before.last_window_end),
+        profile_grew_at=wanted.changes.get("profile_grew_at", before.profile_grew_at),
+    )
+    if wanted.action == before.advice:
+        return situation.with_memory(memory), (), _advice(situation)
+    record = record_of(situation, wanted, advised=True)
+    return situation.with_memory(with_record(changed(memory, advice=wanted.action.value), record)), (record,), None
+
+
+def _advice(situation: Situation) -> Stay | None:
+    """What stands as advice, as long as nothing else was advised."""
+    advice = situation.memory.advice
+    if situation.policy.mode != Mode.ADVISE or not advice:
+        return None
+    message = f"spec.policy.mode is Advise: the last advice is {advice}, with its figures in status.decisions"
+    return Stay(reason=StayReason.ADVISE_ONLY, message=message)
+
+
+def _after_outage(situation: Situation) -> Memory:
     """Remember since when there is no evidence, and that what came before its return does not count."""
     memory, outage = situation.memory, situation.observation.outage
     if outage is not None and memory.blind_since is None:
-        return memory.model_copy(update={"blind_since": situation.time})
+        return changed(memory, blind_since=situation.time)
     if outage is None and memory.blind_since is not None:
-        forgotten = {"streak": 0, "streak_verdict": "", "last_window_end": None}
-        return memory.model_copy(update={"blind_since": None, "evidence_after": situation.time, **forgotten})
+        return changed(memory, blind_since=None, evidence_after=situation.time, **CALM)
     return memory
 
 
@@ -145,18 +179,37 @@ def _verified(situation: Situation) -> Memory:
     fleet = situation.fleet(stable)
     if fleet is None or fleet.ready == 0 or fleet.settled_since is None:
         return memory
-    reason = f"{describe(stable)} serves; nothing was measured against it yet"
-    return memory.model_copy(update={"last_good": LastGood(variant=stable, verified_at=situation.time, reason=reason)})
+    reason = f"{drafting(stable)} serves; nothing was measured against it yet"
+    return changed(memory, last_good=LastGood(variant=stable, verified_at=situation.time, reason=reason))
+
+
+def _idle(situation: Situation) -> Stay | None:
+    """Why no rule is asked at all."""
+    mode = situation.policy.mode
+    if situation.policy.paused:
+        return Stay(reason=StayReason.PAUSED, message="spec.policy.paused is true")
+    if mode in (Mode.ALWAYS_ON, Mode.ALWAYS_OFF):
+        return Stay(reason=StayReason.PINNED, message=f"spec.policy.mode is {mode}")
+    if situation.spec.replicas == 0:
+        return Stay(reason=StayReason.SCALED_TO_ZERO, message="no replica is declared")
+    return None
+
+
+def _not_judged(judgement: Judgement) -> Stay | None:
+    """Nothing was wanted, but nothing was judged either."""
+    if judgement.hold is None:
+        return None
+    return Stay(reason=StayReason.NOT_JUDGED, message="nothing is judged at the moment; status.hold says why")
 
 
 def _hold(situation: Situation, judgement: Judgement) -> str:
     if situation.policy.paused:
-        return "Paused: spec.policy.paused is true"
+        return str(Hold(reason=HoldReason.PAUSED, message="spec.policy.paused is true"))
     if situation.spec.replicas == 0:
-        return "ScaledToZero: no replica is declared"
+        return str(Hold(reason=HoldReason.SCALED_TO_ZERO, message="no replica is declared"))
     if judgement.hold is not None:
         return str(judgement.hold)
     blocked = situation.memory.state in (State.BASELINE, State.COOLDOWN) and situation.wished.speculates
     if blocked and situation.policy.mode == Mode.AUTO and not capacity.can_try(situation):
-        return f"NoCapacity: {capacity.needs(situation.memory)}"
+        return str(Hold(reason=HoldReason.NO_CAPACITY, message=capacity.needs(situation.memory)))
     return ""

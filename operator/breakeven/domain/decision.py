@@ -6,6 +6,7 @@ from datetime import timedelta
 from breakeven.api.spec import SpeculativeDeploymentSpec
 from breakeven.api.status import DecisionRecord, EvidenceStatus, Memory, Role
 from breakeven.api.variant import Variant
+from breakeven.domain.answer import Stay
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +56,8 @@ class Decision:
     evidence: EvidenceStatus | None = None
     hold: str = ""
     """Why nothing is judged; empty when judging."""
+    stay: Stay | None = None
+    """Why nothing was changed. None: what runs is what is wanted, or something was changed."""
     next_window: float | None = None
     """When the window under way will be over, Unix seconds. None: none is under way."""
     suspects: bool = False

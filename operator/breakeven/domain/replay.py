@@ -9,6 +9,7 @@ from datetime import datetime
 from breakeven.api.spec import LadderStep, SpeculativeDeploymentSpec
 from breakeven.api.status import DecisionRecord, EvidenceStatus, Memory, State
 from breakeven.api.variant import declared_variant
+from breakeven.api.vocabulary import Reason
 from breakeven.domain.counters.observation import Arm, Fleet, Observation, Outage, Smoke
 from breakeven.domain.decide import decide
 from breakeven.domain.decision import Declared
@@ -122,7 +123,7 @@ class Replay:
         if off.scraped or on.scraped:
             self._outage = None
         elif self._outage is None:
-            self._outage = Outage(reason="NoData", message="no replica of either arm has samples", since=now)
+            self._outage = Outage(reason=Reason.NO_DATA, message="no replica of either arm has samples", since=now)
         return self._outage
 
     def _note(self, why: str, now: datetime, before: datetime | None) -> None:

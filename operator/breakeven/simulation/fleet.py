@@ -10,6 +10,7 @@ import numpy as np
 
 from breakeven.api.spec import SpeculativeDeploymentSpec
 from breakeven.api.variant import Variant
+from breakeven.api.vocabulary import Reason
 from breakeven.control.moves import Limits, Step, Target, next_move
 from breakeven.domain.counters.increments import KEPT, Increments
 from breakeven.domain.counters.observation import Arm, Batch, Fleet, Gauges, Observation, Outage, Smoke, Totals
@@ -282,7 +283,7 @@ class FleetState:
         held = self.traffic.conditions[min(minute, len(self.traffic.conditions) - 1)]
         outage = None
         if held.outage:
-            outage = Outage(reason="PrometheusUnreachable", message="simulated outage")
+            outage = Outage(reason=Reason.PROMETHEUS_UNREACHABLE, message="simulated outage")
         arms = {}
         for name, found in fleet.items():
             if self.scraping is not None:

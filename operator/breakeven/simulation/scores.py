@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from breakeven.api.vocabulary import Action
 from breakeven.simulation.run import Run
 from breakeven.simulation.traffic import MINUTE
 
@@ -86,11 +87,9 @@ def _moment(r: Run, noticed: int) -> float:
 
 def false_changes(r: Run) -> list[float]:
     """Minutes in which a change went against the truth."""
-    return [
-        c.minute
-        for c in r.changes
-        if (c.action == "Disable" and c.speedup > 1 + WRONG_BY) or (c.action == "Promote" and c.speedup < 1 - WRONG_BY)
-    ]
+    wrong_off = [c for c in r.changes if c.action == Action.DISABLE and c.speedup > 1 + WRONG_BY]
+    wrong_on = [c for c in r.changes if c.action == Action.PROMOTE and c.speedup < 1 - WRONG_BY]
+    return sorted(c.minute for c in (*wrong_off, *wrong_on))
 
 
 def losses(r: Run) -> list[tuple[int, int]]:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from breakeven.api.conditions import CONDITIONS, ConditionType, Reason, clear_condition, find_condition, set_condition
+from breakeven.api.conditions import CONDITIONS, ConditionType, Reason, find_condition, set_condition
 from breakeven.api.status import Condition
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -57,7 +57,6 @@ def test_other_conditions_stay_and_unknown_types_follow_by_name() -> None:
     for kind in ("Zebra", "Paused", "Aardvark", "Ready"):
         conditions = set_condition(conditions, type=kind, status=True, reason="X", message="", generation=1, now=NOON)
     assert [c.type for c in conditions] == ["Ready", "Paused", "Aardvark", "Zebra"]
-    assert [c.type for c in clear_condition(conditions, "Paused")] == ["Ready", "Aardvark", "Zebra"]
 
 
 def test_a_long_message_is_cut_to_what_the_api_takes() -> None:

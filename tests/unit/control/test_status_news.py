@@ -2,7 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
-from breakeven.api.status import Condition, Status, ValueStatus, ValueSums
+from breakeven.api.status import Condition, Status
+from breakeven.api.value import ValueStatus, ValueSums
 from breakeven.control.status_news import is_news, turned_bad
 
 T0 = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)

@@ -10,7 +10,8 @@ from aiohttp import ClientSession
 from prometheus_client import CollectorRegistry
 
 from breakeven.api.spec import EngineSpec, TargetSpec
-from breakeven.api.status import EvidenceStatus, Role, State, Status, ValueStatus, ValueSums, VariantStatus
+from breakeven.api.status import EvidenceStatus, Role, State, Status, VariantStatus
+from breakeven.api.value import ValueStatus, ValueSums
 from breakeven.api.variant import Variant
 from breakeven.control.ports import Key
 from breakeven.telemetry.figures import Figures

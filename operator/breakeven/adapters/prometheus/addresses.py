@@ -2,6 +2,7 @@
 
 from urllib.parse import urlsplit
 
+from breakeven.api.vocabulary import Reason
 from breakeven.domain.counters.observation import Outage
 
 
@@ -16,12 +17,12 @@ def refusal(url: str) -> Outage:
     """Why no address is asked for a resource that names `url`."""
     if not url:
         return Outage(
-            reason="NoPrometheus",
+            reason=Reason.NO_PROMETHEUS,
             message="the operator has no Prometheus of its own; give it one (BREAKEVEN_PROMETHEUS_URL), or set "
             "spec.metrics.prometheusURL to an address of its allow-list (BREAKEVEN_PROMETHEUS_ALLOWED)",
         )
     return Outage(
-        reason="PrometheusNotAllowed",
+        reason=Reason.PROMETHEUS_NOT_ALLOWED,
         message=f"spec.metrics.prometheusURL {_bare(url)} is not in the operator's allow-list; "
         "add it there (BREAKEVEN_PROMETHEUS_ALLOWED), or leave the field empty for the operator's own Prometheus",
     )

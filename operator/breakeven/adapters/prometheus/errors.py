@@ -1,16 +1,18 @@
 """Why Prometheus gave no evidence: one kind of error, with the word for a condition and a text for people."""
 
+from breakeven.api.vocabulary import Reason
+
 
 class MetricsError(Exception):
     """Prometheus gave no evidence. `reason` is the word for a condition."""
 
-    reason = "QueryFailed"
+    reason = Reason.QUERY_FAILED
 
 
 class Unreachable(MetricsError):
     """No connection, or no answer in time."""
 
-    reason = "PrometheusUnreachable"
+    reason = Reason.PROMETHEUS_UNREACHABLE
 
 
 class QueryFailed(MetricsError):
@@ -25,10 +27,10 @@ class QueryFailed(MetricsError):
 class PartialData(MetricsError):
     """A result that Prometheus itself calls incomplete."""
 
-    reason = "PartialData"
+    reason = Reason.PARTIAL_DATA
 
 
 class FutureSamples(MetricsError):
     """Samples dated after the moment that was asked for: some clock is wrong, and nothing can be told from them."""
 
-    reason = "FutureSamples"
+    reason = Reason.FUTURE_SAMPLES

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from breakeven.adapters.prometheus.endpoint_feed import EndpointFeed
+from breakeven.api.vocabulary import Reason
 from breakeven.control.ports import Pod
 from breakeven.domain.counters.batches import COVERAGE, STALE
 from breakeven.domain.counters.observation import Outage
@@ -37,7 +38,7 @@ class Freshness:
         missing = ", ".join(sorted(p.name for p in due if p not in fresh)[:3])
         if fresh:
             return Outage(
-                reason="PodsUnscraped",
+                reason=Reason.PODS_UNSCRAPED,
                 message=f"{len(fresh)} of {len(due)} ready pods have fresh samples; missing {missing}: "
                 "see the targets page of Prometheus",
             )
@@ -52,7 +53,7 @@ class Freshness:
 
     def _stale(self, newest: float) -> Outage:
         return Outage(
-            reason="Stale",
+            reason=Reason.STALE,
             message=f"the newest sample is {self._now - newest:.0f} s old; Prometheus stopped scraping, or the "
             "clocks of the operator and of Prometheus differ",
         )
@@ -60,11 +61,11 @@ class Freshness:
     def _unknown(self, missing: str) -> Outage:
         if self._prefixes:
             return Outage(
-                reason="NamesUnknown",
+                reason=Reason.NAMES_UNKNOWN,
                 message=f"Prometheus has series {', '.join(sorted(self._prefixes)[:5])}* but none carries {missing} "
                 "in a known pair of labels that no other label contradicts; set spec.metrics.names.namespace and .pod",
             )
         return Outage(
-            reason="NoData",
+            reason=Reason.NO_DATA,
             message=f"Prometheus has no vLLM series for {missing}; does a PodMonitor or a scrape job select the pods?",
         )

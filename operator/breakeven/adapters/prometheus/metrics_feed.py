@@ -19,6 +19,7 @@ from breakeven.adapters.prometheus.endpoint_feed import EndpointFeed, Wanted
 from breakeven.adapters.prometheus.freshness import Freshness
 from breakeven.adapters.prometheus.naming import PodName
 from breakeven.adapters.prometheus.questions import Asks
+from breakeven.api.vocabulary import Reason
 from breakeven.control.ports import STARTING, Key, MetricsQuery, MetricsReading, Pod
 from breakeven.domain.counters.batches import number
 from breakeven.domain.counters.observation import Arm, Outage
@@ -236,7 +237,7 @@ class MetricsFeed:
         jump = self._clock.jump
         if jump:
             return Outage(
-                reason="ClockChanged",
+                reason=Reason.CLOCK_CHANGED,
                 message=f"the clock of the operator's node was set {'forward' if jump > 0 else 'back'} by "
                 f"{abs(jump):.0f} s; nothing is judged until it is back or has run evenly for ten minutes",
             )

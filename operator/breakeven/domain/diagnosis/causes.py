@@ -9,11 +9,11 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from breakeven.api.conditions import Reason
 from breakeven.api.names import spoken_model
 from breakeven.api.spec import Quantization
 from breakeven.api.status import Source
 from breakeven.api.variant import Variant
+from breakeven.api.vocabulary import Reason
 from breakeven.domain.counters.observation import Batch
 from breakeven.domain.counters.windows import BATCHES, Span
 from breakeven.domain.evidence import tails
@@ -53,8 +53,8 @@ class Cause:
 
     reason: Reason
     message: str
-    about: str = ""
-    """What the message must name for the cause to be the same as before. Empty: nothing."""
+    subject: str = ""
+    """The pod that it is about: another pod is another cause. Empty: all replicas alike."""
 
 
 def engine_fault(situation: Situation) -> Cause | None:
@@ -174,18 +174,18 @@ def leading_replica(situation: Situation, judgement: Judgement, *, held: bool) -
 
 
 def _odd_one(situation: Situation, judgement: Judgement, *, worse: bool, held: bool) -> Cause | None:
-    told = situation.memory.diagnosis.message if held and situation.memory.diagnosis is not None else ""
+    known = situation.memory.diagnosis.subject if held and situation.memory.diagnosis is not None else ""
     fewest = situation.evidence.min_requests / 2
     for arm, batches in (
         ("", judgement.on_batches),
         (" of the control", judgement.off_batches if judgement.live_control else ()),
     ):
-        for nearer in (NEARER, 1.0) if told else (1.0,):
+        for nearer in (NEARER, 1.0) if known else (1.0,):
             for odd in outliers(batches, min_requests=fewest, nearer=nearer):
-                about = f"replica {odd.replica}{arm} "
-                if odd.worse == worse and (nearer == 1.0 or about in told):
-                    words = f"{about}is far from its siblings: {odd.in_words()}: look at its node, or delete the pod"
-                    return Cause(reason=Reason.OUTLIER_REPLICA, message=words, about=about)
+                if odd.worse == worse and (nearer == 1.0 or odd.replica == known):
+                    words = f"replica {odd.replica}{arm} is far from its siblings: {odd.in_words()}"
+                    words += ": look at its node, or delete the pod"
+                    return Cause(reason=Reason.OUTLIER_REPLICA, message=words, subject=odd.replica)
     return None
 
 

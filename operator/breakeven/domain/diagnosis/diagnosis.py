@@ -6,13 +6,16 @@ place, so a steady state writes nothing.
 
 from collections.abc import Callable
 
-from breakeven.api.conditions import Reason
+from breakeven.api.changes import changed
 from breakeven.api.status import DiagnosisStatus, EvidenceStatus, Memory, PlainPair
+from breakeven.api.vocabulary import Reason
 from breakeven.domain.diagnosis import causes
 from breakeven.domain.diagnosis.causes import Cause
 from breakeven.domain.evidence.judge import Judgement
 from breakeven.domain.situation import Situation
 
+LONGEST_NAME = 253
+"""Characters of the name of a pod."""
 IN_ORDER: tuple[tuple[Reason, Callable[..., Cause | None]], ...] = (
     (Reason.DRAFT_MISMATCH, causes.draft_mismatch),
     (Reason.OUTLIER_REPLICA, causes.lagging_replica),
@@ -31,13 +34,13 @@ def examined(situation: Situation, judgement: Judgement) -> Memory:
     """The memory with the cause that this pass shows; unchanged when it shows none or the same."""
     memory, before = situation.memory, situation.memory.diagnosis
     if not situation.wished.speculates and not situation.stable.speculates:
-        return memory if before is None else memory.model_copy(update={"diagnosis": None})
+        return memory if before is None else changed(memory, diagnosis=None)
     shown = _shown(situation, judgement)
     if shown is not None:
         return _remembered(situation, shown)
     if before is None or not _refuted(situation, judgement, before.reason):
         return memory
-    return memory.model_copy(update={"diagnosis": None})
+    return changed(memory, diagnosis=None)
 
 
 def cause_in_words(situation: Situation) -> str:
@@ -84,10 +87,15 @@ def _shown(situation: Situation, judgement: Judgement) -> Cause | None:
 
 def _remembered(situation: Situation, cause: Cause) -> Memory:
     before = situation.memory.diagnosis
-    if before is not None and before.reason == cause.reason and cause.about in before.message:
+    if before is not None and (before.reason, before.subject) == (cause.reason, cause.subject[:LONGEST_NAME]):
         return situation.memory
-    fresh = DiagnosisStatus(reason=str(cause.reason), message=cause.message[:1024], since=situation.time)
-    return situation.memory.model_copy(update={"diagnosis": fresh})
+    fresh = DiagnosisStatus(
+        reason=cause.reason,
+        subject=cause.subject[:LONGEST_NAME],
+        message=cause.message[:1024],
+        since=situation.time,
+    )
+    return changed(situation.memory, diagnosis=fresh)
 
 
 def _refuted(situation: Situation, judgement: Judgement, reason: str) -> bool:

@@ -6,8 +6,10 @@ stands in the way of a promotion when it is shown to be worse than allowed; wher
 
 from dataclasses import replace
 
+from breakeven.api.changes import EvidenceChange, revised
 from breakeven.api.status import Source
-from breakeven.domain.evidence.judge import Hold, Judgement
+from breakeven.api.vocabulary import Reason
+from breakeven.domain.evidence.judge import Judgement, Objection
 from breakeven.domain.measures import latency
 from breakeven.domain.measures.acceptance import acceptance_ratio
 from breakeven.domain.measures.figures import rounded
@@ -34,15 +36,13 @@ def _fixed(situation: Situation, judgement: Judgement) -> Judgement:
         )
         if judgement.speedup is not None:
             words += f", although S is {judgement.speedup.value:.3f}" if judgement.speedup.value > 1 else ""
-        report = judgement.report.model_copy(
-            update={"source": Source.FIXED, "verdict": Verdict.HURTS.value, "message": words}
-        )
+        report = revised(judgement.report, source=Source.FIXED, verdict=Verdict.HURTS.value, message=words)
         return replace(judgement, hold=None, verdict=Verdict.HURTS, source=Source.FIXED, report=report)
     if limits.healthy is not None and situation.on_trial and measured.value < float(limits.healthy):
         message = (
             f"accepted / drafted {measured.value:.3f} is below spec.thresholds.acceptance.healthy {limits.healthy}"
         )
-        return replace(judgement, objection=Hold(reason="BelowHealthy", message=message))
+        return replace(judgement, objection=Objection(reason=Reason.BELOW_HEALTHY, message=message))
     return judgement
 
 
@@ -59,18 +59,22 @@ def _latency(situation: Situation, judgement: Judgement) -> Judgement:
     tpot = latency.tail_ratio(judgement.off_batches, judgement.on_batches, 0.99, latency.tpot_buckets)
     ttft = latency.tail_ratio(judgement.off_batches, judgement.on_batches, 0.95, latency.ttft_buckets)
     notes, objection = [judgement.report.message], judgement.objection
-    shown: dict[str, object] = {}
-    for name, tail, limit, keys in (
-        ("P99 TPOT", tpot, limits.max_p99_tpot_regression_percent, ("tpot_p99_off_ms", "tpot_p99_on_ms")),
-        ("P95 TTFT", ttft, limits.max_ttft_regression_percent, ("ttft_p95_off_ms", "ttft_p95_on_ms")),
+    for name, tail, limit in (
+        ("P99 TPOT", tpot, limits.max_p99_tpot_regression_percent),
+        ("P95 TTFT", ttft, limits.max_ttft_regression_percent),
     ):
         if isinstance(tail, str):
             notes.append(f"{name} not judged: {tail}")
             continue
-        shown[keys[0]], shown[keys[1]] = rounded(tail.off * 1000), rounded(tail.on * 1000)
         words = f"{name} x{tail.value:.2f} [{tail.lower:.2f}, {tail.upper:.2f}]"
         notes.append(words)
         if tail.value > 1 + limit / 100 and tail.lower > 1:
-            objection = Hold(reason="LatencyRegression", message=f"{words} is worse than the {limit} % allowed")
-    report = judgement.report.model_copy(update={**shown, "message": "; ".join(notes)[:1024]})
+            message = f"{words} is worse than the {limit} % allowed"
+            objection = Objection(reason=Reason.LATENCY_REGRESSION, message=message)
+    shown: EvidenceChange = {"message": "; ".join(notes)[:1024]}
+    if not isinstance(tpot, str):
+        shown |= {"tpot_p99_off_ms": rounded(tpot.off * 1000), "tpot_p99_on_ms": rounded(tpot.on * 1000)}
+    if not isinstance(ttft, str):
+        shown |= {"ttft_p95_off_ms": rounded(ttft.off * 1000), "ttft_p95_on_ms": rounded(ttft.on * 1000)}
+    report = revised(judgement.report, **shown)
     return replace(judgement, objection=objection, report=report)

@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
+from breakeven.api.changes import revised
 from breakeven.api.status import EvidenceStatus, LoadBand, Source, State
 from breakeven.api.variant import Variant
+from breakeven.api.vocabulary import HoldReason, Reason
 from breakeven.domain import capacity
-from breakeven.domain.counters.observation import Arm, Batch, Fleet, Smoke
+from breakeven.domain.counters.observation import Arm, Batch, Fleet, Outage, Smoke
 from breakeven.domain.counters.windows import BATCHES, LEVELS, Grid, Span, grid
 from breakeven.domain.evidence import control_profile
 from breakeven.domain.measures import verdict
@@ -29,11 +31,25 @@ STALE_WINDOWS = 2
 class Hold:
     """Why nothing is judged. Free of moving figures: it is reported in status, and the same Hold must read the same."""
 
-    reason: str
+    reason: HoldReason | Reason
     message: str
 
     def __str__(self) -> str:
         return f"{self.reason}: {self.message}"
+
+
+def of_outage(outage: Outage) -> Hold:
+    """The same word as the condition MetricsAvailable has; NoData where a feed uses a word that is not published."""
+    published = outage.reason in Reason.__members__.values()
+    return Hold(reason=Reason(outage.reason) if published else Reason.NO_DATA, message=outage.message)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Objection:
+    """A clause beside the speed-up that forbids promotion."""
+
+    reason: Reason
+    message: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +75,7 @@ class Judgement:
     """Judged by the sequential alarm, on the newest minutes alone."""
     suspects: bool = False
     """The newest point of the sequential alarm is slow, and the alarm may be raised by the next."""
-    objection: Hold | None = None
+    objection: Objection | None = None
     """A clause beside the speed-up that forbids promotion: tail latency, or the user's own threshold."""
     off_batches: tuple[Batch, ...] = ()
     on_batches: tuple[Batch, ...] = ()
@@ -112,7 +128,7 @@ def judge(situation: Situation) -> Judgement:
     """Judge the newest complete windows."""
     outage = situation.observation.outage
     if outage is not None:
-        return _held(outage.reason, outage.message)
+        return Judgement(hold=of_outage(outage))
     compared = comparison(situation)
     if compared is None:
         return Judgement()
@@ -124,7 +140,7 @@ def judge(situation: Situation) -> Judgement:
     cut = grid(situation.evidence, _comparable_since(situation, compared))
     newest = min(arm[-1].end if arm else cut.anchor for arm in (on, off) if arm is not None)
     if newest < situation.time.timestamp() - STALE_WINDOWS * cut.window and newest > cut.anchor:
-        return _held("Stale", "the newest complete batch of an arm is older than two windows")
+        return _held(HoldReason.STALE, "the newest complete batch of an arm is older than two windows")
     found = replace(_best(situation, compared, cut, newest, off, on), next_end=cut.next_end(newest))
     if found.report is None or not found.on_batches:
         return found
@@ -142,7 +158,7 @@ def _best(
     """The first span that decides; else the longest that could be judged; else why none could."""
     done = cut.complete(newest)
     shortest: Judgement | None = None
-    hold = _held("FirstWindow", f"the first window of {situation.evidence.window} is not complete")
+    hold = _held(HoldReason.FIRST_WINDOW, f"the first window of {situation.evidence.window} is not complete")
     for level in levels(compared, done):
         span = cut.last(newest, level)
         if span is None:
@@ -175,7 +191,7 @@ def _judge_span(
     ours = span.of(on)
     fewest = BATCHES * span.level / 2
     if len(ours) < fewest or (off is not None and len(theirs) < fewest):
-        return _held("MissingBatches", "more than half of the window was not scraped in one of the arms")
+        return _held(HoldReason.MISSING_BATCHES, "more than half of the window was not scraped in one of the arms")
     measured = sums(ours)
     hold = _too_little(situation, compared.on, measured, "speculating" if compared.on.speculates else "new")
     control: Sums | None = None
@@ -189,7 +205,7 @@ def _judge_span(
         return _against_profile(situation, compared, span, measured, ours)
     found = speedup(theirs, ours)
     if found is None or control is None:
-        return _held("CounterAbsent", "time per output token cannot be measured in one of the arms")
+        return _held(HoldReason.COUNTER_ABSENT, "time per output token cannot be measured in one of the arms")
     says = compared.bounds.judge(found)
     words, unlike = in_words(found, measured, control), drift(theirs, ours, beyond=SAID)
     return Judgement(
@@ -221,16 +237,17 @@ def _against_profile(
     stored = control_profile.find(compared.profile, measured.load, situation.time)
     live = tpot(ours)
     if live is None:
-        return _held("CounterAbsent", "time per output token cannot be measured")
+        return _held(HoldReason.COUNTER_ABSENT, "time per output token cannot be measured")
     if stored is None:
         message = "no control was measured at the present load"
         report = figures(None, measured, None, source=None, verdict="", until=span.end, message=message)
-        hold = Hold(reason="LoadNotMeasured", message=message)
+        hold = Hold(reason=HoldReason.LOAD_NOT_MEASURED, message=message)
         return Judgement(hold=hold, span=span, on=measured, report=report, on_batches=tuple(ours))
     found = quotient_apart(control_profile.expected_tpot(stored), live)
     says = compared.bounds.judge(found)
     age = situation.time - stored.measured_at
     words = f"{in_words(found, measured, None)}; control of {_age(age)} ago at this load"
+    report = figures(None, measured, found, source=Source.CALIBRATED, verdict=says, until=span.end, message=words)
     return Judgement(
         verdict=says,
         source=Source.CALIBRATED,
@@ -238,9 +255,7 @@ def _against_profile(
         speedup=found,
         on=measured,
         on_batches=tuple(ours),
-        report=figures(
-            None, measured, found, source=Source.CALIBRATED, verdict=says, until=span.end, message=words
-        ).model_copy(update={"tpot_off_ms": stored.off_tpot_ms, "inflation": stored.inflation}),
+        report=revised(report, tpot_off_ms=stored.off_tpot_ms, inflation=stored.inflation),
     )
 
 
@@ -275,25 +290,25 @@ def _not_comparable(situation: Situation, compared: Comparison) -> Hold | None:
     if compared.trial:
         fleet = situation.fleet(compared.on)
         if fleet is not None and fleet.smoke != Smoke.PASSED:
-            return Hold(reason="SmokeTest", message="the canary has not passed its smoke test yet")
+            return Hold(reason=HoldReason.SMOKE_TEST, message="the canary has not passed its smoke test yet")
     return None
 
 
 def _fleet_hold(fleet: Fleet | None, name: str) -> Hold | None:
     if fleet is None or fleet.ready == 0:
-        return Hold(reason="Starting", message=f"no replica of the {name} is ready")
+        return Hold(reason=HoldReason.STARTING, message=f"no replica of the {name} is ready")
     if fleet.settled_since is None:
-        return Hold(reason="ReplicasChanging", message=f"replicas of the {name} are changing")
+        return Hold(reason=HoldReason.REPLICAS_CHANGING, message=f"replicas of the {name} are changing")
     return None
 
 
 def arm_hold(arm: Arm | None, name: str) -> Hold | None:
     """Why an arm cannot be measured; None when it can."""
     if arm is None or not arm.batches:
-        return Hold(reason="NoData", message=f"no complete batch of the {name} yet")
+        return Hold(reason=HoldReason.NO_DATA, message=f"no complete batch of the {name} yet")
     if arm.scraped < SCRAPED_SHARE * arm.ready:
         message = f"fewer than {SCRAPED_SHARE:.0%} of the ready replicas of the {name} are scraped"
-        return Hold(reason="PartialData", message=message)
+        return Hold(reason=HoldReason.PARTIAL_DATA, message=message)
     return None
 
 
@@ -314,28 +329,28 @@ def _counting(situation: Situation, variant: Variant) -> Sequence[Batch]:
 def _too_little(situation: Situation, variant: Variant, arm: Sums, name: str) -> Hold | None:
     wanted = situation.evidence
     if arm.finished is None or arm.tokens is None or arm.seconds is None:
-        return Hold(reason="CounterAbsent", message=f"a counter of the {name} arm is absent")
+        return Hold(reason=HoldReason.COUNTER_ABSENT, message=f"a counter of the {name} arm is absent")
     if arm.finished < wanted.min_requests:
         message = f"fewer than {wanted.min_requests} requests finished in the {name} arm"
-        return Hold(reason="TooFewRequests", message=message)
+        return Hold(reason=HoldReason.TOO_FEW_REQUESTS, message=message)
     if not variant.speculates:
         return None
     if arm.drafted is None and arm.v0_emitted:
         return None  # S rests on time per output token alone; acceptance stays unknown
     if arm.drafted is None:
-        return Hold(reason="CounterAbsent", message=f"the draft counters of the {name} arm are absent")
+        return Hold(reason=HoldReason.COUNTER_ABSENT, message=f"the draft counters of the {name} arm are absent")
     if arm.drafted < wanted.min_draft_tokens:
         message = f"fewer than {wanted.min_draft_tokens} tokens drafted in the {name} arm"
-        return Hold(reason="TooFewDrafts", message=message)
+        return Hold(reason=HoldReason.TOO_FEW_DRAFTS, message=message)
     return None
 
 
 def _other_traffic(theirs: Sequence[Batch], ours: Sequence[Batch]) -> Hold | None:
     words = drift(theirs, ours)
-    return Hold(reason="LengthsDiffer", message=words) if words else None
+    return Hold(reason=HoldReason.LENGTHS_DIFFER, message=words) if words else None
 
 
-def _held(reason: str, message: str) -> Judgement:
+def _held(reason: HoldReason, message: str) -> Judgement:
     return Judgement(hold=Hold(reason=reason, message=message))
 
 
@@ -344,7 +359,7 @@ def _age(age: timedelta) -> str:
     return f"{hours:.1f} h" if hours >= 1 else f"{hours * 60:.0f} min"
 
 
-def sole(situation: Situation, variant: Variant) -> tuple[Sums, LogRatio] | None:
+def measured_alone(situation: Situation, variant: Variant) -> tuple[Sums, LogRatio] | None:
     """What one variant measures while it serves alone; None when there is no complete window or too little in it."""
     alone = Comparison(off=None, on=variant, bounds=Bounds(promote=1.0, leave=1.0), trial=False)
     if situation.observation.outage is not None or _not_comparable(situation, alone) is not None:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from statistics import quantiles
 
+from breakeven.api.changes import EvidenceChange, revised
 from breakeven.api.status import EvidenceStatus, SpreadStatus
 from breakeven.domain.counters.observation import Batch
 from breakeven.domain.counters.shares import by_replica
@@ -24,15 +25,15 @@ DIGITS = 3
 
 def detailed(report: EvidenceStatus, batches: Sequence[Batch], on: Sums | None) -> EvidenceStatus:
     """The report with acceptance by position and its percentiles; unchanged where they cannot be told."""
-    changes: dict[str, object] = {}
+    changes: EvidenceChange = {}
     survival = survival_of(batches, on)
     if survival is not None:
-        changes["acceptance_at"] = [rounded(share, DIGITS) for share in survival]
+        changes["acceptance_at"] = [each for each in (rounded(share, DIGITS) for share in survival) if each is not None]
     ratios = _known([_acceptance([batch]) for batch in batches])
     if len(ratios) >= FEWEST:
         spread = _spread(ratios)
         changes |= {"acceptance_p10": spread.p10, "acceptance_p50": spread.p50, "acceptance_p90": spread.p90}
-    return report.model_copy(update=changes) if changes else report
+    return revised(report, **changes)
 
 
 def over_pods(batches: Sequence[Batch]) -> SpreadStatus | None:

@@ -5,10 +5,14 @@ something else.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import TypeAlias
 
-from breakeven.api.status import EvidenceStatus, Memory
+from breakeven.api.changes import changed, revised
+from breakeven.api.status import EvidenceStatus, Memory, StayStatus
+from breakeven.domain.answer import Stay
 from breakeven.domain.evidence import tails
 from breakeven.domain.evidence.judge import Judgement
 from breakeven.domain.measures import acceptance
@@ -20,37 +24,49 @@ AT_MOST_EVERY = timedelta(hours=1)
 """Between two verdicts that are alike, moved figures are published no more often than this."""
 MORE_WINDOWS = 4
 """A spread over so many times the windows says more than the one that is shown."""
+Completion: TypeAlias = Callable[[EvidenceStatus], EvidenceStatus]
+LONGEST = 1024
 WATCHED = ("speedup", "tokens_per_step", "inflation", "acceptance")
 
 
-def renewed(
-    memory: Memory,
-    live: EvidenceStatus | None,
-    now: datetime,
-    *,
-    transition: bool,
-    windows: int = 0,
-    completed: Callable[[EvidenceStatus], EvidenceStatus] = lambda report: report,
-) -> Memory:
-    """The memory with the report renewed if the live figures say something else.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fresh:
+    """What a pass could publish."""
 
-    `completed` adds what is dear to work out and no news by itself; it is asked only when the report is renewed.
-    `windows` are complete since the arms became comparable: a spread over many more of them than shown is told.
+    live: EvidenceStatus | None
+    """The figures of this pass."""
+    windows: int = 0
+    """Complete windows since the arms became comparable."""
+    transition: bool = False
+    """Whether something was decided in this pass."""
+
+
+def renewed(memory: Memory, fresh: Fresh, now: datetime, *, in_full: Completion) -> Memory:
+    """The memory with the report renewed where the live figures say something else.
+
+    `in_full` adds what is dear to work out and no news by itself; it is asked only when the report is renewed.
     """
-    if live is None or not live.verdict:
+    live = fresh.live
+    if live is None or not live.verdict or not _news(memory.evidence, live, fresh, now):
         return memory
-    shown = memory.evidence
-    news = shown is None or transition or (shown.verdict, shown.source) != (live.verdict, live.source)
-    if not news and shown is not None:
-        age = now - shown.window_end if shown.window_end is not None else AT_MOST_EVERY
-        news = age >= AT_MOST_EVERY and (_moved(shown, live) or _spreads(shown, windows))
-    if not news:
-        return memory
-    full = completed(live)
-    return memory if shown == full else memory.model_copy(update={"evidence": full})
+    full = in_full(live)
+    return memory if memory.evidence == full else changed(memory, evidence=full)
 
 
-def in_full(situation: Situation, judgement: Judgement) -> Callable[[EvidenceStatus], EvidenceStatus]:
+def _news(shown: EvidenceStatus | None, live: EvidenceStatus, fresh: Fresh, now: datetime) -> bool:
+    """Whether a reader of what is shown would learn something else from the live figures."""
+    if shown is None or fresh.transition or (shown.verdict, shown.source) != (live.verdict, live.source):
+        return True
+    age = now - shown.window_end if shown.window_end is not None else AT_MOST_EVERY
+    return age >= AT_MOST_EVERY and (_moved(shown, live) or _spreads(shown, fresh.windows))
+
+
+def stay_status(stay: Stay | None) -> StayStatus | None:
+    """Why nothing was changed, as the status has it."""
+    return StayStatus(reason=stay.reason, message=stay.message[:LONGEST]) if stay is not None else None
+
+
+def in_full(situation: Situation, judgement: Judgement) -> Completion:
     """Adds to a report what is worked out for a reader only: spreads over pods and windows, and latencies."""
 
     def completed(report: EvidenceStatus) -> EvidenceStatus:
@@ -58,17 +74,17 @@ def in_full(situation: Situation, judgement: Judgement) -> Callable[[EvidenceSta
         arm = situation.arm(on) if on is not None and on.speculates else None
         if arm is None or judgement.span is None:
             return report
-        changes = {
-            "acceptance_over_pods": acceptance.over_pods(judgement.on_batches),
-            "acceptance_over_windows": acceptance.over_windows(
+        return revised(
+            report,
+            acceptance_over_pods=acceptance.over_pods(judgement.on_batches),
+            acceptance_over_windows=acceptance.over_windows(
                 arm.batches,
                 newest=judgement.span.end,
                 length=situation.evidence.window.total_seconds(),
                 windows=judgement.windows,
             ),
-            "latency": tails.side_by_side(situation, judgement),
-        }
-        return report.model_copy(update=changes)
+            latency=tails.side_by_side(situation, judgement),
+        )
 
     return completed
 

@@ -10,7 +10,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from breakeven.api.status import Memory, ValueHour, ValueStatus, ValueSums
+from breakeven.api.changes import changed
+from breakeven.api.status import Memory
+from breakeven.api.value import ValueHour, ValueStatus, ValueSums
 from breakeven.domain.counters.observation import Batch
 from breakeven.domain.evidence.judge import Judgement
 from breakeven.domain.measures.speedup import decode_tokens
@@ -26,7 +28,7 @@ LARGEST = 10**15
 _FINEST = Decimal("0.000001")
 
 
-def counted(situation: Situation, judgement: Judgement) -> Memory:
+def with_value(situation: Situation, judgement: Judgement) -> Memory:
     """The memory with the newly judged batches in its sums; the same memory when there are none."""
     memory, on = _aged(situation), situation.memory.canary if situation.on_trial else situation.stable
     if memory.since is None or judgement.speedup is None or judgement.span is None or on is None or not on.speculates:
@@ -45,7 +47,7 @@ def counted(situation: Situation, judgement: Judgement) -> Memory:
     if fresh is None:
         return memory
     end = datetime.fromtimestamp(speculating[-1].end, UTC)
-    return memory.model_copy(update={"value": _grown(before, fresh, since=memory.since, end=end)})
+    return changed(memory, value=_grown(before, fresh, since=memory.since, end=end))
 
 
 def worth_writing(new: ValueStatus | None, old: ValueStatus | None) -> bool:
@@ -121,7 +123,7 @@ def _aged(situation: Situation) -> Memory:
     if value is None or len(hours) == len(value.hours):
         return situation.memory
     fresh = value.model_copy(update={"hours": hours, "day": _day(hours)})
-    return situation.memory.model_copy(update={"value": fresh})
+    return changed(situation.memory, value=fresh)
 
 
 def _day(hours: Sequence[ValueHour]) -> ValueSums:

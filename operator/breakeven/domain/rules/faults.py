@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from breakeven.api.scalars import format_duration
-from breakeven.api.status import Memory, State
+from breakeven.api.status import State
 from breakeven.api.variant import Variant
-from breakeven.domain.counters.observation import Batch, Smoke
+from breakeven.api.vocabulary import Reason, StayReason
+from breakeven.domain.answer import Answer, Stay, Transition
+from breakeven.domain.counters.observation import Batch, Fleet, Smoke
 from breakeven.domain.rules import cooldown
 from breakeven.domain.rules.transitions import abandon_trial, disable, fail_trial
 from breakeven.domain.situation import Situation
@@ -29,10 +31,10 @@ ERROR_SHARE = 0.02
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Alarm:
-    """A guard that fired."""
+class Fault:
+    """What is wrong with the replicas that speculate."""
 
-    reason: str
+    reason: Reason
     message: str
 
 
@@ -41,54 +43,43 @@ def grace(situation: Situation) -> timedelta:
     return min(GRACE, situation.evidence.window)
 
 
-def guard_canary(situation: Situation) -> Memory | None:
+def guard_canary(situation: Situation) -> Transition | None:
     """End a trial whose canary does not come up, answers wrongly, or crashes."""
     memory = situation.memory
     if not situation.on_trial or memory.canary is None or memory.since is None:
         return None
     fleet = situation.fleet(memory.canary)
-    age = situation.time - memory.since
     if fleet is None:
         return None
+    lasted = situation.time - memory.since >= grace(situation)
     if fleet.smoke == Smoke.FAILED:
-        return fail_trial(situation, "SmokeTestFailed", f"a real completion failed: {fleet.smoke_message}")
-    if fleet.unschedulable and age >= grace(situation):
-        message = f"the canary found no node, and the trial is put off: {fleet.unschedulable}"
-        put_off = abandon_trial(situation, "Unschedulable", message)
-        until = situation.time + cooldown.wait(situation.policy, 0)
-        return put_off.model_copy(update={"cooldown_until": until, "state": _off_state(situation)})
-    if fleet.failing and age >= grace(situation):
-        return fail_trial(situation, "EngineFailing", f"the canary does not come up: {fleet.failing}")
+        return fail_trial(situation, Reason.SMOKE_TEST_FAILED, f"a real completion failed: {fleet.smoke_message}")
+    if fleet.unschedulable and lasted:
+        return _put_off(situation, fleet)
+    if fleet.failing and lasted:
+        return fail_trial(situation, Reason.ENGINE_FAILING, f"the canary does not come up: {fleet.failing}")
     if fleet.restarts >= CRASHES:
-        return fail_trial(situation, "EngineFailing", f"containers of the canary restarted {fleet.restarts} times")
+        message = f"containers of the canary restarted {fleet.restarts} times"
+        return fail_trial(situation, Reason.ENGINE_FAILING, message)
     # A canary that served and lost its node starts anew, and has its time anew.
     waited = situation.time - max(memory.since, fleet.waiting_since or memory.since)
     if fleet.ready == 0 and waited >= situation.spec.engine.startup_timeout:
         limit = format_duration(situation.spec.engine.startup_timeout)
-        return fail_trial(
-            situation, "StartupTimeout", f"the canary was not ready within {limit} (spec.engine.startupTimeout)"
-        )
+        message = f"the canary was not ready within {limit} (spec.engine.startupTimeout)"
+        return fail_trial(situation, Reason.STARTUP_TIMEOUT, message)
     return None
 
 
-def guard_storm(situation: Situation) -> Memory | None:
-    """Stop speculation that preempts, queues or fails where the control does not."""
-    memory = situation.memory
-    on = memory.canary if situation.on_trial else situation.stable
-    if on is None or not on.speculates or situation.observation.outage is not None:
-        return None
-    control = situation.stable if situation.on_trial else situation.stable.baseline
-    alarm = storm(recent(situation, on), recent(situation, control) if control != on else ())
-    if alarm is None:
-        return None
-    if situation.on_trial:
-        return fail_trial(situation, alarm.reason, alarm.message)
-    if not cooldown.may_switch(situation.policy, memory, situation.time):
-        return None
-    return disable(situation, alarm.reason, alarm.message)
+def _put_off(situation: Situation, fleet: Fleet) -> Transition:
+    """Wait for the shortest cooldown: nothing failed but the search for a node."""
+    message = f"the canary found no node, and the trial is put off: {fleet.unschedulable}"
+    return abandon_trial(situation, Reason.UNSCHEDULABLE, message).also(
+        cooldown_until=situation.time + cooldown.wait(situation.policy, 0),
+        state=State.SPECULATING if situation.stable.speculates else State.COOLDOWN,
+    )
 
 
-def guard_stable(situation: Situation) -> Memory | None:
+def guard_stable(situation: Situation) -> Answer:
     """Serve without speculation when the speculating variant that serves does not come up any more."""
     memory = situation.memory
     if situation.on_trial or not situation.stable.speculates or memory.since is None:
@@ -99,8 +90,30 @@ def guard_stable(situation: Situation) -> Memory | None:
     if fleet.ready > 0 and not fleet.ready < fleet.wanted:
         return None
     if not cooldown.may_switch(situation.policy, memory, situation.time):
+        return _used_up("replicas with speculation do not come up")
+    return disable(situation, Reason.ENGINE_FAILING, f"replicas with speculation do not come up: {fleet.failing}")
+
+
+def guard_storm(situation: Situation) -> Answer:
+    """Stop speculation that preempts, queues or fails where the control does not."""
+    on = situation.memory.canary if situation.on_trial else situation.stable
+    if on is None or not on.speculates or situation.observation.outage is not None:
         return None
-    return disable(situation, "EngineFailing", f"replicas with speculation do not come up: {fleet.failing}")
+    control = situation.stable if situation.on_trial else situation.stable.baseline
+    fault = storm(recent(situation, on), recent(situation, control) if control != on else ())
+    if fault is None:
+        return None
+    if situation.on_trial:
+        return fail_trial(situation, fault.reason, fault.message)
+    if not cooldown.may_switch(situation.policy, situation.memory, situation.time):
+        return _used_up(f"replicas with speculation do worse than the control ({fault.reason})")
+    return disable(situation, fault.reason, fault.message)
+
+
+def _used_up(fault: str) -> Stay:
+    """The day's changes are used up; what the measurements say is asked all the same, and may freeze."""
+    message = f"{fault}, and the changes of 24 h are used up (spec.policy.maxTransitionsPerDay)"
+    return Stay(reason=StayReason.DAY_USED_UP, message=message, ends=False)
 
 
 def recent(situation: Situation, variant: Variant) -> Sequence[Batch]:
@@ -115,14 +128,14 @@ def recent(situation: Situation, variant: Variant) -> Sequence[Batch]:
     return batches if covered >= span * 0.999 else ()
 
 
-def storm(on: Sequence[Batch], control: Sequence[Batch]) -> Alarm | None:
+def storm(on: Sequence[Batch], control: Sequence[Batch]) -> Fault | None:
     """What is wrong with the speculating arm and not with its control; None when nothing is."""
     if not on:
         return None
     return _preempting(on) or _queueing(on, control) or _failing(on, control)
 
 
-def _preempting(on: Sequence[Batch]) -> Alarm | None:
+def _preempting(on: Sequence[Batch]) -> Fault | None:
     for batch in on:
         per_minute = (batch.totals.preemptions or 0.0) / max(1, batch.replicas) / ((batch.end - batch.start) / 60)
         if per_minute <= PREEMPTIONS_PER_MINUTE or (batch.gauges.kv_usage or 0.0) <= KV_FULL:
@@ -130,10 +143,10 @@ def _preempting(on: Sequence[Batch]) -> Alarm | None:
     message = (
         f"more than {PREEMPTIONS_PER_MINUTE:g} preemption a minute and replica with the KV cache above {KV_FULL:.0%}"
     )
-    return Alarm(reason="PreemptionStorm", message=message)
+    return Fault(reason=Reason.PREEMPTION_STORM, message=message)
 
 
-def _queueing(on: Sequence[Batch], control: Sequence[Batch]) -> Alarm | None:
+def _queueing(on: Sequence[Batch], control: Sequence[Batch]) -> Fault | None:
     if not control:
         return None
     waiting = [batch.gauges.waiting or 0.0 for batch in on]
@@ -145,10 +158,10 @@ def _queueing(on: Sequence[Batch], control: Sequence[Batch]) -> Alarm | None:
     if theirs > min(limits) / 2:
         return None
     message = f"{waiting[-1]:.0f} requests wait per replica and the queue grows; the control has {theirs:.0f}"
-    return Alarm(reason="QueueGrowth", message=message)
+    return Fault(reason=Reason.QUEUE_GROWTH, message=message)
 
 
-def _failing(on: Sequence[Batch], control: Sequence[Batch]) -> Alarm | None:
+def _failing(on: Sequence[Batch], control: Sequence[Batch]) -> Fault | None:
     ours, requests = _failures(on)
     theirs, others = _failures(control)
     if requests < 20 or not control:
@@ -156,13 +169,9 @@ def _failing(on: Sequence[Batch], control: Sequence[Batch]) -> Alarm | None:
     share, usual = ours / requests, theirs / others if others else 0.0
     if share <= max(ERROR_SHARE, 3 * usual) or ours < 5:
         return None
-    return Alarm(reason="ErrorRate", message=f"{share:.1%} of the requests fail, {usual:.1%} in the control")
+    return Fault(reason=Reason.ERROR_RATE, message=f"{share:.1%} of the requests fail, {usual:.1%} in the control")
 
 
 def _failures(batches: Sequence[Batch]) -> tuple[float, float]:
     failed = sum(batch.totals.failed or 0.0 for batch in batches)
     return failed, failed + sum(batch.totals.finished or 0.0 for batch in batches)
-
-
-def _off_state(situation: Situation) -> State:
-    return State.SPECULATING if situation.stable.speculates else State.COOLDOWN

@@ -1,28 +1,36 @@
-"""Every transition is written down with its reason and figures."""
+"""The one place where answers of rules change the memory, and where every transition is written down."""
 
-from typing import Any
-
+from breakeven.api.changes import changed
 from breakeven.api.status import DecisionRecord, Memory
+from breakeven.domain.answer import Note, Stay, Transition
 from breakeven.domain.situation import Situation
 
 KEPT = 20
 """Lines of the ledger kept in status."""
 LONGEST = 1024
+"""Characters of a message that the status takes."""
 
 
-def noted(situation: Situation, action: str, reason: str, message: str, **changes: Any) -> Memory:
-    """The memory with these fields changed and a line added that says why."""
-    record = DecisionRecord(
+def record_of(situation: Situation, decided: Transition, *, advised: bool = False) -> DecisionRecord:
+    """The line in the ledger; what is only advised has `Would` before its action."""
+    return DecisionRecord(
         at=situation.time,
-        action=action,
-        reason=reason,
-        message=message[:LONGEST],
+        action=f"Would{decided.action}" if advised else decided.action,
+        reason=decided.reason,
+        message=decided.message[:LONGEST],
         generation=situation.declared.generation,
     )
-    return situation.memory.model_copy(update={**changes, "decisions": [record, *situation.memory.decisions][:KEPT]})
 
 
-def written_since(before: Memory, after: Memory) -> tuple[DecisionRecord, ...]:
-    """The lines that `after` has and `before` had not, oldest first."""
-    known = {id(record) for record in before.decisions}
-    return tuple(reversed([record for record in after.decisions if id(record) not in known]))
+def with_record(memory: Memory, record: DecisionRecord) -> Memory:
+    """The memory with a line added, newest first."""
+    return changed(memory, decisions=[record, *memory.decisions][:KEPT])
+
+
+def apply(situation: Situation, answer: Transition | Note | Stay) -> tuple[Situation, tuple[DecisionRecord, ...]]:
+    """The situation with what the answer changes in its memory, and the line that was written, if any."""
+    memory = changed(situation.memory, **answer.changes)
+    if not isinstance(answer, Transition):
+        return situation.with_memory(memory), ()
+    record = record_of(situation, answer)
+    return situation.with_memory(with_record(memory, record)), (record,)

@@ -3,22 +3,21 @@
 Each is one change, in the order of `onBelowBreakEven`, and is remembered, so that what did not help is not repeated.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
-from typing import Any
 
-from breakeven.api.conditions import Reason
 from breakeven.api.spec import DraftSpec, LadderStep, Mode
-from breakeven.api.status import Memory, Remedy, Source, State
-from breakeven.api.variant import Variant
+from breakeven.api.status import Remedy, Source, State
+from breakeven.api.vocabulary import Action, Reason
 from breakeven.domain import capacity
+from breakeven.domain.answer import Transition, transition
 from breakeven.domain.evidence import control_profile
 from breakeven.domain.evidence.judge import Judgement
 from breakeven.domain.measures.verdict import Verdict
 from breakeven.domain.rules import cooldown, schedules
 from breakeven.domain.rules.ladder import longer_length, tuned_length
-from breakeven.domain.rules.ledger import noted
-from breakeven.domain.rules.transitions import CALM, describe, disable, fail_trial, start_trial
+from breakeven.domain.rules.streaks import CALM
+from breakeven.domain.rules.transitions import disable, drafting, fail_trial, start_trial
 from breakeven.domain.situation import Situation
 
 SCHEDULE = "Schedule"
@@ -36,7 +35,7 @@ WORST = 0.80
 """Below this S requests suffer too much to wait for another trial: speculation is switched off at once."""
 
 
-def before_off(situation: Situation, judgement: Judgement) -> Memory | None:
+def before_off(situation: Situation, judgement: Judgement) -> Transition | None:
     """What the user's list puts before `Disable` and the evidence supports; None: switch off."""
     live = judgement.source == Source.MEASURED and judgement.off is not None and judgement.on is not None
     if situation.policy.mode != Mode.AUTO or situation.memory.state != State.SPECULATING or not live:
@@ -51,7 +50,7 @@ def before_off(situation: Situation, judgement: Judgement) -> Memory | None:
     return None
 
 
-def limit_batches(situation: Situation, judgement: Judgement) -> Memory | None:
+def limit_batches(situation: Situation, judgement: Judgement) -> Transition | None:
     """A canary of the same draft that stops drafting above the measured crossover.
 
     Only where the loss is moderate, the engine obeys the limit, the user has not set one, and the stored profile shows
@@ -73,16 +72,15 @@ def limit_batches(situation: Situation, judgement: Judgement) -> Memory | None:
         return None
     words = judgement.report.message if judgement.report is not None else ""
     message = (
-        f"{words}; it pays below {limit} running requests: try {describe(stable)} without drafting from {limit} on"
+        f"{words}; it pays below {limit} running requests: try {drafting(stable)} without drafting from {limit} on"
     )
+    limited = draft.model_copy(update={"disable_above_batch_size": limit})
+    begun = _tried(situation, SCHEDULE, situation.wished.name, limited, Reason.LOAD_CROSSES_BREAK_EVEN, message)
     length = tuned_length(judgement.on_batches, judgement.off, judgement.on)
-    changes = {"disable_above_batch_size": limit}
-    return _tried(
-        situation, SCHEDULE, situation.wished.name, draft, changes, "LoadCrossesBreakEven", message, tuned_length=length
-    )
+    return begun.also(tuned_length=length) if begun is not None else None
 
 
-def restart(situation: Situation, judgement: Judgement) -> Memory | None:
+def restart(situation: Situation, judgement: Judgement) -> Transition | None:
     """Replace the replicas that speculate, where acceptance decays with their uptime; they are then judged anew."""
     cause = situation.memory.diagnosis
     if cause is None or cause.reason != Reason.DEGRADED_UNTIL_RESTART or not situation.stable.speculates:
@@ -91,21 +89,19 @@ def restart(situation: Situation, judgement: Judgement) -> Memory | None:
         return None
     if done(situation, RESTART, situation.wished.name, RESTART_AGAIN):
         return None
-    fresh = situation.stable.model_copy(update={"restarts": situation.stable.restarts + 1})
     words = f"{judgement.report.message}; {cause.message}" if judgement.report is not None else cause.message
-    return noted(
-        situation,
-        "Restart",
-        "DegradedUntilRestart",
+    return transition(
+        Action.RESTART,
+        Reason.DEGRADED_UNTIL_RESTART,
         words,
-        stable=fresh,
+        stable=situation.stable.restarted(),
         since=situation.time,
         remedies=remembered(situation, RESTART, situation.wished.name),
         **CALM,
     )
 
 
-RULES: dict[LadderStep, Callable[[Situation, Judgement], Memory | None]] = {
+RULES: Mapping[LadderStep, Callable[[Situation, Judgement], Transition | None]] = {
     LadderStep.TUNE: limit_batches,
     LadderStep.RESTART: restart,
 }
@@ -125,7 +121,7 @@ def _present(judgement: Judgement) -> schedules.Point | None:
     )
 
 
-def lengthen(situation: Situation, judgement: Judgement) -> Memory | None:
+def lengthen(situation: Situation, judgement: Judgement) -> Transition | None:
     """A canary with a longer draft while speculation pays, where the last drafted position still survives well."""
     memory, draft = situation.memory, situation.stable.draft
     pays = memory.state == State.SPECULATING and judgement.verdict == Verdict.PAYS and judgement.live_control
@@ -143,12 +139,11 @@ def lengthen(situation: Situation, judgement: Judgement) -> Memory | None:
         return None
     words = judgement.report.message if judgement.report is not None else ""
     message = f"{words}; the last of {draft.num_speculative_tokens} drafted tokens survives well: try {length}"
-    return _tried(
-        situation, LONGER, situation.stable.name, draft, {"num_speculative_tokens": length}, "LongerDraft", message
-    )
+    longer = draft.model_copy(update={"num_speculative_tokens": length})
+    return _tried(situation, LONGER, situation.stable.name, longer, Reason.LONGER_DRAFT, message)
 
 
-def end_rescue(situation: Situation, judgement: Judgement, reason: str, message: str) -> Memory:
+def end_rescue(situation: Situation, judgement: Judgement, reason: Reason, message: str) -> Transition:
     """End a trial of the operator's own idea that did not help; what serves goes off if it is still at a loss.
 
     The trial compared two variants that speculate, so the loss is read off the stored control at the present load.
@@ -164,7 +159,7 @@ def end_rescue(situation: Situation, judgement: Judgement, reason: str, message:
         situation.policy, situation.memory, situation.time
     )
     if loses and allowed and capacity.can_switch(situation):
-        return disable(situation, "BelowBreakEven", message)
+        return disable(situation, Reason.BELOW_BREAK_EVEN, message)
     return fail_trial(situation, reason, message)
 
 
@@ -215,17 +210,10 @@ def _may_try(situation: Situation) -> bool:
 
 
 def _tried(
-    situation: Situation,
-    action: str,
-    of: str,
-    draft: DraftSpec,
-    changes: dict[str, Any],
-    reason: str,
-    message: str,
-    **learned: Any,
-) -> Memory | None:
-    candidate: Variant = situation.stable.with_draft(draft.model_copy(update=changes))
+    situation: Situation, remedy: str, of: str, draft: DraftSpec, reason: Reason, message: str
+) -> Transition | None:
+    """A trial of this draft, remembered as a remedy of that variant; None when it failed before."""
+    candidate = situation.stable.with_draft(draft)
     if candidate.name in situation.memory.tried:
         return None
-    begun = start_trial(situation, candidate, reason, message[:1024])
-    return begun.model_copy(update={"remedies": remembered(situation, action, of), **learned})
+    return start_trial(situation, candidate, reason, message).also(remedies=remembered(situation, remedy, of))

@@ -1,13 +1,26 @@
 """Windows in a row: one window may err, so a change waits until several that do not overlap agree."""
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import TypedDict
 
+from breakeven.api.changes import MemoryChange
 from breakeven.domain.counters.windows import Span
 from breakeven.domain.situation import Situation
 
 
-def counted(situation: Situation, verdict: str, span: Span) -> dict[str, Any]:
+class Calm(TypedDict):
+    """No windows in a row."""
+
+    streak: int
+    streak_verdict: str
+    last_window_end: None
+
+
+CALM: Calm = {"streak": 0, "streak_verdict": "", "last_window_end": None}
+"""What every change of state forgets: windows of another configuration do not count."""
+
+
+def counted(situation: Situation, verdict: str, span: Span) -> MemoryChange:
     """Changes of memory after a span that says so; a span that overlaps the last counted one adds nothing.
 
     A long span already contains its windows in a row, and counts for as many.
@@ -24,7 +37,7 @@ def counted(situation: Situation, verdict: str, span: Span) -> dict[str, Any]:
     }
 
 
-def broken(situation: Situation, span: Span) -> dict[str, Any]:
+def broken(situation: Situation, span: Span) -> MemoryChange:
     """Changes of memory after a span that says otherwise; nothing when there was no streak, so nothing is written."""
     last = situation.memory.last_window_end
     if situation.memory.streak == 0 or (last is not None and span.end <= last.timestamp() + 0.001):

@@ -1,26 +1,29 @@
-"""The changes of state. Each returns the memory after it, with its line in the ledger."""
+"""The changes of state, each with everything that it changes in the memory."""
 
-from typing import Any
+from datetime import datetime
+from decimal import Decimal
+from typing import TypedDict
 
+from breakeven.api.changes import revised
 from breakeven.api.names import spoken_model
 from breakeven.api.spec import HoldbackMode
-from breakeven.api.status import EvidenceStatus, LastGood, Memory, State
+from breakeven.api.status import EvidenceStatus, LastGood, State
 from breakeven.api.variant import Variant
+from breakeven.api.vocabulary import Action, Reason
+from breakeven.domain.answer import Transition, transition
 from breakeven.domain.counters.windows import BATCHES
 from breakeven.domain.diagnosis.diagnosis import unquantized
 from breakeven.domain.measures.figures import rounded, sums
 from breakeven.domain.rules import cooldown
-from breakeven.domain.rules.ledger import LONGEST, noted
+from breakeven.domain.rules.ledger import LONGEST
+from breakeven.domain.rules.streaks import CALM
 from breakeven.domain.situation import Situation
 
-CALM: dict[str, Any] = {"streak": 0, "streak_verdict": "", "last_window_end": None}
-"""What every change of state forgets: windows of another configuration do not count."""
-ROLL_BACK = "RollBack"
 CONTROL_FROM = 4
 """Replicas from which one kept without speculation after a trial costs at most a quarter of the gain."""
 
 
-def describe(variant: Variant) -> str:
+def drafting(variant: Variant) -> str:
     """What a variant drafts with, in words."""
     draft = variant.draft
     if draft is None:
@@ -29,13 +32,12 @@ def describe(variant: Variant) -> str:
     return f"{draft.method}{model} k={draft.num_speculative_tokens}"
 
 
-def start_trial(situation: Situation, canary: Variant, reason: str, message: str) -> Memory:
+def start_trial(situation: Situation, canary: Variant, reason: Reason, message: str) -> Transition:
     """Put a canary beside what serves."""
     asked_for = canary in (situation.wished, situation.wished.baseline)
     state = State.TUNING if situation.stable.speculates and not asked_for else State.TRIAL
-    return noted(
-        situation,
-        "StartTrial",
+    return transition(
+        Action.START_TRIAL,
         reason,
         message,
         state=state,
@@ -47,15 +49,13 @@ def start_trial(situation: Situation, canary: Variant, reason: str, message: str
     )
 
 
-def promote(situation: Situation, reason: str, message: str, report: EvidenceStatus | None = None) -> Memory:
+def promote(
+    situation: Situation, canary: Variant, reason: Reason, message: str, report: EvidenceStatus | None = None
+) -> Transition:
     """What was on trial serves everywhere, and is where a rollback goes."""
-    canary = situation.memory.canary
-    if canary is None:
-        return situation.memory
     changed = canary.speculates != situation.stable.speculates or canary.baseline == situation.stable.baseline
-    return noted(
-        situation,
-        "Promote",
+    return transition(
+        Action.PROMOTE,
         reason,
         message,
         state=State.SPECULATING if canary.speculates else State.BASELINE,
@@ -81,37 +81,35 @@ def _reference(situation: Situation, canary: Variant, report: EvidenceStatus | N
         return None
     if not situation.stable.speculates:
         return report
-    return report.model_copy(update={"inflation": None, "break_even_acceptance": None, "tpot_off_ms": None})
+    return revised(report, inflation=None, break_even_acceptance=None, tpot_off_ms=None)
 
 
-def fail_trial(situation: Situation, reason: str, message: str, **learned: Any) -> Memory:
+def fail_trial(situation: Situation, reason: Reason, message: str) -> Transition:
     """Remove the canary and wait; what served before serves on."""
     canary = situation.memory.canary
     tried = [*situation.memory.tried, canary.name] if canary is not None else situation.memory.tried
     speculates = situation.stable.speculates
-    action = ROLL_BACK if canary is not None and canary.baseline != situation.stable.baseline else "EndTrial"
-    return noted(
-        situation,
+    another_engine = canary is not None and canary.baseline != situation.stable.baseline
+    action = Action.ROLL_BACK if another_engine else Action.END_TRIAL
+    return transition(
         action,
         reason,
         message,
         state=State.SPECULATING if speculates else State.COOLDOWN,
         since=situation.time,
         canary=None,
-        holdback=speculates and wants_control(situation, unmeasured=action == ROLL_BACK),
-        unverified_since=situation.time if action == ROLL_BACK else situation.memory.unverified_since,
+        holdback=speculates and wants_control(situation, unmeasured=another_engine),
+        unverified_since=situation.time if another_engine else situation.memory.unverified_since,
         tried=list(dict.fromkeys(tried))[-64:],
         **({} if situation.memory.state == State.TUNING else _waiting(situation)),
-        **learned,
         **CALM,
     )
 
 
-def abandon_trial(situation: Situation, reason: str, message: str) -> Memory:
+def abandon_trial(situation: Situation, reason: Reason, message: str) -> Transition:
     """Remove the canary without a verdict: nothing failed, so nothing has to be waited for."""
-    return noted(
-        situation,
-        "AbandonTrial",
+    return transition(
+        Action.ABANDON_TRIAL,
         reason,
         message,
         state=State.SPECULATING if situation.stable.speculates else State.BASELINE,
@@ -122,12 +120,11 @@ def abandon_trial(situation: Situation, reason: str, message: str) -> Memory:
     )
 
 
-def disable(situation: Situation, reason: str, message: str, **learned: Any) -> Memory:
+def disable(situation: Situation, reason: Reason, message: str) -> Transition:
     """Serve without speculation and wait before the next trial."""
     off = situation.stable.baseline
-    return noted(
-        situation,
-        "Disable",
+    return transition(
+        Action.DISABLE,
         reason,
         message,
         state=State.COOLDOWN,
@@ -140,15 +137,13 @@ def disable(situation: Situation, reason: str, message: str, **learned: Any) -> 
         tried=list(dict.fromkeys([*situation.memory.tried, situation.stable.name]))[-64:],
         unverified_since=None,
         **_waiting(situation),
-        **learned,
         **CALM,
     )
 
 
-def serve(situation: Situation, variant: Variant, action: str, reason: str, message: str) -> Memory:
+def serve(situation: Situation, variant: Variant, action: Action, reason: Reason, message: str) -> Transition:
     """Serve a variant everywhere because someone said so."""
-    return noted(
-        situation,
+    return transition(
         action,
         reason,
         message,
@@ -173,11 +168,17 @@ def wants_control(situation: Situation, *, unmeasured: bool = False) -> bool:
     return situation.spec.replicas >= (2 if unmeasured else CONTROL_FROM)
 
 
-def _counted(situation: Situation) -> list[Any]:
+def _counted(situation: Situation) -> list[datetime]:
     return [*cooldown.recent(situation.memory, situation.time), situation.time]
 
 
-def _waiting(situation: Situation) -> dict[str, Any]:
+class _Waiting(TypedDict, total=False):
+    cooldown_until: datetime | None
+    attempts: int
+    failed_at_load: Decimal | None
+
+
+def _waiting(situation: Situation) -> _Waiting:
     failed = cooldown.failures(situation.memory, situation.time)
     return {
         "cooldown_until": situation.time + cooldown.wait(situation.policy, failed),

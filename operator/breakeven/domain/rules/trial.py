@@ -3,15 +3,17 @@
 from pydantic.alias_generators import to_camel
 
 from breakeven.api.scalars import format_duration
-from breakeven.api.status import Memory, State
+from breakeven.api.status import State
 from breakeven.api.variant import Variant
+from breakeven.api.vocabulary import Reason, StayReason
 from breakeven.domain import capacity
+from breakeven.domain.answer import Answer, Stay, Transition
 from breakeven.domain.diagnosis.diagnosis import cause_in_words
 from breakeven.domain.evidence.judge import Judgement
 from breakeven.domain.measures.verdict import Verdict
 from breakeven.domain.rules import cooldown, crossing, economics, remedies
 from breakeven.domain.rules.ladder import next_candidate, tuned_length
-from breakeven.domain.rules.transitions import abandon_trial, describe, fail_trial, present_load, promote, start_trial
+from breakeven.domain.rules.transitions import abandon_trial, drafting, fail_trial, present_load, promote, start_trial
 from breakeven.domain.situation import Situation
 
 LOAD_FELL = 2.0
@@ -19,14 +21,20 @@ LOAD_FELL = 2.0
 RESTING = (State.BASELINE, State.COOLDOWN, State.FROZEN, State.SPECULATING)
 
 
-def candidate(situation: Situation) -> Variant | None:
-    """What should be tried next; None when what serves is what is wanted."""
+def wants_trial(situation: Situation) -> bool:
+    """Whether anything should be tried: another engine, another draft, or speculation where none serves."""
+    stable, wished = situation.stable, situation.wished
+    if wished.baseline != stable.baseline:
+        return True
+    return wished.speculates and (not stable.speculates or _unverified(situation))
+
+
+def candidate(situation: Situation) -> Variant:
+    """What should be tried next, where something should."""
     stable, wished = situation.stable, situation.wished
     if wished.baseline != stable.baseline:
         return _changed(situation)
-    if stable.speculates:
-        return wished if wished.speculates and _unverified(situation) else None
-    return next_candidate(situation) if wished.speculates else None
+    return wished if stable.speculates else next_candidate(situation)
 
 
 def _changed(situation: Situation) -> Variant:
@@ -42,23 +50,18 @@ def _unverified(situation: Situation) -> bool:
     return situation.wished.draft != situation.stable.draft and situation.memory.answers != situation.wished.name
 
 
-def begin_trial(situation: Situation) -> Memory | None:
+def begin_trial(situation: Situation) -> Answer:
     """Start a trial when there is something to try, it may be tried, and what serves is settled and seen."""
     memory = situation.memory
     if memory.state not in RESTING or memory.canary is not None or situation.spec.replicas == 0:
         return None
-    if memory.cooldown_until is not None and situation.time < memory.cooldown_until and not _load_fell(situation):
+    if not wants_trial(situation):
         return None
-    if memory.unverified_since is not None or crossing.waits(situation):
-        return None
+    stay = _cooling_down(situation) or _not_yet(situation) or _not_possible(situation)
+    if stay is not None:
+        return stay
     wanted = candidate(situation)
-    if wanted is None or not capacity.can_try(situation) or not _serving(situation):
-        return None
-    if situation.observation.outage is not None or not _within_budget(situation):
-        return None
-    if capacity.one_after_the_other(situation) and not memory.profile:
-        return None
-    message = f"try {describe(wanted)} against {describe(situation.stable)}"
+    message = f"try {drafting(wanted)} against {drafting(situation.stable)}"
     if wanted.baseline != situation.stable.baseline:
         message += f": {changes(situation.stable, wanted)}"
     if capacity.one_after_the_other(situation):
@@ -67,6 +70,44 @@ def begin_trial(situation: Situation) -> Memory | None:
     if known is not None:
         message += f"; each replica of the canary loads {known[0]:.1f} min ({known[1]})"
     return start_trial(situation, wanted, _why(situation), message)
+
+
+def _cooling_down(situation: Situation) -> Stay | None:
+    """A failure is waited out, unless the load is another one."""
+    until = situation.memory.cooldown_until
+    if until is None or situation.time >= until or _load_fell(situation):
+        return None
+    message = "the next trial waits for status.cooldownUntil (spec.policy.cooldown, longer after each failure)"
+    return Stay(reason=StayReason.COOLING_DOWN, message=message)
+
+
+def _not_yet(situation: Situation) -> Stay | None:
+    """Something has to happen first."""
+    if situation.memory.unverified_since is not None:
+        message = "no trial begins before what was rolled back to was measured again"
+        return Stay(reason=StayReason.ROLLBACK_UNVERIFIED, message=message)
+    if crossing.waits(situation):
+        message = "speculation failed at status.failedAtLoad; a trial waits until the load has fallen, a day at most"
+        return Stay(reason=StayReason.LOAD_HAS_NOT_FALLEN, message=message)
+    if capacity.can_try(situation) and not _serving(situation):
+        message = "no trial begins before what serves is ready and at rest"
+        return Stay(reason=StayReason.NOT_SETTLED, message=message)
+    return None
+
+
+def _not_possible(situation: Situation) -> Stay | None:
+    """Replicas, metrics, the day's changes, or a first measurement are missing."""
+    if not capacity.can_try(situation):
+        return Stay(reason=StayReason.LAST_REPLICA, message=capacity.needs(situation.memory))
+    if situation.observation.outage is not None:
+        return Stay(reason=StayReason.NO_METRICS, message="no trial begins while the metrics are away")
+    if not _within_budget(situation):
+        message = "the changes of 24 h leave no room for a trial (spec.policy.maxTransitionsPerDay)"
+        return Stay(reason=StayReason.DAY_USED_UP, message=message)
+    if capacity.one_after_the_other(situation) and not situation.memory.profile:
+        message = "with one replica, the variant without speculation is measured before a trial"
+        return Stay(reason=StayReason.CONTROL_NOT_MEASURED, message=message)
+    return None
 
 
 def changes(old: Variant, new: Variant) -> str:
@@ -84,49 +125,72 @@ def changes(old: Variant, new: Variant) -> str:
     return ", ".join(parts)[:400]
 
 
-def end_trial(situation: Situation, judgement: Judgement) -> Memory | None:
-    """Promote, fail or give up."""
+def end_trial(situation: Situation, judgement: Judgement) -> Answer:
+    """Promote, fail or give up; a trial that does none of these goes on."""
     memory = situation.memory
     if not situation.on_trial or memory.canary is None or memory.since is None:
         return None
     if not capacity.can_try(situation):
-        return abandon_trial(situation, "NoCapacity", capacity.needs(memory))
-    if judgement.verdict == Verdict.HURTS and judgement.windows >= min(
-        situation.evidence.leave_windows, situation.evidence.promote_windows
-    ):
-        length = tuned_length(judgement.on_batches, judgement.off, judgement.on)
-        words = "; ".join(part for part in (_figures(judgement), cause_in_words(situation)) if part)
-        if situation.memory.state == State.TUNING:
-            return remedies.end_rescue(situation, judgement, "NotBetter", words)
-        return fail_trial(situation, "BelowBreakEven", words, tuned_length=length)
-    if judgement.verdict == Verdict.PAYS and judgement.windows >= situation.evidence.promote_windows:
-        if judgement.objection:
-            return fail_trial(
-                situation, judgement.objection.reason, f"{_figures(judgement)}; {judgement.objection.message}"
-            )
-        if not cooldown.may_switch(situation.policy, memory, situation.time):
-            return None
-        if economics.not_worth(situation, judgement) is None:
-            words = f"{_figures(judgement)}{economics.in_words(economics.promotion(situation, judgement))}"
-            return promote(situation, "Pays", words, judgement.report)
+        return abandon_trial(situation, Reason.NO_CAPACITY, capacity.needs(memory))
+    answer = _hurt(situation, judgement) or _paid(situation, judgement, memory.canary)
+    if answer is not None and answer is not SWITCH_DOES_NOT_PAY:
+        return answer
     if remedies.out_of_patience(situation, judgement):
-        return remedies.end_rescue(situation, judgement, "NotBetter", f"not shown to be better: {_figures(judgement)}")
+        message = f"not shown to be better: {_figures(judgement)}"
+        return remedies.end_rescue(situation, judgement, Reason.NOT_BETTER, message)
     began = max(moment for moment in (memory.since, memory.evidence_after) if moment is not None)
     if situation.time - began >= situation.evidence.trial_timeout:
         return _out_of_time(situation, judgement)
-    return None
+    return answer or TRIAL_GOES_ON
 
 
-def _out_of_time(situation: Situation, judgement: Judgement) -> Memory:
-    limit = situation.evidence.trial_timeout
+TRIAL_GOES_ON = Stay(
+    reason=StayReason.TRIAL_GOES_ON,
+    message="a canary is measured until there is a verdict, or until spec.evidence.trialTimeout",
+)
+SWITCH_DOES_NOT_PAY = Stay(
+    reason=StayReason.SWITCH_DOES_NOT_PAY,
+    message="the trial pays, but the switch would lose more than it gains; condition CapacityAvailable has the figures",
+)
+
+
+def _hurt(situation: Situation, judgement: Judgement) -> Transition | None:
+    """A canary that is shown to be worse."""
+    enough = min(situation.evidence.leave_windows, situation.evidence.promote_windows)
+    if judgement.verdict != Verdict.HURTS or judgement.windows < enough:
+        return None
+    words = "; ".join(part for part in (_figures(judgement), cause_in_words(situation)) if part)
+    if situation.memory.state == State.TUNING:
+        return remedies.end_rescue(situation, judgement, Reason.NOT_BETTER, words)
+    length = tuned_length(judgement.on_batches, judgement.off, judgement.on)
+    return fail_trial(situation, Reason.BELOW_BREAK_EVEN, words).also(tuned_length=length)
+
+
+def _paid(situation: Situation, judgement: Judgement, canary: Variant) -> Answer:
+    """A canary that is shown to be good enough."""
+    if judgement.verdict != Verdict.PAYS or judgement.windows < situation.evidence.promote_windows:
+        return None
+    if judgement.objection:
+        message = f"{_figures(judgement)}; {judgement.objection.message}"
+        return fail_trial(situation, judgement.objection.reason, message)
+    if not cooldown.may_switch(situation.policy, situation.memory, situation.time):
+        message = "the trial pays, and the changes of 24 h are used up (spec.policy.maxTransitionsPerDay)"
+        return Stay(reason=StayReason.DAY_USED_UP, message=message)
+    if economics.not_worth(situation, judgement) is not None:
+        return SWITCH_DOES_NOT_PAY
+    words = f"{_figures(judgement)}{economics.in_words(economics.promotion(situation, judgement))}"
+    return promote(situation, canary, Reason.PAYS, words, judgement.report)
+
+
+def _out_of_time(situation: Situation, judgement: Judgement) -> Transition:
+    limit = format_duration(situation.evidence.trial_timeout)
     balance = economics.not_worth(situation, judgement)
     if balance is not None:
-        words = f"{_figures(judgement)}; {balance}, and that did not change within {format_duration(limit)}"
-        return fail_trial(situation, "SwitchDoesNotPay", words)
+        words = f"{_figures(judgement)}; {balance}, and that did not change within {limit}"
+        return fail_trial(situation, Reason.SWITCH_DOES_NOT_PAY, words)
     figures = _figures(judgement) or (judgement.hold.message if judgement.hold else "nothing could be measured")
-    return fail_trial(
-        situation, "Undecided", f"no verdict within {format_duration(limit)} (spec.evidence.trialTimeout): {figures}"
-    )
+    message = f"no verdict within {limit} (spec.evidence.trialTimeout): {figures}"
+    return fail_trial(situation, Reason.UNDECIDED, message)
 
 
 def _load_fell(situation: Situation) -> bool:
@@ -154,10 +218,10 @@ def _within_budget(situation: Situation) -> bool:
     return cooldown.may_switch_on(situation.policy, situation.memory, situation.time)
 
 
-def _why(situation: Situation) -> str:
+def _why(situation: Situation) -> Reason:
     if situation.wished.baseline != situation.stable.baseline or situation.stable.speculates:
-        return "SpecChanged"
-    return "Rearm" if situation.memory.state in (State.COOLDOWN, State.FROZEN) else "NotYetProven"
+        return Reason.SPEC_CHANGED
+    return Reason.REARM if situation.memory.state in (State.COOLDOWN, State.FROZEN) else Reason.NOT_YET_PROVEN
 
 
 def _figures(judgement: Judgement) -> str:

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from breakeven.api.status import Memory, State, ValueStatus, ValueSums
+from breakeven.api.status import Memory, State
+from breakeven.api.value import ValueStatus, ValueSums
 from breakeven.domain.report.value import worth_writing
 
 from ..conftest import START

@@ -1,0 +1,151 @@
+"""The live control, replicas without speculation while it is on: bought, returned, and what is learned from it."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from breakeven.api.changes import changed
+from breakeven.api.scalars import format_duration
+from breakeven.api.spec import HoldbackMode
+from breakeven.api.status import LoadBand, Source, State
+from breakeven.api.vocabulary import Action, HoldReason, Reason, StayReason
+from breakeven.domain import capacity
+from breakeven.domain.answer import Answer, Note, Stay, Transition, note, transition
+from breakeven.domain.counters.windows import Span
+from breakeven.domain.evidence import control_profile
+from breakeven.domain.evidence.judge import Judgement, measured_alone
+from breakeven.domain.measures.verdict import Verdict
+from breakeven.domain.rules import cooldown, crossing
+from breakeven.domain.rules.schedules import running
+from breakeven.domain.rules.streaks import CALM, counted
+from breakeven.domain.situation import Situation
+
+QUIET_WINDOWS = 144
+"""Windows without a new band of load after which the control is returned: a day at the default window."""
+WITHOUT_CONTROL = 2
+"""Windows in a row at an unmeasured load, or of a doubt, before the control is bought back."""
+
+
+def doubt(situation: Situation, judgement: Judgement) -> Answer:
+    """Buy the live control back when the stored one says that speculation hardly pays any more."""
+    if situation.memory.state != State.SPECULATING or judgement.source != Source.CALIBRATED or judgement.span is None:
+        return None
+    if judgement.verdict != Verdict.MARGINAL or not may_buy(situation):
+        return None
+    return _after_a_row(situation, Verdict.MARGINAL, judgement.span, contradicted(situation, judgement))
+
+
+def buy_when_blind(situation: Situation, judgement: Judgement) -> Answer:
+    """Bring the live control back when the load has left the measured bands."""
+    hold = judgement.hold
+    if situation.memory.state != State.SPECULATING or hold is None or hold.reason != HoldReason.LOAD_NOT_MEASURED:
+        return None
+    if not may_buy(situation) or judgement.span is None:
+        return None
+    message = "the load left the bands that the stored control covers"
+    bought = _bought(situation, Reason.LOAD_NOT_MEASURED, message)
+    return _after_a_row(situation, HoldReason.LOAD_NOT_MEASURED, judgement.span, bought)
+
+
+def contradicted(situation: Situation, judgement: Judgement) -> Transition:
+    """The stored control says that speculation does not pay, or hardly: measure it live."""
+    words = judgement.report.message if judgement.report is not None else ""
+    return _bought(situation, Reason.CONTRADICTION, f"the stored control says {words}: measure it live")
+
+
+def may_buy(situation: Situation) -> bool:
+    """Whether a live control may be kept that is not kept now."""
+    return (
+        situation.policy.holdback.mode == HoldbackMode.AUTO
+        and situation.spec.replicas >= 2
+        and not situation.memory.holdback
+    )
+
+
+def return_control(situation: Situation) -> Transition | None:
+    """Give the control's replicas back to speculation when nothing new was learned from them for long."""
+    memory = situation.memory
+    if memory.state != State.SPECULATING or not memory.holdback or memory.streak:
+        return None
+    if (
+        situation.policy.holdback.mode != HoldbackMode.AUTO
+        or not memory.profile
+        or situation.observation.outage is not None
+    ):
+        return None
+    if crossing.explained(situation) and cooldown.recent(memory, situation.time):
+        return None  # what the load switched within a day it will switch again
+    grew = memory.profile_grew_at or memory.since
+    quiet: timedelta = situation.evidence.window * QUIET_WINDOWS
+    if grew is None or situation.time - grew < quiet:
+        return None
+    bands = len(memory.profile)
+    message = f"{bands} bands of load are measured and none was new for {format_duration(quiet)}"
+    message += "; its replicas speculate again"
+    return transition(Action.RETURN_CONTROL, Reason.NOTHING_NEW, message, holdback=False, **CALM)
+
+
+def learn(situation: Situation, judgement: Judgement) -> Note | None:
+    """Store what the live control measured, when it says something new."""
+    if not judgement.live_control or judgement.off is None or judgement.off_tpot is None or judgement.on is None:
+        return None
+    canary, stable = situation.memory.canary, situation.stable
+    if situation.on_trial and stable.speculates:
+        return None
+    if canary is not None and canary.baseline != stable.baseline:
+        return None
+    profile = control_profile.learned(
+        situation.memory.profile,
+        off=judgement.off,
+        off_tpot=judgement.off_tpot,
+        on=judgement.on,
+        variant=(canary or stable).name,
+        now=situation.time,
+        speedup=judgement.speedup,
+        running=running(judgement.on_batches),
+    )
+    return _stored(situation, profile)
+
+
+def learn_alone(situation: Situation) -> Note | None:
+    """Measure the plain variant while it serves alone, for a trial that cannot run beside it."""
+    if situation.stable.speculates or situation.memory.canary is not None or not situation.wished.speculates:
+        return None
+    if not capacity.one_after_the_other(situation) or not capacity.can_try(situation):
+        return None
+    measured = measured_alone(situation, situation.stable)
+    if measured is None:
+        return None
+    total, tpot = measured
+    profile = control_profile.learned(
+        situation.memory.profile,
+        off=total,
+        off_tpot=tpot,
+        on=None,
+        variant=situation.wished.name,
+        now=situation.time,
+    )
+    return _stored(situation, profile)
+
+
+def _bought(situation: Situation, reason: Reason, message: str) -> Transition:
+    return transition(Action.KEEP_CONTROL, reason, message, holdback=True, profile_grew_at=situation.time, **CALM)
+
+
+def _after_a_row(situation: Situation, verdict: str, span: Span, bought: Transition) -> Transition | Stay:
+    """The control is bought when enough windows in a row say so."""
+    message = "a live control is kept again after two windows in a row that ask for it"
+    streak = counted(situation, verdict, span)
+    if not streak:
+        return Stay(reason=StayReason.MORE_WINDOWS, message=message, ends=False)
+    if changed(situation.memory, **streak).streak < WITHOUT_CONTROL:
+        return Stay(reason=StayReason.MORE_WINDOWS, message=message, changes=streak)
+    return bought
+
+
+def _stored(situation: Situation, profile: Sequence[LoadBand] | None) -> Note | None:
+    if profile is None:
+        return None
+    known = {control_profile.band_of(float(band.load)) for band in situation.memory.profile}
+    if any(control_profile.band_of(float(band.load)) not in known for band in profile):
+        return note(profile=list(profile), profile_grew_at=situation.time)
+    return note(profile=list(profile))
