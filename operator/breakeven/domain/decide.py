@@ -14,7 +14,8 @@ from breakeven.domain.counters.windows import batch_length
 from breakeven.domain.decision import Decision, Declared
 from breakeven.domain.diagnosis.diagnosis import examined
 from breakeven.domain.evidence.clauses import weighed
-from breakeven.domain.evidence.judge import Hold, Judgement, judge
+from breakeven.domain.evidence.judge import judge
+from breakeven.domain.evidence.judgement import Held, Hold, Judgement
 from breakeven.domain.evidence.loss_alarm import alarmed
 from breakeven.domain.report import publication
 from breakeven.domain.report.conditions import findings
@@ -197,7 +198,7 @@ def _idle(situation: Situation) -> Stay | None:
 
 def _not_judged(judgement: Judgement) -> Stay | None:
     """Nothing was wanted, but nothing was judged either."""
-    if judgement.hold is None:
+    if not isinstance(judgement, Held):
         return None
     return Stay(reason=StayReason.NOT_JUDGED, message="nothing is judged at the moment; status.hold says why")
 
@@ -207,7 +208,7 @@ def _hold(situation: Situation, judgement: Judgement) -> str:
         return str(Hold(reason=HoldReason.PAUSED, message="spec.policy.paused is true"))
     if situation.spec.replicas == 0:
         return str(Hold(reason=HoldReason.SCALED_TO_ZERO, message="no replica is declared"))
-    if judgement.hold is not None:
+    if isinstance(judgement, Held):
         return str(judgement.hold)
     blocked = situation.memory.state in (State.BASELINE, State.COOLDOWN) and situation.wished.speculates
     if blocked and situation.policy.mode == Mode.AUTO and not capacity.can_try(situation):

@@ -17,7 +17,7 @@ from breakeven.api.vocabulary import Reason
 from breakeven.domain.counters.observation import Batch
 from breakeven.domain.counters.windows import BATCHES, Span
 from breakeven.domain.evidence import tails
-from breakeven.domain.evidence.judge import Judgement
+from breakeven.domain.evidence.judgement import Held, Judged, Judgement
 from breakeven.domain.measures.acceptance import acceptance_ratio
 from breakeven.domain.measures.figures import Sums, sums
 from breakeven.domain.measures.outliers import outliers
@@ -90,7 +90,7 @@ def _newest(situation: Situation, judgement: Judgement) -> Sums | None:
     on = speculating(situation)
     arm = situation.arm(on) if on is not None else None
     if judgement.windows < SILENT or judgement.next_end is None or arm is None:
-        return judgement.on if judgement.verdict is None and judgement.hold is not None else None
+        return judgement.on if isinstance(judgement, Held) else None
     window = situation.evidence.window.total_seconds()
     end = judgement.next_end - window
     batches = Span(end - SILENT * window, end, SILENT).of(arm.batches)
@@ -138,7 +138,7 @@ def degraded(situation: Situation, judgement: Judgement, *, held: bool) -> Cause
     depend on whether it was found before: the evidence only grows until the replicas restart.
     """
     on = speculating(situation)
-    if not judgement.live_control or on is None or _fallen(situation, judgement, held=held) is None:
+    if not _live(judgement) or on is None or _fallen(situation, judgement, held=held) is None:
         return None
     fleet, arm, control = situation.fleet(on), situation.arm(on), situation.arm(on.baseline)
     if fleet is None or fleet.settled_since is None or arm is None or control is None:
@@ -178,7 +178,7 @@ def _odd_one(situation: Situation, judgement: Judgement, *, worse: bool, held: b
     fewest = situation.evidence.min_requests / 2
     for arm, batches in (
         ("", judgement.on_batches),
-        (" of the control", judgement.off_batches if judgement.live_control else ()),
+        (" of the control", judgement.off_batches if _live(judgement) else ()),
     ):
         for nearer in (NEARER, 1.0) if known else (1.0,):
             for odd in outliers(batches, min_requests=fewest, nearer=nearer):
@@ -206,7 +206,7 @@ def load(situation: Situation, judgement: Judgement, *, held: bool) -> Cause | N
 
 def mixed_traffic(situation: Situation, judgement: Judgement, *, held: bool) -> Cause | None:
     """The median better and the tail worse than the user allows: some requests gain what others pay."""
-    if not judgement.live_control:
+    if not _live(judgement):
         return None
     limits, before = situation.spec.thresholds.latency, situation.memory.diagnosis
     pairs = (
@@ -283,11 +283,18 @@ def inflation(judgement: Judgement) -> float | None:
         return None
     if off is not None:
         return on.step_seconds / off.step_seconds if off.step_seconds else None
-    if judgement.source is not Source.CALIBRATED or judgement.speedup is None or on.tokens_per_step is None:
+    if not isinstance(judgement, Judged) or judgement.source is not Source.CALIBRATED:
+        return None
+    if judgement.speedup is None or on.tokens_per_step is None:
         return None
     if judgement.sudden:
         return None  # its S was worked out from a stored R
     return on.tokens_per_step / judgement.speedup.value
+
+
+def _live(judgement: Judgement) -> bool:
+    """Whether a live control was compared with."""
+    return isinstance(judgement, Judged) and judgement.live_control
 
 
 def _accepted(judgement: Judgement) -> LogRatio | None:
@@ -296,11 +303,10 @@ def _accepted(judgement: Judgement) -> LogRatio | None:
     A sudden loss is shown by a few points, and its cause is gone with speculation when it is not told at once: there
     the figure stands for itself. So does nothing accepted at all, which has no relative error.
     """
-    measured, value = (
-        acceptance_ratio(judgement.on_batches),
-        judgement.on.acceptance if judgement.on is not None else None,
-    )
-    if measured is not None or value is None or not (judgement.sudden or value == 0):
+    measured = acceptance_ratio(judgement.on_batches)
+    value = judgement.on.acceptance if judgement.on is not None else None
+    sudden = isinstance(judgement, Judged) and judgement.sudden
+    if measured is not None or value is None or not (sudden or value == 0):
         return measured
     return LogRatio(value=value, error=0.0, freedom=1)
 

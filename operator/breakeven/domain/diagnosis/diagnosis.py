@@ -11,7 +11,7 @@ from breakeven.api.status import DiagnosisStatus, EvidenceStatus, Memory, PlainP
 from breakeven.api.vocabulary import Reason
 from breakeven.domain.diagnosis import causes
 from breakeven.domain.diagnosis.causes import Cause
-from breakeven.domain.evidence.judge import Judgement
+from breakeven.domain.evidence.judgement import Judged, Judgement
 from breakeven.domain.situation import Situation
 
 LONGEST_NAME = 253
@@ -106,4 +106,4 @@ def _refuted(situation: Situation, judgement: Judgement, reason: str) -> bool:
         return fleet is not None and fleet.ready > 0 and fleet.settled_since is not None
     if reason == Reason.IDLE:
         return judgement.on is not None
-    return judgement.verdict is not None
+    return isinstance(judgement, Judged)

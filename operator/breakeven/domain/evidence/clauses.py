@@ -7,9 +7,9 @@ stands in the way of a promotion when it is shown to be worse than allowed; wher
 from dataclasses import replace
 
 from breakeven.api.changes import EvidenceChange, revised
-from breakeven.api.status import Source
+from breakeven.api.status import EvidenceStatus, Source
 from breakeven.api.vocabulary import Reason
-from breakeven.domain.evidence.judge import Judgement, Objection
+from breakeven.domain.evidence.judgement import Held, Judged, Judgement, Objection
 from breakeven.domain.measures import latency
 from breakeven.domain.measures.acceptance import acceptance_ratio
 from breakeven.domain.measures.figures import rounded
@@ -19,7 +19,8 @@ from breakeven.domain.situation import Situation
 
 def weighed(situation: Situation, judgement: Judgement) -> Judgement:
     """The judgement with every clause that applies."""
-    return _latency(situation, _fixed(situation, judgement))
+    judgement = _fixed(situation, judgement)
+    return _latency(situation, judgement) if isinstance(judgement, Judged) else judgement
 
 
 def _fixed(situation: Situation, judgement: Judgement) -> Judgement:
@@ -34,11 +35,14 @@ def _fixed(situation: Situation, judgement: Judgement) -> Judgement:
             f"accepted / drafted {measured.value:.3f} is below spec.thresholds.acceptance.floor {limits.floor}"
             f" (upper bound {measured.upper():.3f})"
         )
-        if judgement.speedup is not None:
-            words += f", although S is {judgement.speedup.value:.3f}" if judgement.speedup.value > 1 else ""
+        speedup = judgement.speedup if isinstance(judgement, Judged) else None
+        if speedup is not None and speedup.value > 1:
+            words += f", although S is {speedup.value:.3f}"
         report = revised(judgement.report, source=Source.FIXED, verdict=Verdict.HURTS.value, message=words)
-        return replace(judgement, hold=None, verdict=Verdict.HURTS, source=Source.FIXED, report=report)
-    if limits.healthy is not None and situation.on_trial and measured.value < float(limits.healthy):
+        return _below_floor(judgement, report)
+    if limits.healthy is None or not situation.on_trial or not isinstance(judgement, Judged):
+        return judgement
+    if measured.value < float(limits.healthy):
         message = (
             f"accepted / drafted {measured.value:.3f} is below spec.thresholds.acceptance.healthy {limits.healthy}"
         )
@@ -46,14 +50,31 @@ def _fixed(situation: Situation, judgement: Judgement) -> Judgement:
     return judgement
 
 
-def _latency(situation: Situation, judgement: Judgement) -> Judgement:
+def _below_floor(judgement: Judgement, report: EvidenceStatus) -> Judgement:
+    """The user's floor decides, whether or not there was a verdict."""
+    if isinstance(judgement, Judged):
+        return replace(judgement, verdict=Verdict.HURTS, source=Source.FIXED, report=report)
+    if not isinstance(judgement, Held) or judgement.span is None or judgement.on is None:
+        return judgement
+    return Judged(
+        verdict=Verdict.HURTS,
+        source=Source.FIXED,
+        span=judgement.span,
+        on=judgement.on,
+        off=judgement.off,
+        on_batches=judgement.on_batches,
+        off_batches=judgement.off_batches,
+        report=report,
+        speedup=None,
+        windows=judgement.windows,
+        next_end=judgement.next_end,
+        suspects=judgement.suspects,
+    )
+
+
+def _latency(situation: Situation, judgement: Judged) -> Judged:
     """Look at the tails where a promotion hangs on them."""
-    if not (
-        situation.on_trial
-        and judgement.verdict == Verdict.PAYS
-        and judgement.live_control
-        and judgement.report is not None
-    ):
+    if not (situation.on_trial and judgement.verdict == Verdict.PAYS and judgement.live_control):
         return judgement
     limits = situation.spec.thresholds.latency
     tpot = latency.tail_ratio(judgement.off_batches, judgement.on_batches, 0.99, latency.tpot_buckets)

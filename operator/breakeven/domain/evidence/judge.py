@@ -5,13 +5,14 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from breakeven.api.changes import revised
-from breakeven.api.status import EvidenceStatus, LoadBand, Source, State
+from breakeven.api.status import LoadBand, Source, State
 from breakeven.api.variant import Variant
-from breakeven.api.vocabulary import HoldReason, Reason
+from breakeven.api.vocabulary import HoldReason
 from breakeven.domain import capacity
-from breakeven.domain.counters.observation import Arm, Batch, Fleet, Outage, Smoke
+from breakeven.domain.counters.observation import Arm, Batch, Fleet, Smoke
 from breakeven.domain.counters.windows import BATCHES, LEVELS, Grid, Span, grid
 from breakeven.domain.evidence import control_profile
+from breakeven.domain.evidence.judgement import Held, Hold, Judged, Judgement, Nothing, held, held_by
 from breakeven.domain.measures import verdict
 from breakeven.domain.measures.acceptance import detailed
 from breakeven.domain.measures.figures import Sums, figures, sums
@@ -25,60 +26,6 @@ SCRAPED_SHARE = 0.8
 """With fewer of its ready replicas scraped, an arm is not judged."""
 STALE_WINDOWS = 2
 """An arm whose newest batch is older than so many windows is not judged."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hold:
-    """Why nothing is judged. Free of moving figures: it is reported in status, and the same Hold must read the same."""
-
-    reason: HoldReason | Reason
-    message: str
-
-    def __str__(self) -> str:
-        return f"{self.reason}: {self.message}"
-
-
-def of_outage(outage: Outage) -> Hold:
-    """The same word as the condition MetricsAvailable has; NoData where a feed uses a word that is not published."""
-    published = outage.reason in Reason.__members__.values()
-    return Hold(reason=Reason(outage.reason) if published else Reason.NO_DATA, message=outage.message)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Objection:
-    """A clause beside the speed-up that forbids promotion."""
-
-    reason: Reason
-    message: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judgement:
-    """What the newest windows say."""
-
-    hold: Hold | None = None
-    verdict: Verdict | None = None
-    """None: nothing could be judged."""
-    source: Source | None = None
-    span: Span | None = None
-    speedup: LogRatio | None = None
-    off: Sums | None = None
-    on: Sums | None = None
-    off_tpot: LogRatio | None = None
-    report: EvidenceStatus | None = None
-    next_end: float | None = None
-    """When the window under way will be over; Unix seconds."""
-    windows: int = 0
-    """Complete windows since the arms became comparable."""
-    live_control: bool = False
-    sudden: bool = False
-    """Judged by the sequential alarm, on the newest minutes alone."""
-    suspects: bool = False
-    """The newest point of the sequential alarm is slow, and the alarm may be raised by the next."""
-    objection: Objection | None = None
-    """A clause beside the speed-up that forbids promotion: tail latency, or the user's own threshold."""
-    off_batches: tuple[Batch, ...] = ()
-    on_batches: tuple[Batch, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,23 +75,23 @@ def judge(situation: Situation) -> Judgement:
     """Judge the newest complete windows."""
     outage = situation.observation.outage
     if outage is not None:
-        return Judgement(hold=of_outage(outage))
+        return held_by(outage)
     compared = comparison(situation)
     if compared is None:
-        return Judgement()
+        return Nothing()
     hold = _not_comparable(situation, compared)
     if hold is not None:
-        return Judgement(hold=hold)
+        return Held(hold=hold)
     on = _counting(situation, compared.on)
     off = _counting(situation, compared.off) if compared.off is not None else None
     cut = grid(situation.evidence, _comparable_since(situation, compared))
     newest = min(arm[-1].end if arm else cut.anchor for arm in (on, off) if arm is not None)
     if newest < situation.time.timestamp() - STALE_WINDOWS * cut.window and newest > cut.anchor:
-        return _held(HoldReason.STALE, "the newest complete batch of an arm is older than two windows")
-    found = replace(_best(situation, compared, cut, newest, off, on), next_end=cut.next_end(newest))
-    if found.report is None or not found.on_batches:
-        return found
-    return replace(found, report=detailed(found.report, found.on_batches, found.on))
+        return held(HoldReason.STALE, "the newest complete batch of an arm is older than two windows")
+    best = replace(_best(situation, compared, cut, newest, off, on), next_end=cut.next_end(newest))
+    if best.report is None or not best.on_batches:
+        return best
+    return replace(best, report=detailed(best.report, best.on_batches, best.on))
 
 
 def _best(
@@ -154,22 +101,22 @@ def _best(
     newest: float,
     off: Sequence[Batch] | None,
     on: Sequence[Batch],
-) -> Judgement:
-    """The first span that decides; else the longest that could be judged; else why none could."""
+) -> Judged | Held:
+    """The first span that decides; else the shortest that could be judged; else why none could."""
     done = cut.complete(newest)
-    shortest: Judgement | None = None
-    hold = _held(HoldReason.FIRST_WINDOW, f"the first window of {situation.evidence.window} is not complete")
+    shortest: Judged | None = None
+    hold = held(HoldReason.FIRST_WINDOW, f"the first window of {situation.evidence.window} is not complete")
     for level in levels(compared, done):
         span = cut.last(newest, level)
         if span is None:
             continue
-        found = replace(_judge_span(situation, compared, span, off, on), windows=done)
-        if found.verdict is None:
-            hold = found
-            continue
-        if found.verdict in (Verdict.PAYS, Verdict.HURTS):
-            return found
-        shortest = shortest or found
+        judgement = replace(_judge_span(situation, compared, span, off, on), windows=done)
+        if isinstance(judgement, Held):
+            hold = judgement
+        elif judgement.verdict in (Verdict.PAYS, Verdict.HURTS):
+            return judgement
+        else:
+            shortest = shortest or judgement
     return shortest or replace(hold, windows=done)
 
 
@@ -186,75 +133,73 @@ def _judge_span(
     span: Span,
     off: Sequence[Batch] | None,
     on: Sequence[Batch],
-) -> Judgement:
-    theirs = span.of(off) if off is not None else ()
-    ours = span.of(on)
+) -> Judged | Held:
+    """One span, against the live control or the stored one."""
+    ours, theirs = span.of(on), span.of(off) if off is not None else ()
     fewest = BATCHES * span.level / 2
     if len(ours) < fewest or (off is not None and len(theirs) < fewest):
-        return _held(HoldReason.MISSING_BATCHES, "more than half of the window was not scraped in one of the arms")
+        return held(HoldReason.MISSING_BATCHES, "more than half of the window was not scraped in one of the arms")
     measured = sums(ours)
     hold = _too_little(situation, compared.on, measured, "speculating" if compared.on.speculates else "new")
-    control: Sums | None = None
-    if hold is None and compared.off is not None:
-        control = sums(theirs)
-        hold = _too_little(situation, compared.off, control, "control") or _other_traffic(theirs, ours)
     if hold is not None:
-        report = figures(control, measured, None, source=None, verdict="", until=span.end, message=hold.message)
-        return Judgement(hold=hold, span=span, on=measured, off=control, report=report)
+        return _without_figures(hold, span, measured)
     if compared.off is None:
-        return _against_profile(situation, compared, span, measured, ours)
-    found = speedup(theirs, ours)
-    if found is None or control is None:
-        return _held(HoldReason.COUNTER_ABSENT, "time per output token cannot be measured in one of the arms")
-    says = compared.bounds.judge(found)
-    words, unlike = in_words(found, measured, control), drift(theirs, ours, beyond=SAID)
-    return Judgement(
+        return _against_profile(situation, compared, span, ours, measured)
+    control = sums(theirs)
+    hold = _too_little(situation, compared.off, control, "control") or _other_traffic(theirs, ours)
+    if hold is not None:
+        return _without_figures(hold, span, measured, control)
+    ratio = speedup(theirs, ours)
+    if ratio is None:
+        return held(HoldReason.COUNTER_ABSENT, "time per output token cannot be measured in one of the arms")
+    words, unlike = in_words(ratio, measured, control), drift(theirs, ours, beyond=SAID)
+    message, says = f"{words}; {unlike}" if unlike else words, compared.bounds.judge(ratio)
+    report = figures(control, measured, ratio, source=Source.MEASURED, verdict=says, until=span.end, message=message)
+    return Judged(
         verdict=says,
         source=Source.MEASURED,
         span=span,
-        speedup=found,
+        speedup=ratio,
         off=control,
         on=measured,
         off_tpot=tpot(theirs),
         live_control=True,
         off_batches=theirs,
         on_batches=ours,
-        report=figures(
-            control,
-            measured,
-            found,
-            source=Source.MEASURED,
-            verdict=says,
-            until=span.end,
-            message=f"{words}; {unlike}" if unlike else words,
-        ),
+        report=report,
     )
 
 
+def _without_figures(hold: Hold, span: Span, measured: Sums, control: Sums | None = None) -> Held:
+    """What was measured where it is too little for a verdict."""
+    report = figures(control, measured, None, source=None, verdict="", until=span.end, message=hold.message)
+    return Held(hold=hold, span=span, on=measured, off=control, report=report)
+
+
 def _against_profile(
-    situation: Situation, compared: Comparison, span: Span, measured: Sums, ours: Sequence[Batch]
-) -> Judgement:
+    situation: Situation, compared: Comparison, span: Span, ours: tuple[Batch, ...], measured: Sums
+) -> Judged | Held:
+    """What one arm measures against the stored control at its load."""
     stored = control_profile.find(compared.profile, measured.load, situation.time)
     live = tpot(ours)
     if live is None:
-        return _held(HoldReason.COUNTER_ABSENT, "time per output token cannot be measured")
+        return held(HoldReason.COUNTER_ABSENT, "time per output token cannot be measured")
     if stored is None:
-        message = "no control was measured at the present load"
-        report = figures(None, measured, None, source=None, verdict="", until=span.end, message=message)
-        hold = Hold(reason=HoldReason.LOAD_NOT_MEASURED, message=message)
-        return Judgement(hold=hold, span=span, on=measured, report=report, on_batches=tuple(ours))
-    found = quotient_apart(control_profile.expected_tpot(stored), live)
-    says = compared.bounds.judge(found)
-    age = situation.time - stored.measured_at
-    words = f"{in_words(found, measured, None)}; control of {_age(age)} ago at this load"
-    report = figures(None, measured, found, source=Source.CALIBRATED, verdict=says, until=span.end, message=words)
-    return Judgement(
+        hold = Hold(reason=HoldReason.LOAD_NOT_MEASURED, message="no control was measured at the present load")
+        return replace(_without_figures(hold, span, measured), on_batches=ours)
+    ratio = quotient_apart(control_profile.expected_tpot(stored), live)
+    says = compared.bounds.judge(ratio)
+    words = (
+        f"{in_words(ratio, measured, None)}; control of {_age(situation.time - stored.measured_at)} ago at this load"
+    )
+    report = figures(None, measured, ratio, source=Source.CALIBRATED, verdict=says, until=span.end, message=words)
+    return Judged(
         verdict=says,
         source=Source.CALIBRATED,
         span=span,
-        speedup=found,
+        speedup=ratio,
         on=measured,
-        on_batches=tuple(ours),
+        on_batches=ours,
         report=revised(report, tpot_off_ms=stored.off_tpot_ms, inflation=stored.inflation),
     )
 
@@ -348,10 +293,6 @@ def _too_little(situation: Situation, variant: Variant, arm: Sums, name: str) ->
 def _other_traffic(theirs: Sequence[Batch], ours: Sequence[Batch]) -> Hold | None:
     words = drift(theirs, ours)
     return Hold(reason=HoldReason.LENGTHS_DIFFER, message=words) if words else None
-
-
-def _held(reason: HoldReason, message: str) -> Judgement:
-    return Judgement(hold=Hold(reason=reason, message=message))
 
 
 def _age(age: timedelta) -> str:

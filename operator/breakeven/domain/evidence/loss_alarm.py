@@ -14,7 +14,8 @@ from breakeven.domain.counters.increments import spliced
 from breakeven.domain.counters.observation import Arm, Batch
 from breakeven.domain.counters.windows import Span, batch_length
 from breakeven.domain.evidence import control_profile
-from breakeven.domain.evidence.judge import Judgement, arm_hold, comparison, in_words
+from breakeven.domain.evidence.judge import arm_hold, comparison, in_words
+from breakeven.domain.evidence.judgement import Judged, Judgement
 from breakeven.domain.measures.acceptance import detailed
 from breakeven.domain.measures.alarm import Alarm, raised, raised_alone, suspicious, suspicious_alone
 from breakeven.domain.measures.figures import figures, sums
@@ -132,7 +133,7 @@ def _hurts(
     source: Source,
     run: Sequence[Batch],
     control: Sequence[Batch] | None = None,
-) -> Judgement:
+) -> Judged:
     measured, theirs = sums(run), sums(control) if control is not None else None
     words = f"{in_words(alarm.speedup, measured, theirs)}; {_long(alarm)} far below break-even"
     if source == Source.CALIBRATED:
@@ -140,20 +141,19 @@ def _hurts(
     report = figures(
         theirs, measured, alarm.speedup, source=source, verdict=Verdict.HURTS, until=alarm.end, message=words
     )
-    return replace(
-        judgement,
-        hold=None,
+    return Judged(
         verdict=Verdict.HURTS,
         source=source,
         span=span,
         speedup=alarm.speedup,
         off=theirs,
         on=measured,
-        off_tpot=None,
         off_batches=tuple(control or ()),
         on_batches=tuple(run),
-        live_control=False,
         sudden=True,
+        windows=judgement.windows,
+        next_end=judgement.next_end,
+        suspects=judgement.suspects,
         report=detailed(report, run, measured),
     )
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from breakeven.api.status import LatencyStatus, QuantileStatus
 from breakeven.domain.counters.observation import Batch, Buckets, Totals
 from breakeven.domain.counters.windows import LEVELS, Span
-from breakeven.domain.evidence.judge import Judgement
+from breakeven.domain.evidence.judgement import Judged, Judgement
 from breakeven.domain.measures.figures import rounded
 from breakeven.domain.measures.latency import TailRatio, plain_ratio, tail_ratio, tpot_buckets, ttft_buckets
 from breakeven.domain.situation import Situation
@@ -73,7 +73,7 @@ def recent(situation: Situation, judgement: Judgement) -> tuple[Sequence[Batch],
 
 def side_by_side(situation: Situation, judgement: Judgement) -> LatencyStatus | None:
     """All quantiles that can be told, for the status; None when there are none."""
-    if not judgement.live_control:
+    if not isinstance(judgement, Judged) or not judgement.live_control:
         return None
     told = [_status(ratio(situation, judgement, each)) for each in (*TPOT, *TTFT)]
     if not any(told):

@@ -5,7 +5,7 @@ from breakeven.api.spec import Mode
 from breakeven.domain import capacity
 from breakeven.domain.decision import Finding
 from breakeven.domain.diagnosis.diagnosis import penalty_unknown
-from breakeven.domain.evidence.judge import Judgement
+from breakeven.domain.evidence.judgement import Judgement, verdict_of
 from breakeven.domain.measures.acceptance import in_words
 from breakeven.domain.measures.verdict import Verdict
 from breakeven.domain.rules import economics
@@ -27,9 +27,9 @@ def _capacity(situation: Situation, judgement: Judgement) -> Finding | None:
     if situation.policy.mode != Mode.AUTO or capacity.can_try(situation) or situation.spec.replicas == 0:
         return None
     waiting = not situation.stable.speculates and situation.wished.speculates
-    if waiting or (situation.stable.speculates and judgement.verdict == Verdict.HURTS):
+    if waiting or (situation.stable.speculates and verdict_of(judgement) == Verdict.HURTS):
         message = capacity.needs(situation.memory)
-        if judgement.report is not None and judgement.verdict == Verdict.HURTS:
+        if judgement.report is not None and verdict_of(judgement) == Verdict.HURTS:
             message = f"speculation is under break-even ({judgement.report.message}) and nothing was stopped: {message}"
         return Finding(type=ConditionType.CAPACITY_AVAILABLE, status=False, reason=Reason.LAST_REPLICA, message=message)
     return None
@@ -66,7 +66,7 @@ def _acceptance(situation: Situation, judgement: Judgement) -> Finding | None:
     if cause is not None and cause.reason == Reason.QUANTIZATION_PENALTY:
         return Finding(type=kind, status=False, reason=Reason.QUANTIZATION_PENALTY, message=cause.message)
     break_even = judgement.report.break_even_acceptance if judgement.report is not None else None
-    if judgement.verdict == Verdict.HURTS and break_even is not None and value < float(break_even):
+    if verdict_of(judgement) == Verdict.HURTS and break_even is not None and value < float(break_even):
         message = f"accepted / drafted {value:.3f} is below break-even {break_even}"
         return Finding(type=kind, status=False, reason=Reason.BELOW_BREAK_EVEN, message=message)
     spread = in_words(situation.memory.evidence) if situation.memory.evidence is not None else ""

@@ -14,7 +14,7 @@ from breakeven.api.changes import changed, revised
 from breakeven.api.status import EvidenceStatus, Memory, StayStatus
 from breakeven.domain.answer import Stay
 from breakeven.domain.evidence import tails
-from breakeven.domain.evidence.judge import Judgement
+from breakeven.domain.evidence.judgement import Judgement
 from breakeven.domain.measures import acceptance
 from breakeven.domain.situation import Situation
 

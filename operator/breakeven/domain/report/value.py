@@ -14,7 +14,7 @@ from breakeven.api.changes import changed
 from breakeven.api.status import Memory
 from breakeven.api.value import ValueHour, ValueStatus, ValueSums
 from breakeven.domain.counters.observation import Batch
-from breakeven.domain.evidence.judge import Judgement
+from breakeven.domain.evidence.judgement import Judged, Judgement
 from breakeven.domain.measures.speedup import decode_tokens
 from breakeven.domain.situation import Situation
 
@@ -31,7 +31,9 @@ _FINEST = Decimal("0.000001")
 def with_value(situation: Situation, judgement: Judgement) -> Memory:
     """The memory with the newly judged batches in its sums; the same memory when there are none."""
     memory, on = _aged(situation), situation.memory.canary if situation.on_trial else situation.stable
-    if memory.since is None or judgement.speedup is None or judgement.span is None or on is None or not on.speculates:
+    if memory.since is None or on is None or not on.speculates:
+        return memory
+    if not isinstance(judgement, Judged) or judgement.speedup is None:
         return memory
     if situation.on_trial and situation.stable.speculates:
         return memory  # both arms speculate: their ratio is not what speculation brought

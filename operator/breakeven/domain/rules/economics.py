@@ -11,7 +11,7 @@ from datetime import timedelta
 from breakeven.api.scalars import format_duration
 from breakeven.api.status import Source
 from breakeven.domain import capacity
-from breakeven.domain.evidence.judge import Judgement
+from breakeven.domain.evidence.judgement import Judged, Judgement
 from breakeven.domain.measures.verdict import Verdict
 from breakeven.domain.rules import cooldown
 from breakeven.domain.situation import Situation
@@ -54,13 +54,13 @@ class Balance:
         return f"{replica_minutes * 60 * self.load:.3g} tokens"
 
 
-def promotion(situation: Situation, judgement: Judgement) -> Balance | None:
+def promotion(situation: Situation, judgement: Judged) -> Balance | None:
     """The balance of giving every replica what is on trial; None when the loading time or S is unknown."""
     staying = sum(p.replicas for p in capacity.placements(situation) if p.variant == situation.stable)
     return _balance(situation, judgement, gain=_value(judgement, -1.0), moved=staying)
 
 
-def disabling(situation: Situation, judgement: Judgement) -> Balance | None:
+def disabling(situation: Situation, judgement: Judged) -> Balance | None:
     """The balance of taking speculation from every replica; None when unknown, or when it must not be weighed."""
     speedup = judgement.speedup
     if speedup is None or speedup.upper() < CLEAR_LOSS or judgement.source == Source.FIXED:
@@ -72,6 +72,8 @@ def disabling(situation: Situation, judgement: Judgement) -> Balance | None:
 
 def not_worth(situation: Situation, judgement: Judgement) -> Balance | None:
     """The switch that the verdict asks for and that does not pay; None: it pays, is unknown, or none is asked for."""
+    if not isinstance(judgement, Judged):
+        return None
     balance: Balance | None = None
     if situation.on_trial:
         asked = judgement.verdict == Verdict.PAYS and not wanted_anyway(situation)
@@ -110,7 +112,7 @@ def wanted_anyway(situation: Situation) -> bool:
     return canary.baseline != situation.stable.baseline or (situation.stable.speculates and canary == situation.wished)
 
 
-def _balance(situation: Situation, judgement: Judgement, *, gain: float | None, moved: int) -> Balance | None:
+def _balance(situation: Situation, judgement: Judged, *, gain: float | None, moved: int) -> Balance | None:
     known = loading(situation)
     if known is None or gain is None:
         return None
@@ -124,11 +126,11 @@ def _balance(situation: Situation, judgement: Judgement, *, gain: float | None, 
         minutes=minutes,
         basis=basis,
         horizon=lasts,
-        load=judgement.on.load if judgement.on is not None else None,
+        load=judgement.on.load,
     )
 
 
-def _value(judgement: Judgement, plus: float) -> float | None:
+def _value(judgement: Judged, plus: float) -> float | None:
     if judgement.speedup is None or not math.isfinite(judgement.speedup.value) or judgement.speedup.value <= 0:
         return None
     return judgement.speedup.value + plus

@@ -12,7 +12,8 @@ from breakeven.domain import capacity
 from breakeven.domain.answer import Answer, Note, Stay, Transition, note, transition
 from breakeven.domain.counters.windows import Span
 from breakeven.domain.evidence import control_profile
-from breakeven.domain.evidence.judge import Judgement, measured_alone
+from breakeven.domain.evidence.judge import measured_alone
+from breakeven.domain.evidence.judgement import Held, Judged, Judgement
 from breakeven.domain.measures.verdict import Verdict
 from breakeven.domain.rules import cooldown, crossing
 from breakeven.domain.rules.schedules import running
@@ -27,29 +28,32 @@ WITHOUT_CONTROL = 2
 
 def doubt(situation: Situation, judgement: Judgement) -> Answer:
     """Buy the live control back when the stored one says that speculation hardly pays any more."""
-    if situation.memory.state != State.SPECULATING or judgement.source != Source.CALIBRATED or judgement.span is None:
+    if situation.memory.state != State.SPECULATING or not may_buy(situation):
         return None
-    if judgement.verdict != Verdict.MARGINAL or not may_buy(situation):
+    if not isinstance(judgement, Judged) or judgement.source != Source.CALIBRATED:
+        return None
+    if judgement.verdict != Verdict.MARGINAL:
         return None
     return _after_a_row(situation, Verdict.MARGINAL, judgement.span, contradicted(situation, judgement))
 
 
 def buy_when_blind(situation: Situation, judgement: Judgement) -> Answer:
     """Bring the live control back when the load has left the measured bands."""
-    hold = judgement.hold
-    if situation.memory.state != State.SPECULATING or hold is None or hold.reason != HoldReason.LOAD_NOT_MEASURED:
+    if situation.memory.state != State.SPECULATING or not may_buy(situation):
         return None
-    if not may_buy(situation) or judgement.span is None:
+    if not isinstance(judgement, Held) or judgement.span is None:
+        return None
+    if judgement.hold.reason != HoldReason.LOAD_NOT_MEASURED:
         return None
     message = "the load left the bands that the stored control covers"
     bought = _bought(situation, Reason.LOAD_NOT_MEASURED, message)
     return _after_a_row(situation, HoldReason.LOAD_NOT_MEASURED, judgement.span, bought)
 
 
-def contradicted(situation: Situation, judgement: Judgement) -> Transition:
+def contradicted(situation: Situation, judgement: Judged) -> Transition:
     """The stored control says that speculation does not pay, or hardly: measure it live."""
-    words = judgement.report.message if judgement.report is not None else ""
-    return _bought(situation, Reason.CONTRADICTION, f"the stored control says {words}: measure it live")
+    message = f"the stored control says {judgement.report.message}: measure it live"
+    return _bought(situation, Reason.CONTRADICTION, message)
 
 
 def may_buy(situation: Situation) -> bool:
@@ -86,7 +90,9 @@ def return_control(situation: Situation) -> Transition | None:
 
 def learn(situation: Situation, judgement: Judgement) -> Note | None:
     """Store what the live control measured, when it says something new."""
-    if not judgement.live_control or judgement.off is None or judgement.off_tpot is None or judgement.on is None:
+    if not isinstance(judgement, Judged) or not judgement.live_control:
+        return None
+    if judgement.off is None or judgement.off_tpot is None:
         return None
     canary, stable = situation.memory.canary, situation.stable
     if situation.on_trial and stable.speculates:

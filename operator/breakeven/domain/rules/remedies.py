@@ -12,7 +12,7 @@ from breakeven.api.vocabulary import Action, Reason
 from breakeven.domain import capacity
 from breakeven.domain.answer import Transition, transition
 from breakeven.domain.evidence import control_profile
-from breakeven.domain.evidence.judge import Judgement
+from breakeven.domain.evidence.judgement import Judged, Judgement, verdict_of
 from breakeven.domain.measures.verdict import Verdict
 from breakeven.domain.rules import cooldown, schedules
 from breakeven.domain.rules.ladder import longer_length, tuned_length
@@ -35,9 +35,9 @@ WORST = 0.80
 """Below this S requests suffer too much to wait for another trial: speculation is switched off at once."""
 
 
-def before_off(situation: Situation, judgement: Judgement) -> Transition | None:
+def before_off(situation: Situation, judgement: Judged) -> Transition | None:
     """What the user's list puts before `Disable` and the evidence supports; None: switch off."""
-    live = judgement.source == Source.MEASURED and judgement.off is not None and judgement.on is not None
+    live = judgement.source == Source.MEASURED and judgement.off is not None
     if situation.policy.mode != Mode.AUTO or situation.memory.state != State.SPECULATING or not live:
         return None
     for step in situation.policy.on_below_break_even:
@@ -50,7 +50,7 @@ def before_off(situation: Situation, judgement: Judgement) -> Transition | None:
     return None
 
 
-def limit_batches(situation: Situation, judgement: Judgement) -> Transition | None:
+def limit_batches(situation: Situation, judgement: Judged) -> Transition | None:
     """A canary of the same draft that stops drafting above the measured crossover.
 
     Only where the loss is moderate, the engine obeys the limit, the user has not set one, and the stored profile shows
@@ -70,17 +70,15 @@ def limit_batches(situation: Situation, judgement: Judgement) -> Transition | No
     limit = schedules.crossover(situation.memory.profile, variant=stable.name, present=present, now=situation.time)
     if limit is None:
         return None
-    words = judgement.report.message if judgement.report is not None else ""
-    message = (
-        f"{words}; it pays below {limit} running requests: try {drafting(stable)} without drafting from {limit} on"
-    )
+    message = f"{judgement.report.message}; it pays below {limit} running requests: try {drafting(stable)}"
+    message += f" without drafting from {limit} on"
     limited = draft.model_copy(update={"disable_above_batch_size": limit})
     begun = _tried(situation, SCHEDULE, situation.wished.name, limited, Reason.LOAD_CROSSES_BREAK_EVEN, message)
     length = tuned_length(judgement.on_batches, judgement.off, judgement.on)
     return begun.also(tuned_length=length) if begun is not None else None
 
 
-def restart(situation: Situation, judgement: Judgement) -> Transition | None:
+def restart(situation: Situation, judgement: Judged) -> Transition | None:
     """Replace the replicas that speculate, where acceptance decays with their uptime; they are then judged anew."""
     cause = situation.memory.diagnosis
     if cause is None or cause.reason != Reason.DEGRADED_UNTIL_RESTART or not situation.stable.speculates:
@@ -89,11 +87,10 @@ def restart(situation: Situation, judgement: Judgement) -> Transition | None:
         return None
     if done(situation, RESTART, situation.wished.name, RESTART_AGAIN):
         return None
-    words = f"{judgement.report.message}; {cause.message}" if judgement.report is not None else cause.message
     return transition(
         Action.RESTART,
         Reason.DEGRADED_UNTIL_RESTART,
-        words,
+        f"{judgement.report.message}; {cause.message}",
         stable=situation.stable.restarted(),
         since=situation.time,
         remedies=remembered(situation, RESTART, situation.wished.name),
@@ -101,17 +98,17 @@ def restart(situation: Situation, judgement: Judgement) -> Transition | None:
     )
 
 
-RULES: Mapping[LadderStep, Callable[[Situation, Judgement], Transition | None]] = {
+RULES: Mapping[LadderStep, Callable[[Situation, Judged], Transition | None]] = {
     LadderStep.TUNE: limit_batches,
     LadderStep.RESTART: restart,
 }
 """What each step of `onBelowBreakEven` does while speculation still serves."""
 
 
-def _present(judgement: Judgement) -> schedules.Point | None:
+def _present(judgement: Judged) -> schedules.Point | None:
     """Batch size, S and R of the window that shows the loss."""
     batch, on, off = schedules.running(judgement.on_batches), judgement.on, judgement.off
-    if batch is None or on is None or off is None or not on.step_seconds or not off.step_seconds:
+    if batch is None or off is None or not on.step_seconds or not off.step_seconds:
         return None
     if not on.tpot or not off.tpot or not on.load:
         return None
@@ -124,7 +121,9 @@ def _present(judgement: Judgement) -> schedules.Point | None:
 def lengthen(situation: Situation, judgement: Judgement) -> Transition | None:
     """A canary with a longer draft while speculation pays, where the last drafted position still survives well."""
     memory, draft = situation.memory, situation.stable.draft
-    pays = memory.state == State.SPECULATING and judgement.verdict == Verdict.PAYS and judgement.live_control
+    if not isinstance(judgement, Judged) or memory.state != State.SPECULATING:
+        return None
+    pays = judgement.verdict == Verdict.PAYS and judgement.live_control
     if not pays or draft is None or situation.policy.mode != Mode.AUTO or judgement.windows < SETTLED_WINDOWS:
         return None
     if (
@@ -137,8 +136,8 @@ def lengthen(situation: Situation, judgement: Judgement) -> Transition | None:
         return None
     if memory.cooldown_until is not None and situation.time < memory.cooldown_until:
         return None
-    words = judgement.report.message if judgement.report is not None else ""
-    message = f"{words}; the last of {draft.num_speculative_tokens} drafted tokens survives well: try {length}"
+    message = f"{judgement.report.message}; the last of {draft.num_speculative_tokens} drafted tokens survives well"
+    message += f": try {length}"
     longer = draft.model_copy(update={"num_speculative_tokens": length})
     return _tried(situation, LONGER, situation.stable.name, longer, Reason.LONGER_DRAFT, message)
 
@@ -182,7 +181,7 @@ def out_of_patience(situation: Situation, judgement: Judgement) -> bool:
     return (
         rescuing(situation)
         and judgement.windows > situation.evidence.promote_windows
-        and judgement.verdict != Verdict.PAYS
+        and verdict_of(judgement) != Verdict.PAYS
     )
 
 

@@ -3,7 +3,7 @@
 from breakeven.api.status import LastGood
 from breakeven.api.vocabulary import Action, Reason
 from breakeven.domain.answer import Transition, transition
-from breakeven.domain.evidence.judge import Judgement
+from breakeven.domain.evidence.judgement import Held, Judged, Judgement
 from breakeven.domain.measures.verdict import Verdict
 from breakeven.domain.rules.ledger import LONGEST
 from breakeven.domain.rules.transitions import drafting, wants_control
@@ -23,20 +23,19 @@ def verify(situation: Situation, judgement: Judgement) -> Transition | None:
     serves = f"{drafting(situation.stable)} serves again"
     if not situation.stable.speculates:
         return _closed(Reason.NOT_MEASURED, f"{serves}; there is nothing to measure it against")
-    if judgement.verdict is not None and judgement.verdict != Verdict.HURTS:
+    if isinstance(judgement, Judged) and judgement.verdict != Verdict.HURTS:
         needed = (
             situation.evidence.leave_windows
             if judgement.verdict == Verdict.PAYS
             else situation.evidence.promote_windows
         )
         if judgement.windows >= needed:
-            words = judgement.report.message if judgement.report is not None else ""
-            message = f"{serves} and was measured again: {words}"
+            message = f"{serves} and was measured again: {judgement.report.message}"
             good = LastGood(variant=situation.stable, verified_at=situation.time, reason=message[:LONGEST])
             closed = _closed(Reason.ROLLBACK_VERIFIED, message)
             return closed.also(last_good=good, holdback=wants_control(situation))
-    if judgement.verdict is None and situation.time - since >= situation.evidence.trial_timeout:
-        why = judgement.hold.message if judgement.hold is not None else "there is no control"
+    if not isinstance(judgement, Judged) and situation.time - since >= situation.evidence.trial_timeout:
+        why = judgement.hold.message if isinstance(judgement, Held) else "there is no control"
         return _closed(Reason.NOT_MEASURED, f"{serves} and could not be measured: {why}")
     return None
 

@@ -14,7 +14,7 @@ from breakeven.api.vocabulary import Action, Reason, StayReason
 from breakeven.domain import capacity
 from breakeven.domain.answer import Answer, Note, Stay, Transition, note, transition
 from breakeven.domain.diagnosis.diagnosis import cause_in_words
-from breakeven.domain.evidence.judge import Judgement
+from breakeven.domain.evidence.judgement import Judged, Judgement
 from breakeven.domain.measures.verdict import Verdict
 from breakeven.domain.rules import cooldown, economics, live_control, remedies
 from breakeven.domain.rules.ladder import tuned_length
@@ -29,7 +29,7 @@ def leave(situation: Situation, judgement: Judgement) -> Answer:
     """Switch speculation off when enough windows in a row show that it hurts."""
     memory, enough = situation.memory, situation.evidence.leave_windows
     serving = memory.state in (State.SPECULATING, State.FROZEN) and situation.stable.speculates
-    if not serving or judgement.span is None or judgement.verdict != Verdict.HURTS:
+    if not serving or not isinstance(judgement, Judged) or judgement.verdict != Verdict.HURTS:
         return None
     if memory.streak_verdict == Verdict.HURTS and memory.streak >= enough:
         return _act(situation, judgement)  # decided before and not possible then: there is nothing to count
@@ -47,13 +47,13 @@ def leave(situation: Situation, judgement: Judgement) -> Answer:
 
 def settle_streak(situation: Situation, judgement: Judgement) -> Note | None:
     """A judged span that does not say the same breaks the row."""
-    if judgement.span is None or judgement.verdict is None or judgement.verdict == Verdict.HURTS or situation.on_trial:
+    if not isinstance(judgement, Judged) or judgement.verdict == Verdict.HURTS or situation.on_trial:
         return None
     changes = broken(situation, judgement.span)
     return note(**changes) if changes else None
 
 
-def _act(situation: Situation, judgement: Judgement) -> Transition | Stay:
+def _act(situation: Situation, judgement: Judged) -> Transition | Stay:
     """The answer of the first gate that has one; else the end of speculation."""
     for gate in GATES:
         answer = gate(situation, judgement)
@@ -62,25 +62,25 @@ def _act(situation: Situation, judgement: Judgement) -> Transition | Stay:
     return _switch_off(situation, judgement)
 
 
-def _doubtful(situation: Situation, judgement: Judgement) -> Transition | None:
+def _doubtful(situation: Situation, judgement: Judged) -> Transition | None:
     """BuyControl: a loss that only the stored control shows, and not by far, is measured live first."""
     if judgement.source != Source.CALIBRATED or not live_control.may_buy(situation) or _decisive(situation, judgement):
         return None
     return live_control.contradicted(situation, judgement)
 
 
-def _decisive(situation: Situation, judgement: Judgement) -> bool:
+def _decisive(situation: Situation, judgement: Judged) -> bool:
     """Whether a stored control is enough: the bounds of a comparison without control are passed, not just touched."""
     leave_below = float(situation.spec.thresholds.speedup.disable) - 0.06
     return judgement.speedup is not None and judgement.speedup.upper() < leave_below
 
 
-def _remediable(situation: Situation, judgement: Judgement) -> Transition | None:
+def _remediable(situation: Situation, judgement: Judged) -> Transition | None:
     """Remedy: what the user's list puts before `Disable`, unless a rollback is what loses."""
     return None if _rolled_back(situation) else remedies.before_off(situation, judgement)
 
 
-def _not_listed(situation: Situation, judgement: Judgement) -> Stay | None:
+def _not_listed(situation: Situation, judgement: Judged) -> Stay | None:
     """Stay: the user's list has no `Disable`."""
     del judgement
     if LadderStep.DISABLE in situation.policy.on_below_break_even:
@@ -89,7 +89,7 @@ def _not_listed(situation: Situation, judgement: Judgement) -> Stay | None:
     return Stay(reason=StayReason.DISABLE_NOT_LISTED, message=message)
 
 
-def _last_replica(situation: Situation, judgement: Judgement) -> Stay | None:
+def _last_replica(situation: Situation, judgement: Judged) -> Stay | None:
     """Stay: it would stop the last serving replica."""
     del judgement
     if capacity.can_switch(situation):
@@ -97,7 +97,7 @@ def _last_replica(situation: Situation, judgement: Judgement) -> Stay | None:
     return Stay(reason=StayReason.LAST_REPLICA, message=f"speculation loses, and {capacity.needs(situation.memory)}")
 
 
-def _costs_more(situation: Situation, judgement: Judgement) -> Stay | None:
+def _costs_more(situation: Situation, judgement: Judged) -> Stay | None:
     """Stay: the switch loses more than it gains. A rollback is not weighed."""
     if _rolled_back(situation) or economics.not_worth(situation, judgement) is None:
         return None
@@ -105,7 +105,7 @@ def _costs_more(situation: Situation, judgement: Judgement) -> Stay | None:
     return Stay(reason=StayReason.SWITCH_DOES_NOT_PAY, message=message)
 
 
-def _day_used_up(situation: Situation, judgement: Judgement) -> Transition | Stay | None:
+def _day_used_up(situation: Situation, judgement: Judged) -> Transition | Stay | None:
     """Freeze, once: the day's changes are used up."""
     if cooldown.may_switch(situation.policy, situation.memory, situation.time):
         return None
@@ -113,14 +113,16 @@ def _day_used_up(situation: Situation, judgement: Judgement) -> Transition | Sta
         message = "speculation loses, and the changes of 24 h are used up (spec.policy.maxTransitionsPerDay)"
         return Stay(reason=StayReason.DAY_USED_UP, message=message)
     limit = situation.policy.max_transitions_per_day
-    message = f"{_figures(judgement)}; {limit} changes in 24 h are used up (spec.policy.maxTransitionsPerDay), so it"
+    message = (
+        f"{judgement.report.message}; {limit} changes in 24 h are used up (spec.policy.maxTransitionsPerDay), so it"
+    )
     message += " stays as it is"
     return transition(
         Action.FREEZE, Reason.TOO_MANY_TRANSITIONS, message, state=State.FROZEN, since=situation.time, **CALM
     )
 
 
-GATES: tuple[Callable[[Situation, Judgement], Transition | Stay | None], ...] = (
+GATES: tuple[Callable[[Situation, Judged], Transition | Stay | None], ...] = (
     _doubtful,
     _remediable,
     _not_listed,
@@ -131,8 +133,8 @@ GATES: tuple[Callable[[Situation, Judgement], Transition | Stay | None], ...] = 
 """What stands between a row of windows that show a loss and the end of speculation, in the order asked."""
 
 
-def _switch_off(situation: Situation, judgement: Judgement) -> Transition:
-    reason, words = Reason.BELOW_BREAK_EVEN, _figures(judgement)
+def _switch_off(situation: Situation, judgement: Judged) -> Transition:
+    reason, words = Reason.BELOW_BREAK_EVEN, judgement.report.message
     if judgement.source == Source.FIXED:
         reason = Reason.BELOW_ACCEPTANCE_FLOOR
     if _rolled_back(situation):
@@ -147,7 +149,3 @@ def _switch_off(situation: Situation, judgement: Judgement) -> Transition:
 def _rolled_back(situation: Situation) -> bool:
     """Whether what serves was rolled back to and was not measured since."""
     return situation.memory.unverified_since is not None
-
-
-def _figures(judgement: Judgement) -> str:
-    return judgement.report.message if judgement.report is not None else ""

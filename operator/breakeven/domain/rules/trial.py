@@ -9,7 +9,7 @@ from breakeven.api.vocabulary import Reason, StayReason
 from breakeven.domain import capacity
 from breakeven.domain.answer import Answer, Stay, Transition
 from breakeven.domain.diagnosis.diagnosis import cause_in_words
-from breakeven.domain.evidence.judge import Judgement
+from breakeven.domain.evidence.judgement import Held, Judged, Judgement, figures_of
 from breakeven.domain.measures.verdict import Verdict
 from breakeven.domain.rules import cooldown, crossing, economics, remedies
 from breakeven.domain.rules.ladder import next_candidate, tuned_length
@@ -136,7 +136,7 @@ def end_trial(situation: Situation, judgement: Judgement) -> Answer:
     if answer is not None and answer is not SWITCH_DOES_NOT_PAY:
         return answer
     if remedies.out_of_patience(situation, judgement):
-        message = f"not shown to be better: {_figures(judgement)}"
+        message = f"not shown to be better: {figures_of(judgement)}"
         return remedies.end_rescue(situation, judgement, Reason.NOT_BETTER, message)
     began = max(moment for moment in (memory.since, memory.evidence_after) if moment is not None)
     if situation.time - began >= situation.evidence.trial_timeout:
@@ -157,9 +157,9 @@ SWITCH_DOES_NOT_PAY = Stay(
 def _hurt(situation: Situation, judgement: Judgement) -> Transition | None:
     """A canary that is shown to be worse."""
     enough = min(situation.evidence.leave_windows, situation.evidence.promote_windows)
-    if judgement.verdict != Verdict.HURTS or judgement.windows < enough:
+    if not isinstance(judgement, Judged) or judgement.verdict != Verdict.HURTS or judgement.windows < enough:
         return None
-    words = "; ".join(part for part in (_figures(judgement), cause_in_words(situation)) if part)
+    words = "; ".join(part for part in (figures_of(judgement), cause_in_words(situation)) if part)
     if situation.memory.state == State.TUNING:
         return remedies.end_rescue(situation, judgement, Reason.NOT_BETTER, words)
     length = tuned_length(judgement.on_batches, judgement.off, judgement.on)
@@ -168,17 +168,19 @@ def _hurt(situation: Situation, judgement: Judgement) -> Transition | None:
 
 def _paid(situation: Situation, judgement: Judgement, canary: Variant) -> Answer:
     """A canary that is shown to be good enough."""
-    if judgement.verdict != Verdict.PAYS or judgement.windows < situation.evidence.promote_windows:
+    if not isinstance(judgement, Judged) or judgement.verdict != Verdict.PAYS:
+        return None
+    if judgement.windows < situation.evidence.promote_windows:
         return None
     if judgement.objection:
-        message = f"{_figures(judgement)}; {judgement.objection.message}"
+        message = f"{figures_of(judgement)}; {judgement.objection.message}"
         return fail_trial(situation, judgement.objection.reason, message)
     if not cooldown.may_switch(situation.policy, situation.memory, situation.time):
         message = "the trial pays, and the changes of 24 h are used up (spec.policy.maxTransitionsPerDay)"
         return Stay(reason=StayReason.DAY_USED_UP, message=message)
     if economics.not_worth(situation, judgement) is not None:
         return SWITCH_DOES_NOT_PAY
-    words = f"{_figures(judgement)}{economics.in_words(economics.promotion(situation, judgement))}"
+    words = f"{figures_of(judgement)}{economics.in_words(economics.promotion(situation, judgement))}"
     return promote(situation, canary, Reason.PAYS, words, judgement.report)
 
 
@@ -186,9 +188,11 @@ def _out_of_time(situation: Situation, judgement: Judgement) -> Transition:
     limit = format_duration(situation.evidence.trial_timeout)
     balance = economics.not_worth(situation, judgement)
     if balance is not None:
-        words = f"{_figures(judgement)}; {balance}, and that did not change within {limit}"
+        words = f"{figures_of(judgement)}; {balance}, and that did not change within {limit}"
         return fail_trial(situation, Reason.SWITCH_DOES_NOT_PAY, words)
-    figures = _figures(judgement) or (judgement.hold.message if judgement.hold else "nothing could be measured")
+    figures = figures_of(judgement) or (
+        judgement.hold.message if isinstance(judgement, Held) else "nothing could be measured"
+    )
     message = f"no verdict within {limit} (spec.evidence.trialTimeout): {figures}"
     return fail_trial(situation, Reason.UNDECIDED, message)
 
@@ -222,7 +226,3 @@ def _why(situation: Situation) -> Reason:
     if situation.wished.baseline != situation.stable.baseline or situation.stable.speculates:
         return Reason.SPEC_CHANGED
     return Reason.REARM if situation.memory.state in (State.COOLDOWN, State.FROZEN) else Reason.NOT_YET_PROVEN
-
-
-def _figures(judgement: Judgement) -> str:
-    return judgement.report.message if judgement.report is not None else ""

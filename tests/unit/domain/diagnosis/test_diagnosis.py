@@ -8,15 +8,16 @@ from typing import Any
 
 import pytest
 
-from breakeven.api.conditions import Reason
 from breakeven.api.spec import SpeculativeDeploymentSpec
 from breakeven.api.status import DiagnosisStatus, EvidenceStatus, Memory, PlainPair, Source, State
 from breakeven.api.variant import declared_variant
+from breakeven.api.vocabulary import HoldReason, Reason
 from breakeven.domain.counters.observation import Arm, Batch, Fleet, Gauges, Observation, Totals
+from breakeven.domain.counters.windows import Span
 from breakeven.domain.decision import Declared
 from breakeven.domain.diagnosis.causes import pair_of
 from breakeven.domain.diagnosis.diagnosis import examined
-from breakeven.domain.evidence.judge import Hold, Judgement
+from breakeven.domain.evidence.judgement import Held, Hold, Judged, Judgement, Nothing
 from breakeven.domain.measures.figures import sums
 from breakeven.domain.measures.statistics import LogRatio
 from breakeven.domain.measures.verdict import Verdict
@@ -62,9 +63,18 @@ def with_requests(arm: tuple[Batch, ...], seconds: dict[float, int]) -> tuple[Ba
 PLAIN = batches(step=0.02, acceptance=0.0)
 
 
-def judged(on: tuple[Batch, ...], off: tuple[Batch, ...] = PLAIN) -> Judgement:
-    return Judgement(
-        verdict=Verdict.PAYS, off=sums(off), on=sums(on), off_batches=off, on_batches=on, live_control=True
+def judged(on: tuple[Batch, ...], off: tuple[Batch, ...] = PLAIN) -> Judged:
+    return Judged(
+        verdict=Verdict.PAYS,
+        source=Source.MEASURED,
+        span=Span(on[0].start, on[-1].end, 1),
+        speedup=None,
+        off=sums(off),
+        on=sums(on),
+        off_batches=off,
+        on_batches=on,
+        live_control=True,
+        report=EvidenceStatus(),
     )
 
 
@@ -148,7 +158,7 @@ def test_a_quantized_pair_is_compared_with_the_recorded_one_only() -> None:
     assert "unknown" in said.message
 
 
-def decaying(shape: list[float]) -> Judgement:
+def decaying(shape: list[float]) -> Judged:
     parts = [batches(acceptance=a, count=90 // len(shape)) for a in shape]
     flat = [batch for part in parts for batch in part]
     ours = tuple(
@@ -182,19 +192,19 @@ def test_a_decay_with_uptime_is_told_from_a_step(shape: list[float], expected: s
 
 
 def test_without_traffic_it_is_idle_until_some_comes_back() -> None:
-    hold = Hold(reason="TooFewRequests", message="")
+    hold = Hold(reason=HoldReason.TOO_FEW_REQUESTS, message="")
     silent = replace(sums(batches()), finished=0.0, tokens=0.0)
-    idle = examined(moment(), Judgement(hold=hold, on=silent))
+    idle = examined(moment(), Held(hold=hold, on=silent))
     assert idle.diagnosis is not None and idle.diagnosis.reason == Reason.IDLE
     now = moment().with_memory(idle)
-    trickle = Judgement(hold=hold, on=replace(silent, finished=2.0))
+    trickle = Held(hold=hold, on=replace(silent, finished=2.0))
     assert examined(now, trickle) is idle
     assert examined(now, judged(batches())).diagnosis is None
 
 
 def test_a_drafter_that_proposes_nothing_is_idle() -> None:
     silent = replace(sums(batches()), drafted=0.0)
-    found = Judgement(hold=Hold(reason="TooFewDrafts", message=""), on=silent)
+    found = Held(hold=Hold(reason=HoldReason.TOO_FEW_DRAFTS, message=""), on=silent)
     assert reason(moment(), found) == "Idle"
 
 
@@ -202,12 +212,12 @@ def test_replicas_that_do_not_come_up_are_an_engine_fault_until_they_do() -> Non
     now = moment()
     name = declared_variant(now.spec).name
     down = Fleet(variant=name, wanted=1, existing=1, ready=0, failing="CrashLoopBackOff")
-    broken = examined(replace(now, observation=Observation(fleet={name: down})), Judgement())
+    broken = examined(replace(now, observation=Observation(fleet={name: down})), Nothing())
     assert broken.diagnosis is not None and broken.diagnosis.reason == "EngineFault"
-    assert examined(now.with_memory(broken), Judgement()) is broken
+    assert examined(now.with_memory(broken), Nothing()) is broken
     up = Fleet(variant=name, wanted=1, existing=1, ready=1, settled_since=START)
     well = replace(now, observation=Observation(fleet={name: up})).with_memory(broken)
-    assert examined(well, Judgement()).diagnosis is None
+    assert examined(well, Nothing()).diagnosis is None
 
 
 def test_near_its_bound_a_cause_neither_flaps_nor_is_written_again() -> None:
@@ -257,6 +267,6 @@ def test_acceptance_is_unhealthy_with_a_quantization_penalty_and_unknown_before_
     penalty = DiagnosisStatus(reason="QuantizationPenalty", message="as found", since=START)
     said = next(f for f in findings(moment(diagnosis=penalty), judged(batches())) if f.type == "AcceptanceHealthy")
     assert (said.status, said.reason, said.message) == (False, "QuantizationPenalty", "as found")
-    said = next(f for f in findings(moment(), Judgement()) if f.type == "AcceptanceHealthy")
+    said = next(f for f in findings(moment(), Nothing()) if f.type == "AcceptanceHealthy")
     assert (said.status, said.reason) == (None, "NoData")
-    assert not [f for f in findings(moment(evidence=REFERENCE), Judgement()) if f.type == "AcceptanceHealthy"]
+    assert not [f for f in findings(moment(evidence=REFERENCE), Nothing()) if f.type == "AcceptanceHealthy"]

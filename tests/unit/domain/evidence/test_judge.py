@@ -12,6 +12,7 @@ from breakeven.api.status import State
 from breakeven.domain.counters.observation import Arm, Batch, Fleet, Observation
 from breakeven.domain.decision import Declared
 from breakeven.domain.evidence.judge import judge
+from breakeven.domain.evidence.judgement import Held, Judged, verdict_of
 from breakeven.domain.measures.verdict import Verdict
 from breakeven.domain.situation import Situation, situation_at
 
@@ -132,8 +133,7 @@ HOLDS: dict[str, tuple[Change, str, str]] = {
 def test_what_cannot_be_judged_is_held_with_its_reason(name: str) -> None:
     change, reason, words = HOLDS[name]
     found = judge(change(present()))
-    assert found.verdict is None
-    assert found.hold is not None
+    assert isinstance(found, Held)
     assert (found.hold.reason, words in found.hold.message) == (reason, True), found.hold
 
 
@@ -150,14 +150,14 @@ def test_what_cannot_be_judged_is_held_with_its_reason(name: str) -> None:
     ],
 )
 def test_what_is_just_enough_is_judged(change: Change) -> None:
-    assert judge(change(present())).verdict == Verdict.PAYS
+    assert verdict_of(judge(change(present()))) == Verdict.PAYS
 
 
 def test_a_v0_engine_is_judged_by_its_finished_requests_and_not_by_its_count_of_tokens() -> None:
-    right = judge(present()).speedup
+    right = judge(present())
     found = judge(batches(lambda _, batch: on_v0(batch, emitted=900.0))(present()))
-    assert found.speedup is not None
-    assert right is not None
-    assert found.speedup.value == pytest.approx(right.value, rel=1e-9)
+    assert isinstance(right, Judged) and isinstance(found, Judged)
+    assert right.speedup is not None and found.speedup is not None
+    assert found.speedup.value == pytest.approx(right.speedup.value, rel=1e-9)
     unknown = batches(lambda _, b: replace(b, totals=replace(on_v0(b, emitted=900.0).totals, request_tokens=None)))
-    assert judge(unknown(present())).hold is not None
+    assert isinstance(judge(unknown(present())), Held)

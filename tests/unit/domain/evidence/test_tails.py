@@ -6,14 +6,16 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from breakeven.api.status import DiagnosisStatus, Memory, State
+from breakeven.api.status import DiagnosisStatus, EvidenceStatus, Memory, Source, State
 from breakeven.api.variant import declared_variant
 from breakeven.domain.counters.observation import Arm, Batch, Gauges, Observation, Totals
 from breakeven.domain.counters.windows import Span
 from breakeven.domain.decision import Declared
 from breakeven.domain.diagnosis.causes import mixed_traffic
-from breakeven.domain.evidence.judge import Judgement
+from breakeven.domain.evidence.judgement import Judged
 from breakeven.domain.evidence.tails import recent, side_by_side
+from breakeven.domain.measures.figures import sums
+from breakeven.domain.measures.verdict import Verdict
 from breakeven.domain.situation import Situation, situation_at
 
 from ..conftest import START, histogram, spec_of
@@ -38,7 +40,7 @@ def arm(median: float, spread: float, *, seed: int, requests: int = 40, ttft: fl
     return tuple(found)
 
 
-def seen(off: tuple[Batch, ...], on: tuple[Batch, ...], **memory: object) -> tuple[Situation, Judgement]:
+def seen(off: tuple[Batch, ...], on: tuple[Batch, ...], **memory: object) -> tuple[Situation, Judged]:
     """The newest window, judged while speculation serves beside a control."""
     spec = spec_of()
     variant = declared_variant(spec)
@@ -50,7 +52,18 @@ def seen(off: tuple[Batch, ...], on: tuple[Batch, ...], **memory: object) -> tup
     end = START + timedelta(minutes=10 * WINDOWS)
     now = situation_at(Declared(spec=spec, generation=1), known, Observation(arms=arms), end)
     span = Span(end.timestamp() - 600, end.timestamp(), 1)
-    found = Judgement(span=span, windows=WINDOWS, live_control=True, off_batches=span.of(off), on_batches=span.of(on))
+    found = Judged(
+        verdict=Verdict.PAYS,
+        source=Source.MEASURED,
+        span=span,
+        speedup=None,
+        on=sums(span.of(on)),
+        report=EvidenceStatus(),
+        windows=WINDOWS,
+        live_control=True,
+        off_batches=span.of(off),
+        on_batches=span.of(on),
+    )
     return now, found
 
 
