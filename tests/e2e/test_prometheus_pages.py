@@ -15,7 +15,7 @@ from tests.support.prometheus import Point, openmetrics, page_values, prometheus
 
 from breakeven.adapters.prometheus.metrics_feed import FeedSettings, MetricsFeed
 from breakeven.control.ports import Key, MetricsQuery, MetricsReading, Pod
-from breakeven.domain.measures.estimate import estimate
+from breakeven.domain.measures.figures import estimate
 
 pytestmark = pytest.mark.lab
 

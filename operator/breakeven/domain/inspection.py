@@ -7,7 +7,7 @@ from itertools import pairwise
 from breakeven.domain.counters.batches import level
 from breakeven.domain.counters.observation import Batch, Gauges, Scrape, Totals
 from breakeven.domain.counters.scrapes import increase, restarted
-from breakeven.domain.measures.estimate import Estimate, estimate
+from breakeven.domain.measures.figures import Estimate, estimate
 from breakeven.domain.measures.speedup import speedup
 from breakeven.domain.measures.statistics import FEWEST_BATCHES, ONE_SIDED
 

@@ -1,13 +1,18 @@
-"""Figures of two arms for people: rounded, in milliseconds, absent where they could not be measured."""
+"""The one estimator: figures of an arm, and of two arms side by side, from the increase of the counters.
+
+What cannot be told is None. Formulas and the meaning of each counter: docs/metrics.md.
+"""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
+from enum import StrEnum
 
 from breakeven.api.status import EvidenceStatus, Source
-from breakeven.domain.counters.observation import Batch, Totals
+from breakeven.domain.counters.observation import Batch, Buckets, Gauges, Totals
+from breakeven.domain.measures.latency import quantile_of
 from breakeven.domain.measures.speedup import decode_tokens
 from breakeven.domain.measures.statistics import LogRatio
 
@@ -24,6 +29,45 @@ def rounded(value: float | None, digits: int = DIGITS) -> Decimal | None:
         return Decimal(0)
     places = digits - 1 - math.floor(math.log10(abs(value)))
     return Decimal(f"{value:.{min(9, max(0, places))}f}")
+
+
+MORE_TOKENS = 1.05
+"""Emitted tokens may pass steps + accepted tokens by this factor before they contradict each other: counters of one
+scrape are not read at one instant."""
+NO_DRAFT_COUNTERS = "no speculation counters: speculation is off, or the engine does not export them"
+NO_ACCEPTANCE_ON_V0 = "a V0 engine adds running totals to its draft counters, so they cannot be used"
+NO_LENGTHS_ON_V0 = (
+    "a V0 engine that speculates counts one token a step, whatever it emits, and its request_generation_tokens or "
+    "request_decode_time_seconds (0.6.6 and newer) is missing"
+)
+TOO_MANY_TOKENS = (
+    "there are more tokens than steps and accepted drafts explain: this is no vLLM, its draft counters are missing, or "
+    "a counter is counted twice"
+)
+LEAST_ACCEPTED = 0.1
+"""Accepted tokens a step below which both readings of inter-token latency give nearly the same."""
+
+
+class StepMeaning(StrEnum):
+    """What one observation of inter-token latency is."""
+
+    PER_STEP = "PerStep"
+    """One request, one engine step with output: every release up to 0.33.0."""
+    PER_TOKEN = "PerToken"
+    """One token: proposed upstream. Then steps cannot be counted."""
+    UNKNOWN = "Unknown"
+    """Nothing was accepted, so both readings give the same."""
+
+
+def step_meaning(tokens: float | None, steps: float | None, accepted: float | None) -> StepMeaning:
+    """Tell per-step from per-token observations: tokens a step should be 1 + accepted / steps, and are 1 when counted.
+
+    Accepted tokens that `max_tokens` cut off make the first smaller than the second, hence half of them is enough.
+    """
+    observed, gained = _over(tokens, steps), _over(accepted, steps)
+    if observed is None or gained is None or gained <= LEAST_ACCEPTED:
+        return StepMeaning.UNKNOWN
+    return StepMeaning.PER_TOKEN if observed < 1 + gained / 2 else StepMeaning.PER_STEP
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,8 +110,12 @@ class Sums:
 
         Then tokens per observation is 1 although drafts are accepted, and step times cannot be told.
         """
-        observed, accepted = _over(self.tokens, self.steps), _over(self.accepted, self.steps)
-        return observed is not None and accepted is not None and accepted > 0.1 and observed < 1 + accepted / 2
+        return self.step_meaning is StepMeaning.PER_TOKEN
+
+    @property
+    def step_meaning(self) -> StepMeaning:
+        """What one observation of inter-token latency is on this engine."""
+        return step_meaning(self.tokens, self.steps, self.accepted)
 
     @property
     def tokens_per_step(self) -> float | None:
@@ -183,3 +231,118 @@ def inflation_of(off: Sums | None, on: Sums | None) -> float | None:
     if off is None or on is None or not off.step_seconds or not on.step_seconds:
         return None
     return on.step_seconds / off.step_seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """Figures of one arm over one interval. Times in seconds."""
+
+    acceptance: float | None = None
+    """Accepted / drafted tokens."""
+    survival: tuple[float, ...] = ()
+    """Share of drafts that accepted at least position i + 1."""
+    conditional: tuple[float | None, ...] = ()
+    """Share accepted at position i + 1 of the drafts accepted up to i."""
+    draft_length: float | None = None
+    """Drafted tokens per draft."""
+    tokens_per_step: float | None = None
+    """E: tokens emitted per request and step, the first token of each request left out."""
+    step: float | None = None
+    """Mean time of a step, as a request sees it."""
+    tpot: float | None = None
+    """Mean time per output token, weighted by tokens."""
+    request_tpot: float | None = None
+    """Mean over finished requests of their own mean time per output token."""
+    ttft: float | None = None
+    """Mean time to first token."""
+    ttft_p50: float | None = None
+    ttft_p95: float | None = None
+    tpot_p50: float | None = None
+    tpot_p99: float | None = None
+    step_meaning: StepMeaning = StepMeaning.UNKNOWN
+    absent: Mapping[str, str] = field(default_factory=dict)
+    """Why a figure is None, by its name here."""
+
+
+class _Figures:
+    """Collects figures and the reasons of those that are missing."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, float] = {}
+        self.absent: dict[str, str] = {}
+
+    def ratio(self, name: str, over: float | None, under: float | None, missing: str, none: str) -> None:
+        if over is None or under is None:
+            self.absent[name] = missing
+        elif under <= 0:
+            self.absent[name] = none
+        else:
+            self.values[name] = over / under
+
+    def drop(self, *names: str, why: str) -> None:
+        for name in names:
+            self.values.pop(name, None)
+            self.absent[name] = why
+
+    def quantile(self, name: str, buckets: Buckets, q: float) -> None:
+        value, why = quantile_of(buckets, q)
+        if value is None:
+            self.absent[name] = why
+        else:
+            self.values[name] = value
+
+
+def emits_too_much(totals: Totals) -> bool:
+    """Whether a step gave more than its one token and the drafts accepted in it, which no vLLM does."""
+    tokens, steps = totals.decode_tokens, totals.steps
+    if totals.drafts_on_v0 or not tokens or not steps:
+        return False
+    return tokens > MORE_TOKENS * (steps + (totals.accepted or 0.0))
+
+
+def estimate(totals: Totals) -> Estimate:
+    """All figures that the increase of the counters gives, by the same formulas as `sums`. Never raises."""
+    t, f = totals, _Figures()
+    summed = sums((Batch(start=0.0, end=0.0, totals=totals, gauges=Gauges(), replicas=1),))
+    no_spec = NO_ACCEPTANCE_ON_V0 if t.drafts_on_v0 else NO_DRAFT_COUNTERS
+    f.ratio("acceptance", summed.accepted, summed.drafted, no_spec, "nothing was drafted")
+    f.ratio("draft_length", summed.drafted, summed.drafts, no_spec, "nothing was drafted")
+    no_itl = NO_LENGTHS_ON_V0 if t.drafts_on_v0 else "inter-token latency or the token counters are missing"
+    none = "no request finished" if t.drafts_on_v0 else "no tokens after the first were emitted"
+    f.ratio("tpot", summed.seconds, summed.tokens, no_itl, none)
+    if summed.counts_per_token:
+        f.ratio("tokens_per_step", summed.tokens_per_step, 1.0, "drafting steps are not counted", "")
+        f.absent["step"] = "inter-token latency counts tokens on this engine, not steps"
+    else:
+        f.ratio("tokens_per_step", summed.tokens, summed.steps, no_itl, "no step gave output")
+        f.ratio("step", summed.seconds, summed.steps, no_itl, "no step gave output")
+    missing = "request time per output token is exported from 0.11.0 on"
+    f.ratio("request_tpot", t.finished_tpot_seconds, t.finished_tpot_count, missing, "no request finished")
+    f.ratio("ttft", t.ttft_seconds, t.first_tokens, "time to first token is missing", "no request had a first token")
+    if emits_too_much(t):
+        f.drop("tokens_per_step", "step", "tpot", why=TOO_MANY_TOKENS)
+    f.quantile("ttft_p50", t.ttft_buckets, 0.50)
+    f.quantile("ttft_p95", t.ttft_buckets, 0.95)
+    f.quantile("tpot_p50", t.tpot_buckets, 0.50)
+    f.quantile("tpot_p99", t.tpot_buckets, 0.99)
+    survival = _survival(t)
+    if not survival:
+        f.absent["survival"] = no_spec if t.drafted is None else "no counters by position, or nothing was drafted"
+    return Estimate(
+        **f.values,
+        survival=survival,
+        conditional=_conditional(survival),
+        step_meaning=summed.step_meaning,
+        absent=f.absent,
+    )
+
+
+def _survival(totals: Totals) -> tuple[float, ...]:
+    if not totals.drafts or not totals.accepted_at:
+        return ()
+    return tuple(at / totals.drafts for at in totals.accepted_at)
+
+
+def _conditional(survival: tuple[float, ...]) -> tuple[float | None, ...]:
+    before = (1.0, *survival)
+    return tuple(s / b if b > 0 else None for s, b in zip(survival, before, strict=False))

@@ -160,3 +160,27 @@ def _quantiles(bounds: NDArray[np.float64], counts: NDArray[np.float64], q: floa
     value = low + width * (rank[:, 0] - below) / inside
     unreadable = open_end | (width > RESOLUTION * np.maximum(value, 1e-12))
     return np.asarray(np.where(unreadable, np.nan, value), dtype=np.float64)
+
+
+def quantile_of(buckets: Buckets, q: float) -> tuple[float | None, str]:
+    """A quantile by linear interpolation in its bucket, and why there is none.
+
+    There is none when the bucket is wider than `RESOLUTION` of the value, or when it is the last, open one.
+    """
+    if not buckets:
+        return None, "the histogram is not there"
+    count = buckets[-1][1]
+    if count <= 0:
+        return None, "nothing was observed"
+    rank = q * count
+    low, below = 0.0, 0.0
+    for bound, cumulative in buckets:
+        if cumulative >= rank and cumulative > below:
+            break
+        low, below = bound, cumulative
+    if bound == float("inf"):
+        return None, f"it lies above the last bound, {low:g} s"
+    value = low + (bound - low) * (rank - below) / (cumulative - below)
+    if bound - low > RESOLUTION * value:
+        return None, f"its bucket reaches from {low:g} to {bound:g} s, too wide to read {value:.4g} s from it"
+    return value, ""

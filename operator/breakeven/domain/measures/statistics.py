@@ -38,14 +38,6 @@ class LogRatio:
         exponent = quantile(self.freedom, probability) * self.error
         return self.value * math.exp(exponent) if exponent < 700 else math.inf
 
-    def widened(self, relative: float) -> "LogRatio":
-        """The same ratio with an independent relative error added, for a stored figure that is itself uncertain."""
-        return LogRatio(value=self.value, error=math.hypot(self.error, relative), freedom=self.freedom)
-
-    def times(self, factor: float) -> "LogRatio":
-        """The ratio multiplied by an exact positive number."""
-        return LogRatio(value=self.value * factor, error=self.error, freedom=self.freedom)
-
 
 @lru_cache(maxsize=4096)
 def quantile(freedom: float, probability: float) -> float:

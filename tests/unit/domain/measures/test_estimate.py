@@ -1,14 +1,16 @@
 """Figures from counters, and the reasons of those that are not there."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from math import inf
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from breakeven.domain.counters.observation import Totals
-from breakeven.domain.measures.estimate import StepMeaning, estimate, quantile, step_meaning
+from breakeven.domain.counters.observation import Gauges, Scrape, Totals
+from breakeven.domain.inspection import reading
+from breakeven.domain.measures.figures import StepMeaning, estimate, step_meaning, sums
+from breakeven.domain.measures.latency import quantile_of
 
 SPECULATING = Totals(
     generation_tokens=1100,
@@ -24,6 +26,8 @@ SPECULATING = Totals(
     accepted=620,
     accepted_at=(300, 200, 90, 30),
 )
+
+COUNTED = [f.name for f in fields(Totals) if f.name not in ("accepted_at", "ttft_buckets", "tpot_buckets")]
 
 
 def test_all_figures_of_a_speculating_server() -> None:
@@ -47,16 +51,51 @@ def test_without_speculation_its_figures_are_absent_with_the_reason() -> None:
     assert e.step_meaning is StepMeaning.UNKNOWN
 
 
-def test_an_engine_that_counts_tokens_is_noticed_and_the_request_histogram_is_used() -> None:
-    from dataclasses import replace
-
+def test_an_engine_that_counts_tokens_is_noticed_and_its_steps_are_unknown() -> None:
     per_token = replace(SPECULATING, steps=1000)
-    assert step_meaning(per_token) is StepMeaning.PER_TOKEN
     e = estimate(per_token)
-    assert (e.step, e.tokens_per_step) == (None, None)
-    assert e.tpot == e.request_tpot == pytest.approx(0.013)
+    assert e.step_meaning is StepMeaning.PER_TOKEN
+    assert (e.step, e.tokens_per_step) == (None, pytest.approx(1 + 620 / 400))
     assert "counts tokens" in e.absent["step"]
-    assert "tpot" not in e.absent
+    assert e.tpot == pytest.approx(0.012), "time per token stays right"
+
+
+@pytest.mark.parametrize(
+    ("gained", "meaning"),
+    [
+        (1.0, StepMeaning.PER_STEP),
+        (0.6, StepMeaning.PER_STEP),
+        (0.4, StepMeaning.PER_TOKEN),
+        (0.0, StepMeaning.PER_TOKEN),
+    ],
+)
+def test_inspect_and_the_operator_read_the_same_page_alike(gained: float, meaning: StepMeaning) -> None:
+    """`gained`: tokens a step beyond the first, as a share of the accepted ones."""
+    steps, accepted = 1000.0, 1200.0
+    totals = replace(
+        SPECULATING,
+        generation_tokens=steps + gained * accepted + 100,
+        steps=steps,
+        step_seconds=20.0,
+        drafts=1000.0,
+        drafted=4000.0,
+        accepted=accepted,
+        accepted_at=(),
+    )
+    zero = Totals(**dict.fromkeys(COUNTED, 0.0))
+    scrapes = [Scrape(at=0.0, totals=zero, gauges=Gauges()), Scrape(at=60.0, totals=totals, gauges=Gauges())]
+    inspected = reading(scrapes)
+    operator = sums(inspected.batches)
+    assert inspected.figures.step_meaning is operator.step_meaning is meaning
+    assert (inspected.figures.tokens_per_step, inspected.figures.step) == (
+        operator.tokens_per_step,
+        operator.step_seconds,
+    )
+    assert (inspected.figures.tpot, inspected.figures.acceptance) == (operator.tpot, operator.acceptance)
+
+
+def test_next_to_nothing_accepted_tells_nothing_about_the_observations() -> None:
+    assert step_meaning(1000.0, 1000.0, 90.0) is StepMeaning.UNKNOWN
 
 
 def test_no_traffic_is_absent_and_not_zero() -> None:
@@ -74,14 +113,17 @@ def test_every_absent_figure_has_a_reason() -> None:
 
 def test_a_quantile_is_read_from_fine_buckets_only() -> None:
     fine = (*((0.010 * 1.18**i, float(10 * i)) for i in range(11)), (inf, 100.0))
-    value, why = quantile(fine, 0.5)
+    value, why = quantile_of(fine, 0.5)
     assert why == ""
     assert value == pytest.approx(0.010 * 1.18**5, rel=1e-6)
     coarse = ((0.01, 0.0), (0.025, 100.0), (inf, 100.0))
-    assert quantile(coarse, 0.5) == (None, "its bucket reaches from 0.01 to 0.025 s, too wide to read 0.0175 s from it")
-    assert quantile(((0.01, 5.0), (inf, 100.0)), 0.99)[0] is None
-    assert quantile((), 0.5)[0] is None
-    assert quantile(((1.0, 0.0), (inf, 0.0)), 0.5) == (None, "nothing was observed")
+    assert quantile_of(coarse, 0.5) == (
+        None,
+        "its bucket reaches from 0.01 to 0.025 s, too wide to read 0.0175 s from it",
+    )
+    assert quantile_of(((0.01, 5.0), (inf, 100.0)), 0.99)[0] is None
+    assert quantile_of((), 0.5)[0] is None
+    assert quantile_of(((1.0, 0.0), (inf, 0.0)), 0.5) == (None, "nothing was observed")
 
 
 counts = st.one_of(st.none(), st.floats(0, 1e9))

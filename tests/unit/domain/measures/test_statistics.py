@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from breakeven.domain.measures.statistics import (
-    LogRatio,
     Series,
     grouped,
     quantile,
@@ -80,11 +79,6 @@ def test_grouping_keeps_the_sums() -> None:
     assert len(short.over) == 10
     assert sum(short.over) == sum(series.over)
     assert sum(short.under) == sum(series.under)
-
-
-def test_an_error_of_a_stored_figure_widens_the_bounds() -> None:
-    narrow = LogRatio(value=1.2, error=0.01, freedom=9)
-    assert narrow.widened(0.05).lower() < narrow.lower() < narrow.upper() < narrow.widened(0.05).upper()
 
 
 positive = st.floats(min_value=0, max_value=1e12, allow_nan=False)
