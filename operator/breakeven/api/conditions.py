@@ -98,7 +98,7 @@ CONDITIONS: Mapping[ConditionType, ConditionDoc] = {
             Reason.SMOKE_TEST_FAILED: "False: the speculating engine did not answer a real completion.",
             Reason.ENGINE_FAILING: "False: the speculating engine did not come up.",
             Reason.TRIAL_FAILED: "True: what serves goes on; a trial of something else failed, with its figures.",
-            Reason.SWITCH_BLOCKED: "The decision cannot be carried out; what serves is told, and CapacityAvailable says why.",
+            Reason.SWITCH_BLOCKED: "The decision cannot be carried out; the message says what serves, and CapacityAvailable says why.",
             Reason.TOO_MANY_TRANSITIONS: "Frozen: spec.policy.maxTransitionsPerDay is used up.",
             Reason.FIRST_DEPLOYMENT: "False: it begins without speculation, unless it is pinned or only advised on.",
             Reason.SPEC_CHANGED: "A changed engine, target setting or draft is on trial against what serves.",

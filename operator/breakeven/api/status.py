@@ -191,7 +191,7 @@ class EvidenceStatus(StatusModel):
     tpot_p99_on_ms: DecimalString | None = Field(None, alias="tpotP99OnMs")
     """The same with speculation."""
     latency: LatencyStatus | None = None
-    """Quantiles of both arms, side by side. Absent: none can be told."""
+    """Quantiles of both arms, side by side. Absent: none can be determined."""
     requests: int | None = None
     """Finished requests in the window, the smaller arm."""
     load: DecimalString | None = None
@@ -283,7 +283,7 @@ class Memory(StatusModel):
     unverified_since: Time | None = None
     """When was rolled back to what serves, as long as that was not measured again. Absent: nothing is to be verified."""
     value: ValueStatus | None = None
-    """What speculation brought and what knowing cost. Absent: nothing was judged yet."""
+    """What speculation gained and what knowing cost. Absent: nothing was judged yet."""
     unquantized: PlainPair | None = None
     """What a quantization penalty is measured against. Absent: no unquantized pair was verified."""
     command: Annotated[str, Field(max_length=64)] = ""

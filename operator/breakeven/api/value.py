@@ -1,4 +1,4 @@
-"""The part of `status` that says what speculation brought and what knowing cost."""
+"""The part of `status` that says what speculation gained and what knowing cost."""
 
 from decimal import Decimal
 from typing import Annotated
@@ -10,7 +10,7 @@ from breakeven.api.scalars import DecimalString, Time
 
 
 class ValueSums(StatusModel):
-    """What speculation brought and what knowing cost, over some time. Only judged windows are counted."""
+    """What speculation gained and what knowing cost, over some time. Only judged windows are counted."""
 
     tokens: int = 0
     """Tokens that the same decoding time would not have given without speculation: tokens * (1 - 1 / S)."""
@@ -34,7 +34,7 @@ class ValueHour(ValueSums):
 
 
 class ValueStatus(StatusModel):
-    """Sums of what speculation brought. Written with other news, and once an hour at most when they moved; live sums are
+    """Sums of what speculation gained. Written with other news, and once an hour at most when they moved; live sums are
     in the operator's own metrics."""
 
     counted_until: Time

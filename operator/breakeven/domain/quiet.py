@@ -1,4 +1,4 @@
-"""Whether the newest evidence can wait for the next whole look.
+"""Whether the newest evidence can wait for the next full pass.
 
 Between the ends of two windows only a sudden change can alter what is decided: an alarm, a storm, an outage. All of
 them show in the newest batch or increment of an arm before anything else, so a look at these alone tells whether the
@@ -9,20 +9,20 @@ import math
 from collections.abc import Mapping, Sequence
 
 from breakeven.domain.counters.observation import Arm, Batch
+from breakeven.domain.measures import queues
 from breakeven.domain.measures.speedup import decode_tokens
-from breakeven.domain.rules.faults import QUEUE_AT_LEAST
 
 MOVED = 0.05
-"""Time per token of an arm that moved by more than this share since the last whole look is remarkable."""
+"""Time per token of an arm that moved by more than this share since the last full pass is remarkable."""
 
 
 def unremarkable(before: Mapping[str, Arm], now: Mapping[str, Arm], *, until: float | None) -> bool:
-    """Whether nothing in the newest evidence asks for a whole look.
+    """Whether nothing in the newest evidence asks for a full pass.
 
     Parameters
     ----------
     before
-        Arms of the last whole look.
+        Arms of the last full pass.
     now
         The same arms now.
     until
@@ -47,7 +47,7 @@ def _newest(arm: Arm) -> Batch | None:
 def _same(before: Batch | None, now: Batch | None) -> bool:
     if before is None or now is None or before is now:
         return before is now
-    if now.totals.preemptions or now.totals.failed or (now.gauges.waiting or 0.0) > QUEUE_AT_LEAST:
+    if now.totals.preemptions or now.totals.failed or (now.gauges.waiting or 0.0) > queues.AT_LEAST:
         return False
     ours, theirs = _tpot(now), _tpot(before)
     if ours is None or theirs is None:

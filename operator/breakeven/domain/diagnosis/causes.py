@@ -18,6 +18,7 @@ from breakeven.domain.counters.observation import Batch
 from breakeven.domain.counters.windows import BATCHES, Span
 from breakeven.domain.evidence import tails
 from breakeven.domain.evidence.judgement import Held, Judged, Judgement
+from breakeven.domain.measures import queues
 from breakeven.domain.measures.acceptance import acceptance_ratio
 from breakeven.domain.measures.figures import Sums, sums
 from breakeven.domain.measures.outliers import outliers
@@ -36,9 +37,6 @@ COLLAPSE = 0.25
 """Acceptance below this share of what it was is no change of traffic."""
 NEARER = 0.6
 """Share of a bound's distance at which a cause that was found is kept."""
-QUEUE_AT_LEAST = 8.0
-QUEUE_SHARE = 0.25
-"""Waiting requests, as a share of the running ones, that make a queue: the bounds of the guards."""
 STEPPED = 0.75
 """Share of a fall that a step has within a third of the time; a straight decay has half of it there."""
 SILENT = 3
@@ -192,7 +190,9 @@ def _odd_one(situation: Situation, judgement: Judgement, *, worse: bool, held: b
 def load(situation: Situation, judgement: Judgement, *, held: bool) -> Cause | None:
     """More load: R rose with it, or the control queues as well."""
     ours, theirs = _queue(judgement.on_batches), _queue(judgement.off_batches)
-    if judgement.off_batches and min(ours[0] - ours[1], theirs[0] - theirs[1]) > (-0.4 * QUEUE_AT_LEAST if held else 0):
+    if judgement.off_batches and min(ours[0] - ours[1], theirs[0] - theirs[1]) > (
+        -0.4 * queues.AT_LEAST if held else 0
+    ):
         message = f"{ours[0]:.0f} requests wait per replica, and {theirs[0]:.0f} in the control: load, not speculation"
         return Cause(reason=Reason.LOAD, message=message)
     rose, before = _inflated(situation, judgement, held=held), situation.memory.reference
@@ -213,21 +213,21 @@ def mixed_traffic(situation: Situation, judgement: Judgement, *, held: bool) -> 
         ("TPOT", tails.TPOT, 1 + limits.max_p99_tpot_regression_percent / 100),
         ("TTFT", tails.TTFT, 1 + limits.max_ttft_regression_percent / 100),
     )
-    if held and before is not None and not any(tails.told(judgement, pair) for _, pair, _ in pairs):
+    if held and before is not None and not any(tails.has_histograms(judgement, pair) for _, pair, _ in pairs):
         return Cause(reason=Reason.MIXED_TRAFFIC, message=before.message)  # silence does not refute
-    if not any(tails.might_be_torn(situation, judgement, pair, 1 if held else limit) for _, pair, limit in pairs):
+    if not any(tails.might_be_mixed(situation, judgement, pair, 1 if held else limit) for _, pair, limit in pairs):
         return None
-    told: list[str] = []
-    torn = held
+    figures: list[str] = []
+    mixed = held
     for name, pair, limit in pairs:
         middle, tail = (tails.ratio(situation, judgement, each) for each in pair)
         if isinstance(middle, str) or isinstance(tail, str):
             continue
-        told.append(f"P50 {name} {middle.in_words()}, P{pair[1].q * 100:.0f} {name} {tail.in_words()}")
-        torn |= middle.surely_shorter and tail.surely_longer and tail.value > limit
-    if not torn:
+        figures.append(f"P50 {name} {middle.in_words()}, P{pair[1].q * 100:.0f} {name} {tail.in_words()}")
+        mixed |= middle.surely_shorter and tail.surely_longer and tail.value > limit
+    if not mixed:
         return None
-    message = f"{'; '.join(told)}: some requests gain and others lose, by kind of request or by load"
+    message = f"{'; '.join(figures)}: some requests gain and others lose, by kind of request or by load"
     return Cause(reason=Reason.MIXED_TRAFFIC, message=message)
 
 
@@ -274,7 +274,7 @@ def pair_of(variant: Variant) -> str:
 
 
 def inflation(judgement: Judgement) -> float | None:
-    """R of the judged window; None when it cannot be told.
+    """R of the judged window; None when it cannot be determined.
 
     Without a live control R = E / S, where S rests on the stored time per output token at the present load.
     """
@@ -298,7 +298,7 @@ def _live(judgement: Judgement) -> bool:
 
 
 def _accepted(judgement: Judgement) -> LogRatio | None:
-    """Accepted / drafted of what was judged, with bounds where there are batches enough; None when it cannot be told.
+    """Accepted / drafted of what was judged, with bounds where there are batches enough; None when unknown.
 
     A sudden loss is shown by a few points, and its cause is gone with speculation when it is not told at once: there
     the figure stands for itself. So does nothing accepted at all, which has no relative error.
@@ -346,10 +346,10 @@ def _acceptance_outweighs(situation: Situation, judgement: Judgement) -> bool:
 def _queue(batches: Sequence[Batch]) -> tuple[float, float]:
     """Mean waiting requests per replica, and how many make a queue."""
     if not batches:
-        return 0.0, QUEUE_AT_LEAST
+        return 0.0, queues.AT_LEAST
     waiting = sum(batch.gauges.waiting or 0.0 for batch in batches) / len(batches)
     running = sum(batch.gauges.running or 0.0 for batch in batches) / len(batches)
-    return waiting, max(QUEUE_AT_LEAST, QUEUE_SHARE * running)
+    return waiting, queues.bound(running)
 
 
 def _thirds(batches: Sequence[Batch]) -> Sequence[Sequence[Batch]]:

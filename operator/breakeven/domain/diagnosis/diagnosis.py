@@ -60,7 +60,7 @@ def unquantized(situation: Situation, report: EvidenceStatus | None) -> PlainPai
 
 
 def penalty_unknown(situation: Situation) -> str:
-    """Why no quantization penalty can be told, in words; empty when it can, or nothing is quantized."""
+    """Why no quantization penalty can be determined, in words; empty when it can, or nothing is quantized."""
     on = causes.speculating(situation)
     if on is None or not causes.quantized(on):
         return ""

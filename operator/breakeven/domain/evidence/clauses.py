@@ -1,7 +1,7 @@
 """Clauses beside the speed-up: the user's own acceptance thresholds, and tail latency.
 
 A floor that the user sets is honoured whatever the speed-up says, and the evidence says that it decided. Tail latency
-stands in the way of a promotion when it is shown to be worse than allowed; where it cannot be told it does not.
+stands in the way of a promotion when it is shown to be worse than allowed; where it cannot be determined it does not.
 """
 
 from dataclasses import replace

@@ -72,8 +72,8 @@ def learned(
     if load is None or load <= 0 or off_tpot.error > 0.2:
         return None
     known = find(profile, load, now)
-    told = speedup is None or running is None or (known is not None and _tells(known, variant))
-    if known is not None and now - known.measured_at < REFRESHED and _agrees(known, off_tpot) and told:
+    says_enough = speedup is None or running is None or (known is not None and _tells(known, variant))
+    if known is not None and now - known.measured_at < REFRESHED and _agrees(known, off_tpot) and says_enough:
         return None
     tpot = rounded(off_tpot.value * 1000)
     middle_load = rounded(middle(band_of(load)))

@@ -204,9 +204,9 @@ def _against_profile(
     )
 
 
-def in_words(found: LogRatio, on: Sums, off: Sums | None) -> str:
+def in_words(ratio: LogRatio, on: Sums, off: Sums | None) -> str:
     """The figures of a verdict in one line."""
-    parts = [f"S {found.value:.3f} [{found.lower():.3f}, {min(found.upper(), 999):.3f}]"]
+    parts = [f"S {ratio.value:.3f} [{ratio.lower():.3f}, {min(ratio.upper(), 999):.3f}]"]
     if on.tokens_per_step is not None:
         parts.append(f"E {on.tokens_per_step:.2f}")
     if off is not None and on.step_seconds and off.step_seconds:
@@ -311,7 +311,7 @@ def measured_alone(situation: Situation, variant: Variant) -> tuple[Sums, LogRat
         span = cut.last(batches[-1].end, level) if batches else None
         inside = span.of(batches) if span is not None else ()
         total = sums(inside)
-        found = tpot(inside)
-        if found is not None and _too_little(situation, variant, total, "stable") is None:
-            return total, found
+        per_token = tpot(inside)
+        if per_token is not None and _too_little(situation, variant, total, "stable") is None:
+            return total, per_token
     return None

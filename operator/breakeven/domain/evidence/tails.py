@@ -32,16 +32,16 @@ TTFT = (Quantile(0.50, ttft_buckets), Quantile(0.95, ttft_buckets))
 
 
 def ratio(situation: Situation, judgement: Judgement, wanted: Quantile) -> TailRatio | str:
-    """The ratio of one quantile, or why it cannot be told, in words."""
+    """The ratio of one quantile, or why it cannot be determined, in words."""
     if not _histograms(judgement, wanted):
         return "there is no histogram in one of the arms"
     off, on = recent(situation, judgement)
     return tail_ratio(off, on, wanted.q, wanted.buckets)
 
 
-def might_be_torn(situation: Situation, judgement: Judgement, pair: tuple[Quantile, Quantile], limit: float) -> bool:
+def might_be_mixed(situation: Situation, judgement: Judgement, pair: tuple[Quantile, Quantile], limit: float) -> bool:
     """Whether the first quantile is lower and the second one higher than the limit, by the figures without bounds."""
-    if not told(judgement, pair):
+    if not has_histograms(judgement, pair):
         return False
     off, on = recent(situation, judgement)
     tail = plain_ratio(off, on, pair[1].q, pair[1].buckets)
@@ -51,7 +51,7 @@ def might_be_torn(situation: Situation, judgement: Judgement, pair: tuple[Quanti
     return middle is not None and middle < 1
 
 
-def told(judgement: Judgement, pair: tuple[Quantile, Quantile]) -> bool:
+def has_histograms(judgement: Judgement, pair: tuple[Quantile, Quantile]) -> bool:
     """Whether both arms have these histograms at present."""
     return all(_histograms(judgement, each) for each in pair)
 
@@ -72,19 +72,19 @@ def recent(situation: Situation, judgement: Judgement) -> tuple[Sequence[Batch],
 
 
 def side_by_side(situation: Situation, judgement: Judgement) -> LatencyStatus | None:
-    """All quantiles that can be told, for the status; None when there are none."""
+    """All quantiles that can be determined, for the status; None when there are none."""
     if not isinstance(judgement, Judged) or not judgement.live_control:
         return None
-    told = [_status(ratio(situation, judgement, each)) for each in (*TPOT, *TTFT)]
-    if not any(told):
+    known = [_status(ratio(situation, judgement, each)) for each in (*TPOT, *TTFT)]
+    if not any(known):
         return None
-    return LatencyStatus(tpot_p50=told[0], tpot_p99=told[1], ttft_p50=told[2], ttft_p95=told[3])
+    return LatencyStatus(tpot_p50=known[0], tpot_p99=known[1], ttft_p50=known[2], ttft_p95=known[3])
 
 
-def _status(found: TailRatio | str) -> QuantileStatus | None:
-    if isinstance(found, str):
+def _status(tail: TailRatio | str) -> QuantileStatus | None:
+    if isinstance(tail, str):
         return None
-    figures = [rounded(each) for each in (found.off * 1000, found.on * 1000, found.value, found.lower, found.upper)]
+    figures = [rounded(each) for each in (tail.off * 1000, tail.on * 1000, tail.value, tail.lower, tail.upper)]
     known = [each for each in figures if each is not None]
     if len(known) < len(figures):
         return None

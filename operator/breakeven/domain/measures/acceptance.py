@@ -11,7 +11,7 @@ from breakeven.domain.counters.shares import by_replica
 from breakeven.domain.counters.windows import LEVELS, Span
 from breakeven.domain.measures.figures import Sums, rounded
 from breakeven.domain.measures.speedup import GROUPS
-from breakeven.domain.measures.statistics import LogRatio, Series, grouped, ratio
+from breakeven.domain.measures.statistics import LogRatio, Ratios, grouped, ratio
 
 FEWEST = 10
 """Batches from which a tenth percentile means anything."""
@@ -24,7 +24,7 @@ DIGITS = 3
 
 
 def detailed(report: EvidenceStatus, batches: Sequence[Batch], on: Sums | None) -> EvidenceStatus:
-    """The report with acceptance by position and its percentiles; unchanged where they cannot be told."""
+    """The report with acceptance by position and its percentiles; unchanged where they cannot be determined."""
     changes: EvidenceChange = {}
     survival = survival_of(batches, on)
     if survival is not None:
@@ -88,14 +88,14 @@ def _known(ratios: Sequence[float | None]) -> list[float]:
 
 
 def acceptance_ratio(batches: Sequence[Batch]) -> LogRatio | None:
-    """Accepted / drafted with bounds; None when it cannot be told."""
+    """Accepted / drafted with bounds; None when it cannot be determined."""
     accepted = [batch.totals.accepted for batch in batches]
     drafted = [batch.totals.drafted for batch in batches]
     over = tuple(value for value in accepted if value is not None)
     under = tuple(value for value in drafted if value is not None)
     if len(over) != len(accepted) or len(under) != len(drafted):
         return None
-    return ratio(grouped(Series(over, under), GROUPS))
+    return ratio(grouped(Ratios(over, under), GROUPS))
 
 
 def survival_of(batches: Sequence[Batch], on: Sums | None) -> list[float] | None:

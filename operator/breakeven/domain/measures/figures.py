@@ -1,6 +1,6 @@
 """The one estimator: figures of an arm, and of two arms side by side, from the increase of the counters.
 
-What cannot be told is None. Formulas and the meaning of each counter: docs/metrics.md.
+What cannot be determined is None. Formulas and the meaning of each counter: docs/metrics.md.
 """
 
 import math
@@ -108,7 +108,7 @@ class Sums:
     def counts_per_token(self) -> bool:
         """Whether this engine observes inter-token latency per token and not per step.
 
-        Then tokens per observation is 1 although drafts are accepted, and step times cannot be told.
+        Then tokens per observation is 1 although drafts are accepted, and step times cannot be determined.
         """
         return self.step_meaning is StepMeaning.PER_TOKEN
 

@@ -73,7 +73,7 @@ def ttft_buckets(totals: Totals) -> Buckets:
 def tail_ratio(
     off: Sequence[Batch], on: Sequence[Batch], q: float, buckets: Callable[[Totals], Buckets]
 ) -> TailRatio | str:
-    """The ratio of a quantile, or why it cannot be told, in words."""
+    """The ratio of a quantile, or why it cannot be determined, in words."""
     read = _read(off, on, q, buckets)
     if isinstance(read, str):
         return read
@@ -97,7 +97,7 @@ def tail_ratio(
 def plain_ratio(
     off: Sequence[Batch], on: Sequence[Batch], q: float, buckets: Callable[[Totals], Buckets]
 ) -> float | None:
-    """The same without its bounds, which cost most of the work; None when it cannot be told."""
+    """The same without its bounds, which cost most of the work; None when it cannot be determined."""
     read = _read(off, on, q, buckets)
     return None if isinstance(read, str) else read[4] / read[3]
 

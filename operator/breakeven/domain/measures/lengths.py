@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 from breakeven.domain.counters.observation import Batch, Totals
 from breakeven.domain.measures.speedup import GROUPS
-from breakeven.domain.measures.statistics import Series, grouped, quotient_paired
+from breakeven.domain.measures.statistics import Ratios, grouped, quotient_paired
 
 APART = 2.0
 """Mean lengths whose ratio is shown to lie beyond this, or below its inverse, are those of other traffic."""
@@ -43,24 +43,24 @@ def drift(off: Sequence[Batch], on: Sequence[Batch], *, beyond: float = APART) -
     return ""
 
 
-def _chance(first: Series, second: Series) -> float:
+def _chance(first: Ratios, second: Ratios) -> float:
     """Standard deviation of the logarithm of two mean lengths' ratio, when one request has 1."""
     return math.sqrt(math.fsum(1 / max(1.0, math.fsum(series.under)) for series in (first, second)))
 
 
-def plain(series: Series) -> float:
+def plain(series: Ratios) -> float:
     """Sum over sum; 1 when there is nothing to divide by."""
     over, under = math.fsum(series.over), math.fsum(series.under)
     return over / under if under > 0 else 1.0
 
 
-def _series(batches: Sequence[Batch], tokens: Callable[[Totals], float | None]) -> Series | None:
+def _series(batches: Sequence[Batch], tokens: Callable[[Totals], float | None]) -> Ratios | None:
     """Tokens and requests, batch by batch; None when a counter is absent in any."""
     over = [tokens(batch.totals) for batch in batches]
     under = [batch.totals.first_tokens for batch in batches]
     if not batches or any(value is None for value in (*over, *under)):
         return None
-    return grouped(Series(tuple(v for v in over if v is not None), tuple(v for v in under if v is not None)), GROUPS)
+    return grouped(Ratios(tuple(v for v in over if v is not None), tuple(v for v in under if v is not None)), GROUPS)
 
 
 def _prompts(totals: Totals) -> float | None:

@@ -135,7 +135,7 @@ def _load(name: str, shares: dict[str, Sequence[Share]]) -> float | None:
 
 
 def _ratio(over: Sequence[float | None], under: Sequence[float | None]) -> _Figure | None:
-    """Sum over sum, its standard error from the residuals of the batches; None when it cannot be told."""
+    """Sum over sum, its standard error from the residuals of the batches; None when it cannot be determined."""
     pairs = [(a, n) for a, n in zip(over, under, strict=True) if a is not None and n is not None]
     total = sum(n for _, n in pairs)
     if len(pairs) < max(FEWEST_BATCHES, len(over)) or not 0 < total < 1e15:

@@ -9,7 +9,7 @@ by its finished requests instead: the time from their first token to their last 
 from collections.abc import Sequence
 
 from breakeven.domain.counters.observation import Batch, Totals
-from breakeven.domain.measures.statistics import LogRatio, Series, grouped, quotient_apart, quotient_paired, ratio
+from breakeven.domain.measures.statistics import LogRatio, Ratios, grouped, quotient_apart, quotient_paired, ratio
 
 GROUPS = 10
 """Batches a window is judged in, however long it is."""
@@ -20,17 +20,17 @@ def decode_tokens(totals: Totals) -> float | None:
     return totals.decode_tokens
 
 
-def tpot_series(batches: Sequence[Batch]) -> Series | None:
+def tpot_series(batches: Sequence[Batch]) -> Ratios | None:
     """Seconds of decoding and decoded tokens, batch by batch. None when a counter is absent in any batch."""
     seconds = [batch.totals.decode_seconds for batch in batches]
     tokens = [decode_tokens(batch.totals) for batch in batches]
     if any(s is None for s in seconds) or any(t is None for t in tokens):
         return None
-    return Series(tuple(s for s in seconds if s is not None), tuple(t for t in tokens if t is not None))
+    return Ratios(tuple(s for s in seconds if s is not None), tuple(t for t in tokens if t is not None))
 
 
 def tpot(batches: Sequence[Batch], groups: int = GROUPS) -> LogRatio | None:
-    """Seconds per output token of one arm. None when it cannot be told."""
+    """Seconds per output token of one arm. None when it cannot be determined."""
     series = tpot_series(batches)
     return ratio(grouped(series, groups)) if series is not None else None
 

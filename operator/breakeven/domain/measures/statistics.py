@@ -46,7 +46,7 @@ def quantile(freedom: float, probability: float) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Series:
+class Ratios:
     """Numerators and denominators, batch by batch."""
 
     over: tuple[float, ...]
@@ -58,7 +58,7 @@ class Series:
             raise ValueError("a ratio needs as many numerators as denominators")
 
 
-def ratio(series: Series) -> LogRatio | None:
+def ratio(series: Ratios) -> LogRatio | None:
     """Sum over sum, its relative error from the residuals a_j - r n_j of the batches.
 
     None when there are too few batches, or a sum is not positive, so that the ratio says nothing.
@@ -73,7 +73,7 @@ def ratio(series: Series) -> LogRatio | None:
     )
 
 
-def quotient_paired(first: Series, second: Series) -> LogRatio | None:
+def quotient_paired(first: Ratios, second: Ratios) -> LogRatio | None:
     """Ratio of two ratios measured in the same batches: what moves both arms (load, hour) cancels batch by batch.
 
     None when either says nothing or the batches do not pair.
@@ -100,24 +100,24 @@ def quotient_apart(first: LogRatio, second: LogRatio) -> LogRatio:
     return LogRatio(value=first.value / second.value, error=math.sqrt(total), freedom=freedom)
 
 
-def grouped(series: Series, groups: int) -> Series:
+def grouped(series: Ratios, groups: int) -> Ratios:
     """The same sums in fewer, longer batches, the oldest ones merged first when they do not divide evenly."""
     count = len(series.over)
     if count <= groups:
         return series
     edges = [round(i * count / groups) for i in range(groups + 1)]
     spans = list(itertools.pairwise(edges))
-    return Series(
+    return Ratios(
         tuple(math.fsum(series.over[a:b]) for a, b in spans),
         tuple(math.fsum(series.under[a:b]) for a, b in spans),
     )
 
 
-def _plain(series: Series) -> float:
+def _plain(series: Ratios) -> float:
     return math.fsum(series.over) / math.fsum(series.under)
 
 
-def _scores(series: Series) -> list[float] | None:
+def _scores(series: Ratios) -> list[float] | None:
     """Each batch's push on the logarithm of the ratio: (a_j - r n_j) / sum a."""
     if len(series.over) < FEWEST_BATCHES:
         return None

@@ -1,1 +1,1 @@
-"""What a reader is told of a decision: conditions, the evidence in status, and what speculation brought."""
+"""What a reader is told of a decision: conditions, the evidence in status, and what speculation gained."""

@@ -90,13 +90,13 @@ def in_full(situation: Situation, judgement: Judgement) -> Completion:
 
 
 def _spreads(shown: EvidenceStatus, windows: int) -> bool:
-    """Whether the spread over windows can be told for the first time, or over so many more that it is another one.
+    """Whether the spread over windows is known for the first time, or over so many more that it is another one.
 
     Twice after a promotion at most; from then on spreads are renewed with other news.
     """
-    told = shown.acceptance_over_windows.of if shown.acceptance_over_windows is not None else 0
+    before = shown.acceptance_over_windows.of if shown.acceptance_over_windows is not None else 0
     there = min(windows, acceptance.RECENT)
-    return there >= acceptance.FEWEST_WINDOWS and there >= MORE_WINDOWS * told
+    return there >= acceptance.FEWEST_WINDOWS and there >= MORE_WINDOWS * before
 
 
 def _moved(shown: EvidenceStatus, live: EvidenceStatus) -> bool:

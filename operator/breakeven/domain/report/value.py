@@ -1,4 +1,4 @@
-"""What speculation brought and what knowing cost, summed batch by batch over judged windows.
+"""What speculation gained and what knowing cost, summed batch by batch over judged windows.
 
 A batch counts with the speed-up of the window it was judged in; what was not judged is not counted. The sums live in
 the memory, but their growth alone is no news (docs/decisions.md, "Value").
@@ -36,7 +36,7 @@ def with_value(situation: Situation, judgement: Judgement) -> Memory:
     if not isinstance(judgement, Judged) or judgement.speedup is None:
         return memory
     if situation.on_trial and situation.stable.speculates:
-        return memory  # both arms speculate: their ratio is not what speculation brought
+        return memory  # both arms speculate: their ratio is not what speculation gained
     before = memory.value
     until = before.counted_until.timestamp() if before is not None else memory.since.timestamp()
     begin = max(until, judgement.span.start)
@@ -45,7 +45,7 @@ def with_value(situation: Situation, judgement: Judgement) -> Memory:
         return memory
     control = _between(judgement.off_batches, begin, judgement.span.end) if judgement.live_control else ()
     lower, value = judgement.speedup.lower(), judgement.speedup.value
-    fresh = _brought(speculating, value, lower, control)
+    fresh = _gained(speculating, value, lower, control)
     if fresh is None:
         return memory
     end = datetime.fromtimestamp(speculating[-1].end, UTC)
@@ -74,8 +74,8 @@ def _between(batches: Sequence[Batch], begin: float, end: float) -> Sequence[Bat
     return [batch for batch in batches[first:] if batch.end <= end + 0.001]
 
 
-def _brought(on: Sequence[Batch], value: float, lower: float, control: Sequence[Batch]) -> ValueSums | None:
-    """The sums of these batches; None when they cannot be told."""
+def _gained(on: Sequence[Batch], value: float, lower: float, control: Sequence[Batch]) -> ValueSums | None:
+    """The sums of these batches; None when they cannot be determined."""
     tokens, hours = _amounts(on)
     theirs, their_hours = _amounts(control)
     if not (0 < lower <= value < math.inf) or max(tokens, theirs) > LARGEST:

@@ -26,7 +26,7 @@ def explained(situation: Situation) -> bool:
 def waits(situation: Situation) -> bool:
     """Whether speculation failed for the load, which has not fallen since: a trial would only cost its replicas.
 
-    Not longer than a day, for whatever else may have changed meanwhile. A load that cannot be told is not waited for.
+    Not longer than a day, for whatever else may have changed meanwhile. An unknown load is not waited for.
     """
     memory = situation.memory
     if memory.state != State.COOLDOWN or memory.failed_at_load is None or memory.since is None:

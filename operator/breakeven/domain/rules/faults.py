@@ -15,6 +15,7 @@ from breakeven.api.variant import Variant
 from breakeven.api.vocabulary import Reason, StayReason
 from breakeven.domain.answer import Answer, Stay, Transition
 from breakeven.domain.counters.observation import Batch, Fleet, Smoke
+from breakeven.domain.measures import queues
 from breakeven.domain.rules import cooldown
 from breakeven.domain.rules.transitions import abandon_trial, disable, fail_trial
 from breakeven.domain.situation import Situation
@@ -25,8 +26,6 @@ CRASHES = 3
 """Restarts of a canary's containers that end its trial."""
 PREEMPTIONS_PER_MINUTE = 1.0
 KV_FULL = 0.95
-QUEUE_AT_LEAST = 8.0
-QUEUE_SHARE = 0.25
 ERROR_SHARE = 0.02
 
 
@@ -150,7 +149,7 @@ def _queueing(on: Sequence[Batch], control: Sequence[Batch]) -> Fault | None:
     if not control:
         return None
     waiting = [batch.gauges.waiting or 0.0 for batch in on]
-    limits = [max(QUEUE_AT_LEAST, QUEUE_SHARE * (batch.gauges.running or 0.0)) for batch in on]
+    limits = [queues.bound(batch.gauges.running or 0.0) for batch in on]
     growing = waiting[-1] > waiting[0]
     theirs = max((batch.gauges.waiting or 0.0 for batch in control), default=0.0)
     if not growing or any(w <= limit for w, limit in zip(waiting, limits, strict=True)):

@@ -80,7 +80,7 @@ def acceptance_methods(situation: Situation, draft: DraftSpec) -> Iterator[Accep
 
 
 def tuned_length(batches: Sequence[Batch], off: Sums | None, on: Sums | None) -> int | None:
-    """A shorter draft that the measured survival predicts to pay; None when there is none or it cannot be told.
+    """A shorter draft that the measured survival predicts to pay; None when there is none or it cannot be determined.
 
     S(k) = (1 + m_1 + … + m_k) / R(k), where the measured R - 1 is shared equally between the drafted positions
     (docs/decisions.md, "Choosing k"). Survival per position means nothing when drafts differ in length.
@@ -98,7 +98,7 @@ def tuned_length(batches: Sequence[Batch], off: Sums | None, on: Sums | None) ->
 
 
 def longer_length(draft: DraftSpec, batches: Sequence[Batch], off: Sums | None, on: Sums | None) -> int | None:
-    """A longer draft that is predicted to be at least 5 % faster; None when there is none or it cannot be told.
+    """A longer draft that is predicted to be at least 5 % faster; None when there is none or it cannot be determined.
 
     Positions beyond the last one are not seen, so the last conditional acceptance is carried on: measured conditional
     acceptance is flat or rises with depth (docs/decisions.md, "Choosing k"). Each further position costs what the

@@ -105,7 +105,7 @@ RULES: Mapping[LadderStep, Callable[[Situation, Judged], Transition | None]] = {
 """What each step of `onBelowBreakEven` does while speculation still serves."""
 
 
-def _present(judgement: Judged) -> schedules.Point | None:
+def _present(judgement: Judged) -> schedules.AtLoad | None:
     """Batch size, S and R of the window that shows the loss."""
     batch, on, off = schedules.running(judgement.on_batches), judgement.on, judgement.off
     if batch is None or off is None or not on.step_seconds or not off.step_seconds:
@@ -113,7 +113,7 @@ def _present(judgement: Judged) -> schedules.Point | None:
     if not on.tpot or not off.tpot or not on.load:
         return None
     # the alarm may come from too few batches for bounds; the plain quotient is enough to aim a trial
-    return schedules.Point(
+    return schedules.AtLoad(
         running=batch, speedup=off.tpot / on.tpot, inflation=on.step_seconds / off.step_seconds, load=on.load
     )
 

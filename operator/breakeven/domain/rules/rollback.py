@@ -11,7 +11,7 @@ from breakeven.domain.situation import Situation
 
 
 def verify(situation: Situation, judgement: Judgement) -> Transition | None:
-    """Record that what was rolled back to does what it did, or that this cannot be told.
+    """Record that what was rolled back to does what it did, or that this cannot be determined.
 
     When it is shown to hurt, `switch_off.leave` switches speculation off, which is the floor.
     """

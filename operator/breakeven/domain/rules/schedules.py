@@ -59,7 +59,7 @@ def obeys(variant: Variant) -> bool:
 
 
 def _parallel_or_pinned(variant: Variant) -> bool:
-    """Whether the schedule is dropped (data parallelism) or the user chose the runner, so that it cannot be told."""
+    """Whether the schedule is dropped (data parallelism) or the user chose the runner, so that it is unknown."""
     words = [argument.replace("_", "-") for argument in variant.engine.extra_args]
     parallel = any(word == "-dp" or word.startswith(("--data-parallel", "-dp=")) for word in words)
     pinned = any(e.get("name") == "VLLM_USE_V2_MODEL_RUNNER" for e in variant.engine.env)
@@ -74,7 +74,7 @@ def running(batches: Sequence[Batch]) -> float | None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Point:
+class AtLoad:
     """How a variant did at one load."""
 
     running: float
@@ -85,7 +85,7 @@ class Point:
     """Offered load: output tokens per second and replica."""
 
 
-def crossover(profile: Sequence[LoadBand], *, variant: str, present: Point, now: datetime) -> int | None:
+def crossover(profile: Sequence[LoadBand], *, variant: str, present: AtLoad, now: datetime) -> int | None:
     """Running requests at which S of this variant crosses 1, between the busiest band that pays and what loses.
 
     `present` is the window that showed the loss. On the scale of logarithms, a line between the two points. None when
@@ -117,12 +117,12 @@ def rises_with_load(profile: Sequence[LoadBand], *, below: float, now: datetime)
     return False
 
 
-def _point(band: LoadBand, variant: str, now: datetime) -> Point | None:
+def _point(band: LoadBand, variant: str, now: datetime) -> AtLoad | None:
     if band.variant != variant or now - band.measured_at > VALID:
         return None
     if band.running is None or band.speedup is None or band.inflation is None:
         return None
-    point = Point(
+    point = AtLoad(
         running=float(band.running),
         speedup=float(band.speedup),
         inflation=float(band.inflation),

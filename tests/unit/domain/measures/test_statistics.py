@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from breakeven.domain.measures.statistics import (
-    Series,
+    Ratios,
     grouped,
     quantile,
     quotient_apart,
@@ -23,13 +23,13 @@ def test_quantile_is_that_of_the_tables() -> None:
 
 
 def test_ratio_is_sum_over_sum_and_not_the_mean_of_ratios() -> None:
-    result = ratio(Series((10.0, 1.0, 1.0, 1.0, 1.0), (5.0, 1.0, 1.0, 1.0, 1.0)))
+    result = ratio(Ratios((10.0, 1.0, 1.0, 1.0, 1.0), (5.0, 1.0, 1.0, 1.0, 1.0)))
     assert result is not None
     assert result.value == pytest.approx(14 / 9)
 
 
 def test_identical_batches_have_no_error() -> None:
-    result = ratio(Series((3.0,) * 10, (2.0,) * 10))
+    result = ratio(Ratios((3.0,) * 10, (2.0,) * 10))
     assert result is not None
     assert result.lower() == result.upper() == pytest.approx(1.5)
 
@@ -37,13 +37,13 @@ def test_identical_batches_have_no_error() -> None:
 @pytest.mark.parametrize(
     "series",
     [
-        Series((1.0,) * 4, (1.0,) * 4),
-        Series((0.0,) * 10, (1.0,) * 10),
-        Series((1.0,) * 10, (0.0,) * 10),
-        Series((), ()),
+        Ratios((1.0,) * 4, (1.0,) * 4),
+        Ratios((0.0,) * 10, (1.0,) * 10),
+        Ratios((1.0,) * 10, (0.0,) * 10),
+        Ratios((), ()),
     ],
 )
-def test_too_little_says_nothing(series: Series) -> None:
+def test_too_little_says_nothing(series: Ratios) -> None:
     assert ratio(series) is None
 
 
@@ -54,7 +54,7 @@ def test_lower_bound_is_wrong_as_rarely_as_promised_on_overdispersed_requests() 
         requests = rng.poisson(40, 10)
         tokens = np.array([rng.lognormal(5, 0.8, n).sum() for n in requests])
         seconds = tokens * 0.02 * np.exp(rng.normal(0, 0.05, 10))
-        found = ratio(Series(tuple(seconds), tuple(tokens)))
+        found = ratio(Ratios(tuple(seconds), tuple(tokens)))
         assert found is not None
         misses += found.lower(0.01) > 0.02 * math.exp(0.05**2 / 2)
     assert misses / trials < 0.02
@@ -63,8 +63,8 @@ def test_lower_bound_is_wrong_as_rarely_as_promised_on_overdispersed_requests() 
 def test_pairing_removes_what_both_arms_share() -> None:
     rng = np.random.default_rng(3)
     shared = np.exp(rng.normal(0, 0.2, 10))
-    off = Series(tuple(2.0 * shared), (100.0,) * 10)
-    on = Series(tuple(1.0 * shared), (100.0,) * 10)
+    off = Ratios(tuple(2.0 * shared), (100.0,) * 10)
+    on = Ratios(tuple(1.0 * shared), (100.0,) * 10)
     paired = quotient_paired(off, on)
     a, b = ratio(off), ratio(on)
     assert paired is not None and a is not None and b is not None
@@ -74,7 +74,7 @@ def test_pairing_removes_what_both_arms_share() -> None:
 
 
 def test_grouping_keeps_the_sums() -> None:
-    series = Series(tuple(float(i) for i in range(37)), tuple(float(i + 1) for i in range(37)))
+    series = Ratios(tuple(float(i) for i in range(37)), tuple(float(i + 1) for i in range(37)))
     short = grouped(series, 10)
     assert len(short.over) == 10
     assert sum(short.over) == sum(series.over)
@@ -86,6 +86,6 @@ positive = st.floats(min_value=0, max_value=1e12, allow_nan=False)
 
 @given(st.lists(st.tuples(positive, positive), min_size=0, max_size=40))
 def test_bounds_enclose_the_estimate(pairs: list[tuple[float, float]]) -> None:
-    found = ratio(Series(tuple(a for a, _ in pairs), tuple(n for _, n in pairs)))
+    found = ratio(Ratios(tuple(a for a, _ in pairs), tuple(n for _, n in pairs)))
     if found is not None:
         assert found.lower() <= found.value <= found.upper()

@@ -10,7 +10,7 @@ from tests.unit.domain.conftest import START, spec_of
 
 from breakeven.api.status import LoadBand, State
 from breakeven.api.variant import Variant, declared_variant
-from breakeven.domain.rules.schedules import Point, crossover, obeys
+from breakeven.domain.rules.schedules import AtLoad, crossover, obeys
 
 Make = Callable[..., Any]
 
@@ -141,7 +141,7 @@ def band(running: str, speedup: str, inflation: str, *, of: str = "v", hours: in
 
 
 def test_the_crossover_lies_between_what_pays_and_what_loses() -> None:
-    present = Point(running=64, speedup=0.8, inflation=2.5, load=64)
+    present = AtLoad(running=64, speedup=0.8, inflation=2.5, load=64)
     profile = [band("4", "1.6", "1.2"), band("16", "1.25", "1.6")]
     assert crossover(profile, variant="v", present=present, now=START) == 32
     lower = [*profile, band("32", "0.95", "2.1")]
@@ -153,7 +153,7 @@ def test_the_crossover_lies_between_what_pays_and_what_loses() -> None:
 
 
 def test_more_running_requests_at_the_same_load_are_no_crossover() -> None:
-    slower = Point(running=24, speedup=0.8, inflation=2.5, load=16)
+    slower = AtLoad(running=24, speedup=0.8, inflation=2.5, load=16)
     assert crossover([band("16", "1.25", "1.6")], variant="v", present=slower, now=START) is None
 
 
