@@ -19,6 +19,8 @@ class Architecture:
     name: str
     origin: str
     """Where the facts come from: the catalog with its sources, the resource, or a config.json."""
+    key: str | None = None
+    """Name under which the catalog holds the model; the same for quantized copies of one model. None: not in it."""
     family: str | None = None
     tokenizer_group: str | None = None
     vocab_size: int | None = None

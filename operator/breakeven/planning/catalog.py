@@ -11,10 +11,15 @@ from breakeven.planning.architecture import Architecture, Attention
 
 _CHECKPOINT_SUFFIXES: tuple[tuple[str, float | None], ...] = (
     ("-fp8-dynamic", 8.0),
+    ("-fp8-kv", 8.0),
     ("-fp8", 8.0),
     ("-quantized.w8a8", 8.0),
     ("-quantized.w8a16", 8.0),
     ("-quantized.w4a16", 4.0),
+    ("-w8a8", 8.0),
+    ("-w4a16", 4.0),
+    ("-nvfp4", 4.5),
+    ("-fp4", 4.5),
     ("-gptq-int8", 8.0),
     ("-gptq-int4", 4.0),
     ("-awq-int4", 4.0),
@@ -25,10 +30,10 @@ _CHECKPOINT_SUFFIXES: tuple[tuple[str, float | None], ...] = (
 """Endings that name a quantized copy of a known model and the bits of its weights. An ending that is not listed, or
 a base name that is not in the catalog, leaves the model unknown."""
 
-_INTERCHANGEABLE = ("-instruct", "-it")
+_INTERCHANGEABLE = ("-instruct", "-it", "-chat")
 """Endings that base and tuned checkpoints differ in while sharing every dimension."""
 
-_PUBLISHERS_OF_COPIES = frozenset({"redhatai", "neuralmagic", "nvidia", "unsloth", "hugging-quants"})
+_PUBLISHERS_OF_COPIES = frozenset({"redhatai", "neuralmagic", "nvidia", "unsloth", "hugging-quants", "amd"})
 """Publishers whose repositories carry the original's name; their copies keep the original's dimensions."""
 
 _DIFFERS_IN_BASE = {"qwen2.5": "max_position", "mixtral-8x22b": "vocab_size"}
@@ -62,6 +67,8 @@ class Head:
     target: str
     """Catalog id of the target."""
     params: float | None
+    max_position: int | None = None
+    """Positions that its own rotary table holds. None: not known."""
 
 
 @cache
@@ -76,6 +83,7 @@ def _architecture(entry: dict[str, Any]) -> Architecture:
     kind = Attention.LATENT if attention == "MLA" else Attention.SLIDING if "sliding" in attention else Attention.FULL
     return Architecture(
         name=entry["hf"],
+        key=entry["id"],
         origin=f"catalog {entry['id']} ({', '.join(entry['source'])})",
         family=entry["family"],
         tokenizer_group=entry["tokenizer_group"],
@@ -106,6 +114,21 @@ def models() -> dict[str, Architecture]:
 
 
 @cache
+def _siblings() -> dict[str, Architecture]:
+    """Models published under other names with the dimensions of one of `models`, by name in lower case."""
+    found = {}
+    for entry in _document()["same_dimensions"]:
+        facts = {"max_position_embeddings": "max_position", "tied_embeddings": "tied_embeddings"}
+        differs: dict[str, Any] = {ours: entry[theirs] for theirs, ours in facts.items() if theirs in entry}
+        for theirs, ours in {"params_b": "params", "active_params_b": "active_params"}.items():
+            if theirs in entry:
+                differs[ours] = entry[theirs] * 1e9
+        name = entry["hf"].lower()
+        found[name] = replace(models()[entry["like"]], name=entry["hf"], key=name, **differs)
+    return found
+
+
+@cache
 def heads() -> dict[str, Head]:
     """Every trained head of the catalog by its Hugging Face name in lower case."""
     return {
@@ -113,6 +136,7 @@ def heads() -> dict[str, Head]:
             name=entry["head"],
             target=entry["target"],
             params=entry["params_b"] * 1e9 if entry["params_b"] is not None else None,
+            max_position=entry.get("max_position_embeddings"),
         )
         for entry in _document()["trained_heads"]
     }
@@ -141,14 +165,23 @@ def _plain(name: str) -> str:
 
 
 @cache
-def _by_name() -> dict[str, str]:
-    found: dict[str, str] = {}
-    for key, model in models().items():
+def _by_name() -> dict[str, Architecture]:
+    found: dict[str, Architecture] = {}
+    for key, model in [*models().items(), *_siblings().items()]:
         full = model.name.lower()
-        repository = full.split("/", 1)[1]
-        for alias in (full, _plain(full), key, repository, _plain(repository)):
-            found.setdefault(alias, key)
+        publisher, repository = full.split("/", 1)
+        # Llama 3.1 was published as Meta-Llama-3.1 first; both names are in use.
+        renamed = repository.removeprefix("meta-") if repository.startswith("meta-") else f"meta-{repository}"
+        older = (f"{publisher}/{renamed}", renamed) if publisher == "meta-llama" else ()
+        for name in (full, repository, *older):
+            for alias in (name, _plain(name)):
+                found.setdefault(alias, model)
+        found.setdefault(key, model)
     return found
+
+
+def _named(wanted: str) -> Architecture | None:
+    return _by_name().get(wanted) or _by_name().get(_plain(wanted))
 
 
 def resolve(name: str) -> Architecture | None:
@@ -163,22 +196,21 @@ def resolve(name: str) -> Architecture | None:
         if wanted.endswith(ending):
             wanted, bits = wanted.removesuffix(ending), width
             break
-    key = _by_name().get(wanted) or _by_name().get(_plain(wanted))
-    if key is None and "/" in wanted:
+    model = _named(wanted)
+    if model is None and "/" in wanted:
         publisher, repository = wanted.split("/", 1)
         if publisher in _PUBLISHERS_OF_COPIES:
-            repository = repository.removeprefix("meta-")
-            key = _by_name().get(repository) or _by_name().get(_plain(repository))
-    if key is None:
+            model = _named(repository)
+    if model is None:
         return None
-    model = models()[key]
     if _plain(model.name.lower()) != model.name.lower() and _plain(wanted) == wanted:
-        model = _as_base(model, key)
+        model = _as_base(model)
     return model if bits is None else _with_bits(model, name, bits)
 
 
-def _as_base(model: Architecture, key: str) -> Architecture:
-    differs = {field for start, field in _DIFFERS_IN_BASE.items() if key.startswith(start)}
+def _as_base(model: Architecture) -> Architecture:
+    repository = model.name.lower().split("/", 1)[1]
+    differs = {field for start, field in _DIFFERS_IN_BASE.items() if repository.startswith(start)}
     if "vocab_size" in differs:
         return replace(model, vocab_size=None, tokenizer_group=None)
     return replace(model, max_position=None) if differs else model

@@ -6,7 +6,6 @@ from enum import StrEnum
 
 from breakeven.api.spec import DraftMethod, DraftSpec
 from breakeven.engines import Engine
-from breakeven.planning import catalog
 from breakeven.planning.architecture import Architecture
 
 LARGE_DRAFT = 0.33
@@ -77,8 +76,8 @@ def related(target: Architecture, draft: Architecture) -> bool | None:
 def pair_remarks(
     target: Architecture, draft: Architecture | None, *, spec: DraftSpec, engine: Engine
 ) -> Iterator[Remark]:
-    """What is wrong with a pair: vocabularies, token ids, family, size, heads trained for another target."""
-    method, draft_name = spec.method, spec.model
+    """What is wrong with a pair of models: vocabularies, token ids, family, size."""
+    method = spec.method
     if method is DraftMethod.DRAFT_MODEL and draft is not None:
         yield from _draft_model_remarks(target, draft, mapped=spec.extra_keys.get("use_heterogeneous_vocab") is True)
         if engine.applies("MultimodalDraft") and (target.multimodal or draft.multimodal):
@@ -87,32 +86,6 @@ def pair_remarks(
                 f"vLLM {engine.version} takes no draft model where target or draft is multimodal, "
                 f"{engine.versions(lambda e: e.supports(method) and not e.applies('MultimodalDraft'))} can",
             )
-    if method is DraftMethod.MTP and draft_name is None:
-        yield from _prediction_remarks(target, spec.num_speculative_tokens)
-    head = catalog.heads().get((draft_name or "").lower())
-    if head is not None:
-        trained = catalog.models()[head.target]
-        if target.hidden is not None and trained.hidden != target.hidden:
-            yield refusal(
-                "draft.model",
-                f"{head.name} is trained for {trained.name} (width {trained.hidden}); "
-                f"the target's width is {target.hidden}",
-            )
-        elif target.origin.startswith("catalog") and catalog.models()[head.target].name.lower() != target.name.lower():
-            yield warning(
-                "draft.model", f"{head.name} is trained for {trained.name}; expect low acceptance on {target.name}"
-            )
-
-
-def _prediction_remarks(target: Architecture, k: int) -> Iterator[Remark]:
-    layers = target.native_mtp_layers
-    if layers == 0:
-        yield refusal("draft.method", f"{target.name} has no multi-token-prediction layers; choose another method")
-    elif layers is not None and k % layers:
-        yield refusal(
-            "draft.numSpeculativeTokens",
-            f"{target.name} predicts {layers} tokens at a time; write a multiple of {layers} instead of {k}",
-        )
 
 
 def _draft_model_remarks(target: Architecture, draft: Architecture, *, mapped: bool) -> Iterator[Remark]:

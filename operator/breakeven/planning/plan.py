@@ -22,6 +22,7 @@ from breakeven.planning.placement import Placement, Start, room_remarks
 from breakeven.planning.question import Question
 from breakeven.planning.steptime import Chip, Load
 from breakeven.planning.switching import SwitchCost, switch_cost
+from breakeven.planning.trained import head_remarks, prediction_remarks, target_remarks
 from breakeven.planning.weights import linear_bytes, weight_bytes
 
 _BLOCK_DRAFTERS = frozenset({DraftMethod.DFLASH, DraftMethod.DSPARK, DraftMethod.MEDUSA})
@@ -347,7 +348,8 @@ class _Planner:
     # Remarks
 
     def _remarks(self) -> tuple[Remark, ...]:
-        found = list(split_remarks(self.target, self.gpus, field="hardware.gpusPerReplica"))
+        found = list(target_remarks(self.variant.target.model))
+        found += split_remarks(self.target, self.gpus, field="hardware.gpusPerReplica")
         spec = self.spec
         on_v1 = self.engine.generation(None if spec is None else spec.method, forced=self.forced) == "v1"
         found += length_remarks(self.target, self.draft, self.variant.target.max_model_len, on_v1=on_v1)
@@ -357,6 +359,10 @@ class _Planner:
             size = self.engine.draft_tensor_parallel_size(spec.method, self.gpus, forced=self.forced) or self.gpus
             found += split_remarks(self.draft, size, field="draft.model")
         found += pair_remarks(self.target, self.draft, spec=spec, engine=self.engine)
+        if spec.method is DraftMethod.MTP and spec.model is None:
+            found += prediction_remarks(self.target, spec.num_speculative_tokens)
+        served = self.variant.target.max_model_len or self.target.max_position
+        found += head_remarks(self.target, spec=spec, served=served, engine=self.engine)
         found += advice.temperature_remarks(spec, self.question.temperature)
         return tuple(found)
 
