@@ -18,13 +18,14 @@ from scipy.optimize import least_squares
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "operator"))
 
-from breakeven.cli.score import document, print_score, read_file
+from breakeven.cli.score import document, print_score, read_file, trust_lines
 from breakeven.planning.calibration import SGLANG_OLD, V0_DRAFT_MODEL, V0_HEAD
 from breakeven.planning.scoring.assumptions import family
 from breakeven.planning.scoring.generation import Generation, generation_of
 from breakeven.planning.scoring.predict import Guess, predict
 from breakeven.planning.scoring.row import Case, CasesError
 from breakeven.planning.scoring.score import Score, group, score
+from breakeven.planning.scoring.trust import calibrate, left_out_by_source, trust
 from breakeven.planning.steptime import Host
 
 PACKAGED = Path(__file__).parent / "data" / "benchmark-cases.csv"
@@ -116,7 +117,8 @@ def main(arguments: Sequence[str] | None = None, echo: Callable[[str], None] = p
     if options.output == "json":
         found = document(made, rows=options.rows)
         if held is not None:
-            found["leaveOneSourceOut"] = document(held, rows=False)
+            trusted = trust(left_out_by_source(held.rows))
+            found["leaveOneSourceOut"] = {**document(held, rows=False), "trust": [each.document() for each in trusted]}
         echo(json.dumps(found, indent=2, ensure_ascii=False))
         return 0 if made.rows else 1
     print_score(made, rows=options.rows)
@@ -129,6 +131,14 @@ def main(arguments: Sequence[str] | None = None, echo: Callable[[str], None] = p
             ours = total.ours
             signs = f"speed-ups {ours.faster_right}/{total.faster}, slow-downs {ours.slower_right}/{total.slower}"
             echo(f"{total.name}: {total.rows} rows, {total.ties} ties, {signs}, error of S {error}")
+        echo("\nwhat it says of each row, with intervals that never saw the row's source")
+        for line in trust_lines(trust(left_out_by_source(held.rows))):
+            echo(line)
+        made_of = calibrate(held.rows)
+        spreads = (f"{kind.value} {s.sigma:.3f} from {s.sources} sources" for kind, s in made_of.spreads.items())
+        echo(
+            f"spread of log(measured / predicted): {'; '.join(spreads)}; acceptance assumed adds {made_of.assumed:.3f}"
+        )
     return 0 if made.rows else 1
 
 

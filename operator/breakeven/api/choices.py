@@ -46,13 +46,6 @@ class Quantization(StrEnum):
     PREQUANTIZED = "Prequantized"
 
 
-class Accelerator(StrEnum):
-    """GPU models that pods may be placed on."""
-
-    H100 = "H100"
-    H200 = "H200"
-
-
 class Mode(StrEnum):
     """Who decides about speculation. Never a bare On or Off: YAML 1.1 reads those as booleans."""
 

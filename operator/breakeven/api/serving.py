@@ -10,13 +10,11 @@ from breakeven.api.base import SpecModel
 from breakeven.api.choices import (
     LOSSY,
     WITHOUT_MODEL,
-    Accelerator,
     AcceptanceMethod,
     DraftMethod,
     KVCacheDtype,
     Quantization,
 )
-from breakeven.api.lists import SET, once
 from breakeven.api.rules import DecimalRange, DurationRange, Pattern, Rule
 from breakeven.api.scalars import DecimalString, Duration
 
@@ -324,19 +322,3 @@ class DraftSpec(SpecModel):
     """Shortest n-gram looked up, NGram and NGramGPU only. Absent: the engine's default."""
     facts: ModelFacts | None = None
     """Architecture facts for planning. Absent: taken from the packaged catalog when it knows the model."""
-
-
-class HardwareSpec(SpecModel):
-    """Where replicas run."""
-
-    accelerators: Annotated[
-        list[Accelerator], AfterValidator(once), Field(min_length=1, max_length=8, json_schema_extra=SET)
-    ] = [
-        Accelerator.H100,
-        Accelerator.H200,
-    ]
-    """GPU models a replica may land on. Default H100 and H200."""
-    gpus_per_replica: Annotated[int, Field(ge=1, le=64)] = 1
-    """GPUs of one replica, which is its tensor-parallel size. Default 1."""
-    node_selector: Annotated[dict[str, Annotated[str, Field(max_length=253)]], Field(max_length=16)] | None = None
-    """Replaces the built-in node affinity by accelerator. Absent: nodes whose `nvidia.com/gpu.product` is one of the accelerators."""

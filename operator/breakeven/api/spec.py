@@ -1,6 +1,6 @@
 """`spec` of a `SpeculativeDeployment`: what a team declares. Every docstring below becomes `kubectl explain` text.
 
-Its parts are in `choices`, `serving`, `judging` and `policy`; other rooms import them from here.
+Its parts are in `choices`, `serving`, `hardware`, `judging` and `policy`; other rooms import them from here.
 """
 
 from typing import Annotated, Any
@@ -9,7 +9,6 @@ from pydantic import Field
 
 from breakeven.api.base import SpecModel
 from breakeven.api.choices import (
-    Accelerator,
     AcceptanceMethod,
     DraftMethod,
     HoldbackMode,
@@ -18,20 +17,21 @@ from breakeven.api.choices import (
     Mode,
     Quantization,
 )
+from breakeven.api.hardware import GpuFacts, HardwareSpec
 from breakeven.api.judging import EvidenceSpec, SpeedupSpec, ThresholdsSpec
 from breakeven.api.policy import PolicySpec, SwitchingWindow
 from breakeven.api.rules import Pattern, Rule
-from breakeven.api.serving import AcceptanceSpec, DraftSpec, EngineSpec, HardwareSpec, ModelFacts, TargetSpec
+from breakeven.api.serving import AcceptanceSpec, DraftSpec, EngineSpec, ModelFacts, TargetSpec
 from breakeven.api.urls import URL_PATTERN
 
 __all__ = [
-    "Accelerator",
     "AcceptanceMethod",
     "AcceptanceSpec",
     "DraftMethod",
     "DraftSpec",
     "EngineSpec",
     "EvidenceSpec",
+    "GpuFacts",
     "HardwareSpec",
     "HoldbackMode",
     "KVCacheDtype",

@@ -46,6 +46,12 @@ def plan(
             min=0.0, max=1.0, help="Acceptance per position, given the ones before. Absent: assumed, and said so."
         ),
     ] = None,
+    drafting_share: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0, max=1.0, help="Share of steps in which n-gram or suffix drafting finds a match. Absent: assumed."
+        ),
+    ] = None,
     context: Annotated[int, typer.Option(min=1, help="Mean context of a running request, in tokens.")] = 1000,
     config_json: Annotated[
         Path | None, typer.Option(help="config.json of the target, for a model the catalog does not know.")
@@ -73,6 +79,7 @@ def plan(
     from breakeven.planning.document import plan_document
     from breakeven.planning.findings import plan_refuses
     from breakeven.planning.plan import plan as make_plan
+    from breakeven.planning.tips import tips
 
     if article_table:
         plan_table.print_article(as_json=output is PlanOutput.JSON)
@@ -87,6 +94,7 @@ def plan(
             batches=_batches(batch),
             temperature=temperature,
             acceptance=acceptance,
+            drafting=drafting_share,
             context=context,
             target_config=_config(config_json, spec.target.model, "--config-json"),
             draft_config=_config(draft_config_json, spec.draft.model if spec.draft else None, "--draft-config-json"),
@@ -95,14 +103,16 @@ def plan(
     except UsageError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(2) from None
-    made = _with_engine(make_plan(declared_variant(spec), asked), resource, what_if=engine_version is not None)
+    variant = declared_variant(spec)
+    made = _with_engine(make_plan(variant, asked), resource, what_if=engine_version is not None)
+    advice = tips(variant, asked, made)
     match output:
         case PlanOutput.JSON:
-            typer.echo(json.dumps(plan_document(made), indent=2, ensure_ascii=False))
+            typer.echo(json.dumps(plan_document(made, advice), indent=2, ensure_ascii=False))
         case PlanOutput.YAML:
-            typer.echo(yaml_text([plan_document(made)]), nl=False)
+            typer.echo(yaml_text([plan_document(made, advice)]), nl=False)
         case PlanOutput.TABLE:
-            plan_table.print_plan(made)
+            plan_table.print_plan(made, advice)
     if plan_refuses(made):
         raise typer.Exit(1)
 
@@ -223,6 +233,7 @@ def _question(
     batches: tuple[int, ...],
     temperature: float,
     acceptance: float | None,
+    drafting: float | None,
     context: int,
     target_config: dict[str, Any] | None,
     draft_config: dict[str, Any] | None,
@@ -235,6 +246,7 @@ def _question(
         batches=batches,
         temperature=temperature,
         alpha=acceptance,
+        drafting=drafting,
         context=context,
         target_config=target_config,
         draft_config=draft_config,

@@ -5,13 +5,20 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from breakeven.planning.memory import Capacity
     from breakeven.planning.placement import Placement
     from breakeven.planning.plan import Plan
 
 
-def print_plan(plan: "Plan") -> None:
-    """Print a plan: capacity, predictions, rules of thumb, and what to change."""
+def print_plan(plan: "Plan", advice: "Sequence[str]" = ()) -> None:
+    """Print a plan: the answer first, then capacity, predictions, rules of thumb, and what to change."""
+    from breakeven.planning.verdict import headline
+
+    answer = headline(plan)
+    if answer is not None:
+        typer.echo(f"{answer}\n")
     typer.echo(_head(plan))
     for placement in plan.placements:
         typer.echo("")
@@ -26,6 +33,8 @@ def print_plan(plan: "Plan") -> None:
             f"({plan.switch.loading_minutes:.0f} min each, {basis})"
         )
     _print_rules(plan)
+    for tip in advice:
+        typer.echo(f"\nadvice   {tip}")
     for remark in plan.remarks:
         typer.echo(f"\n{'REFUSED' if remark.severity == 'Refusal' else 'warning'}  {remark.field}: {remark.message}")
     for missing in plan.unknowns:
@@ -41,7 +50,8 @@ def _head(plan: "Plan") -> str:
         f"starts: {plan.outcome.value}"
     ]
     if plan.acceptance is not None:
-        lines.append(f"acceptance per position {plan.acceptance.alpha:.2f}: {plan.acceptance.source}")
+        share = "" if plan.acceptance.drafting >= 1 else f" in {plan.acceptance.drafting:.0%} of the steps"
+        lines.append(f"acceptance per position {plan.acceptance.alpha:.2f}{share}: {plan.acceptance.source}")
     return "\n".join(lines)
 
 
@@ -53,6 +63,11 @@ def _capacity_lines(placement: "Placement") -> list[str]:
     if placement.lost is not None:
         line += f", {tokens(placement.variant)} with it (−{placement.lost:.1%})"
     lines = [f"{line} · starts: {placement.starts.value}"]
+    off, on = placement.baseline, placement.variant
+    if off is not None and on is not None:
+        gone = off.requests - on.requests
+        cost = "" if placement.lost is None else f", {on.requests} with it" + (f" (−{gone})" if gone else "")
+        lines.append(f"      requests of {off.sequence:,} tokens at once: {off.requests} without speculation{cost}")
     if placement.variant is not None:
         tight = min(placement.variant.shares, key=lambda share: share.free_gib)
         lines.append(
@@ -67,13 +82,19 @@ def _outlook_lines(placement: "Placement") -> list[str]:
     if found is None:
         return []
     lines = [
-        f"      predicted, {found.source}",
-        "      batch   step ms      R  needed r      S  best k",
+        f"      predicted at a context of {found.context:.0f} tokens, {found.source}",
+        f"      interval: four measurements in five ({found.predictions[0].interval.kind.value})",
+        "      batch   step ms      R  needed r      S  [interval]     best k",
     ]
     for p in found.predictions:
         needed = f"{p.break_even:8.2f}" if p.break_even <= 1 else "   never"
+        bounds = f"[{p.interval.low:.2f}, {p.interval.high:.2f}]"
+        notes = [p.interval.verdict.value]
+        notes += ["nothing drafted"] if p.k == 0 else []
+        notes += ["does not fit into the KV cache"] if p.fits is False else []
         lines.append(
-            f"      {p.batch:5d} {p.plain_ms:9.1f} {p.inflation:6.2f}  {needed} {p.speedup:6.2f}  {p.best_k:6d}"
+            f"      {p.batch:5d} {p.plain_ms:9.1f} {p.inflation:6.2f}  {needed} {p.speedup:6.2f}  {bounds:14} "
+            f"{p.best_k:6d}  {', '.join(notes)}"
         )
     end = "at no batch up to 1024" if found.crossover is None else f"from batch {found.crossover}"
     lines.append(f"      slower than without speculation: {end}")

@@ -10,6 +10,7 @@ import typer
 if TYPE_CHECKING:
     from breakeven.planning.scoring.row import Case
     from breakeven.planning.scoring.score import Group, Score
+    from breakeven.planning.scoring.trust import Trust
 
 
 class ScoreOutput(StrEnum):
@@ -74,6 +75,8 @@ def read_file(path: Path) -> "tuple[tuple[Case, ...], tuple[str, ...]]":
 
 def document(made: "Score", *, rows: bool) -> dict[str, object]:
     """A score as plain data."""
+    from breakeven.planning.scoring.trust import trust, trusted
+
     found: dict[str, object] = {
         "tieWithin": 0.03,
         "rowsRead": made.read,
@@ -81,6 +84,7 @@ def document(made: "Score", *, rows: bool) -> dict[str, object]:
         "leftOut": {reason.value: len(ids) for reason, ids in made.left_out.items()},
         "leftOutIds": {reason.value: list(ids) for reason, ids in made.left_out.items()},
         "groups": [group.document() for group in made.groups],
+        "trust": [each.document() for each in trust(trusted(made.rows))],
     }
     if rows:
         found["rows"] = [
@@ -94,6 +98,10 @@ def document(made: "Score", *, rows: bool) -> dict[str, object]:
                 "batch": round(row.guess.batch),
                 "engine": row.guess.generation,
                 "assumed": list(row.guess.assumed),
+                "kind": row.guess.kind.value,
+                "low": round(row.guess.interval().low, 3),
+                "high": round(row.guess.interval().high, 3),
+                "verdict": row.guess.interval().verdict.value,
             }
             for row in made.rows
         ]
@@ -101,6 +109,9 @@ def document(made: "Score", *, rows: bool) -> dict[str, object]:
 
 
 def print_score(made: "Score", *, rows: bool) -> None:
+    """Print a score: right signs, what was left out, how far to trust it, and every row where that is asked for."""
+    from breakeven.planning.scoring.trust import trust, trusted
+
     typer.echo("Right signs: speed-ups found / there are, slow-downs found / there are; ties within 3 % are left out")
     typer.echo(f"{'rows':58} {'n':>4} {'ties':>4}  {'model':>15} {'0.5 rule':>15} {'always on':>15}  error of S")
     for group in made.groups:
@@ -114,10 +125,30 @@ def print_score(made: "Score", *, rows: bool) -> None:
         typer.echo(f"assumed, because the row does not say: {said} of {len(made.rows)}")
     missed = made.groups[0].missed
     typer.echo(f"slow-downs missed: {', '.join(missed) if missed else 'none'}")
+    typer.echo("\nWhat it says of each row, and how often that was right (an interval is to contain 80 % of the rows)")
+    for line in trust_lines(trust(trusted(made.rows))):
+        typer.echo(line)
     if rows:
         for row in made.rows:
             basis = f"  assumed: {', '.join(row.guess.assumed)}" if row.guess.assumed else ""
-            typer.echo(f"{row.case.id:8} measured {row.measured:5.2f}  predicted {row.guess.speedup:5.2f}{basis}")
+            bounds = row.guess.interval()
+            typer.echo(
+                f"{row.case.id:8} measured {row.measured:5.2f}  predicted {row.guess.speedup:5.2f} "
+                f"[{bounds.low:.2f}, {bounds.high:.2f}] {bounds.verdict.value}{basis}"
+            )
+
+
+def trust_lines(found: "tuple[Trust, ...]") -> list[str]:
+    """A table of verdicts: how many rows got each, and how many of them were right."""
+    lines = [f"{'kind of row':38} {'n':>4} {'in interval':>12}  {'likely pays':>16} {'unsure':>10} {'likely not':>16}"]
+    for each in found:
+        cells = []
+        for verdict, count in each.said.items():
+            share = f"{count / each.rows:.0%}"
+            cells.append(f"{each.right[verdict]}/{count} ({share})" if verdict in each.right else f"{count} ({share})")
+        inside = f"{each.inside / each.rows:.0%}"
+        lines.append(f"{each.name:38} {each.rows:4d} {inside:>12}  {cells[0]:>16} {cells[1]:>10} {cells[2]:>16}")
+    return lines
 
 
 _WORDS = {

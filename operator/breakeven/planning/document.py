@@ -1,5 +1,6 @@
 """A plan as plain data, for JSON: numbers rounded to what the model can tell."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from breakeven.planning.architecture import Architecture
@@ -7,12 +8,15 @@ from breakeven.planning.memory import Capacity
 from breakeven.planning.outlook import Outlook
 from breakeven.planning.placement import Placement
 from breakeven.planning.plan import Plan
+from breakeven.planning.verdict import headline
 
 
-def plan_document(plan: Plan) -> dict[str, Any]:
-    """The whole plan; absent values are unknown."""
+def plan_document(plan: Plan, advice: Sequence[str] = ()) -> dict[str, Any]:
+    """The whole plan, and advice that goes with it; absent values are unknown."""
+    answer = headline(plan)
     return {
         "variant": plan.variant,
+        "answer": None if answer is None else {"answer": answer.answer.value, "reason": answer.reason},
         "engine": plan.engine,
         "gpusPerReplica": plan.gpus,
         "replicas": plan.replicas,
@@ -24,7 +28,11 @@ def plan_document(plan: Plan) -> dict[str, Any]:
         "temperature": plan.temperature,
         "acceptance": None
         if plan.acceptance is None
-        else {"perPosition": round(plan.acceptance.alpha, 3), "source": plan.acceptance.source},
+        else {
+            "perPosition": round(plan.acceptance.alpha, 3),
+            "source": plan.acceptance.source,
+            "draftingShare": round(plan.acceptance.drafting, 4),
+        },
         "accelerators": [_placement(placement) for placement in plan.placements],
         "switch": None
         if plan.switch is None
@@ -40,6 +48,7 @@ def plan_document(plan: Plan) -> dict[str, Any]:
         "rulesOfThumb": [
             {"rule": rule.rule, "value": rule.value, "holds": rule.holds, "better": rule.better} for rule in plan.rules
         ],
+        "advice": list(advice),
         "unknown": list(plan.unknowns),
     }
 
@@ -64,6 +73,9 @@ def _placement(placement: Placement) -> dict[str, Any]:
         "baseline": _capacity(placement.baseline),
         "variant": _capacity(placement.variant),
         "kvTokensLostPercent": None if placement.lost is None else round(100 * placement.lost, 1),
+        "requestsLost": None
+        if placement.lost is None or placement.baseline is None or placement.variant is None
+        else placement.baseline.requests - placement.variant.requests,
         "outlook": _outlook(placement.outlook),
     }
 
@@ -74,6 +86,7 @@ def _capacity(found: Capacity | None) -> dict[str, Any] | None:
     return {
         "kvTokens": found.kv_tokens,
         "countedForSequence": found.sequence,
+        "requests": found.requests,
         "gpuMemoryUtilization": found.utilization,
         "perGpu": [
             {
@@ -94,6 +107,7 @@ def _outlook(found: Outlook | None) -> dict[str, Any] | None:
     return {
         "source": found.source,
         "crossoverBatch": found.crossover,
+        "context": round(found.context),
         "byBatch": [
             {
                 "batch": p.batch,
@@ -103,6 +117,12 @@ def _outlook(found: Outlook | None) -> dict[str, Any] | None:
                 "breakEvenPerPosition": None if p.break_even_alpha is None else round(p.break_even_alpha, 3),
                 "tokensPerStep": round(p.tokens, 3),
                 "speedup": round(p.speedup, 3),
+                "speedupLow": round(p.interval.low, 3),
+                "speedupHigh": round(p.interval.high, 3),
+                "verdict": p.interval.verdict.value,
+                "kind": p.interval.kind.value,
+                "draftedTokens": p.k,
+                "fits": p.fits,
                 "bestK": p.best_k,
             }
             for p in found.predictions

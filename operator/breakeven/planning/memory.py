@@ -25,6 +25,18 @@ _OVERHEAD_SPREAD = 0.5
 """Share of the overhead taken as uncertain: a plan that fits only with this much less is called tight, not refused."""
 
 
+FITTED_SEQUENCES = 256
+"""`--max-num-seqs` of the start-up reports that the overhead was fitted on."""
+_LOGITS_BYTES = 6.0
+_DRAFT_LOGITS_BYTES = 4.0
+"""Bytes of logits for each position that is verified at the largest batch (32-bit and 16-bit copies), and what a draft
+model adds (32-bit). Two start-up reports with 1024 sequences on H100, vLLM 0.26.0, model runner V1: n-gram with k = 4
+needs 2.7 GiB more than the fitted overhead (this gives 2.8), a draft model with k = 3 needs 3.6 (3.7). Heads on runner
+V2 need nothing more (within 0.7 % of the KV tokens)."""
+_CONTEXT_GIB = 0.6
+"""CUDA context and libraries of one process, which the share of GPU memory does not count: a planning value."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelMemory:
     """What one model (target, draft or head) needs."""
@@ -76,6 +88,13 @@ class Capacity:
     """Tokens that fit: the minimum over GPUs, zero when the weights do not fit."""
     kv_tokens_at_best: int
     """The same with half the overhead: below this the engine cannot start."""
+    engines: int = 1
+    """Data-parallel engines of the replica; tokens are those of all, and a sequence has to fit into one."""
+
+    @property
+    def requests(self) -> int:
+        """Requests of the declared length that have room at once."""
+        return self.engines * (self.kv_tokens // self.engines // self.sequence)
 
     @property
     def free_gib(self) -> float:
@@ -120,6 +139,19 @@ def overhead_gib(hidden: int | None, *, gpus: int, speculates: bool) -> float:
     return measured if gpus == 1 else max(measured, MULTI_GPU_OVERHEAD_GIB)
 
 
+def runner_v1_gib(vocabulary: int | None, *, sequences: int, positions: int, draft_model: bool) -> float:
+    """GiB that model runner V1 takes for verifying more sequences at once than the overhead was fitted with."""
+    if vocabulary is None:
+        return 0.0
+    each = _LOGITS_BYTES + (_DRAFT_LOGITS_BYTES if draft_model else 0.0)
+    return max(0, sequences - FITTED_SEQUENCES) * positions * vocabulary * each / GIB
+
+
+def spare_gib(memory_gib: float, utilization: float) -> float:
+    """GiB of one GPU that an engine of this utilisation leaves to what it does not know of."""
+    return (1.0 - utilization) * memory_gib - _CONTEXT_GIB
+
+
 def capacity(
     gpu: str,
     memory_gib: float,
@@ -131,18 +163,23 @@ def capacity(
     utilization: float,
     overhead: float,
     sequence: int,
+    stages: int = 1,
+    engines: int = 1,
+    profiled: bool = True,
 ) -> Capacity:
     """KV tokens of a replica whose target is split over `gpus` and whose draft over `draft_gpus` (default: the same).
 
-    vLLM gives every rank the block count of the tightest one, so the minimum counts.
+    vLLM gives every rank the block count of the tightest one, so the minimum counts. `stages` are those of pipeline
+    parallelism, `engines` the data-parallel copies; `profiled` is false for V0, which sizes its cache as if the weights
+    of the draft were not there.
     """
     spread = gpus if draft_gpus is None else draft_gpus
     shares, tokens, best = [], [], []
     for rank in range(gpus):
-        weights = target.weight_bytes / gpus
-        per_sequence = target.cache_bytes(sequence, gpus)
+        weights = target.weight_bytes / gpus / stages
+        per_sequence = target.cache_bytes(sequence, gpus) / stages
         if draft is not None and rank < spread:
-            weights += draft.weight_bytes / spread
+            weights += draft.weight_bytes / spread if profiled else 0.0
             per_sequence += draft.cache_bytes(sequence, spread)
         free = utilization * memory_gib - weights / GIB - overhead
         each = per_sequence / sequence
@@ -162,8 +199,9 @@ def capacity(
         utilization=utilization,
         sequence=sequence,
         shares=tuple(shares),
-        kv_tokens=min(tokens),
-        kv_tokens_at_best=min(best),
+        kv_tokens=engines * min(tokens),
+        kv_tokens_at_best=engines * min(best),
+        engines=engines,
     )
 
 

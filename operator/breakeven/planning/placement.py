@@ -26,12 +26,16 @@ class Placement:
     """The plan on one GPU model."""
 
     gpu: str
+    memory_gib: float | None
+    """Memory of one GPU; None when not known."""
     starts: Start
     baseline: Capacity | None
     """KV capacity without speculation; None when a fact is unknown."""
     variant: Capacity | None
     lost: float | None
     """Share of the baseline's KV tokens lost to speculation."""
+    over: float | None
+    """GiB that a V0 draft needs beyond what `gpuMemoryUtilization` leaves free; None where it fits."""
     outlook: Outlook | None
 
 
@@ -42,7 +46,9 @@ def room_remarks(placements: Sequence[Placement], sequence: int, *, drafts: bool
         found = placement.variant
         if found is None:
             continue
-        if placement.starts is Start.NO:
+        if placement.over is not None and placement.memory_gib is not None:
+            yield _outside(placement, placement.over / placement.memory_gib)
+        elif placement.starts is Start.NO:
             others = [name for name in names if name != placement.gpu]
             yield refusal("hardware.gpusPerReplica", _too_small(placement, found, sequence, drafts, others))
         elif placement.starts is Start.TIGHT:
@@ -57,6 +63,17 @@ def room_remarks(placements: Sequence[Placement], sequence: int, *, drafts: bool
                 f"on {placement.gpu} the draft takes {placement.lost:.0%} of the KV tokens; "
                 "a head or n-gram takes a few percent",
             )
+
+
+def _outside(placement: Placement, share: float) -> Remark:
+    """A V0 draft that has no room beside what the engine takes for itself."""
+    said = (
+        f"on {placement.gpu} V0 sizes its KV cache as if there were no draft, which then lacks about "
+        f"{placement.over:.1f} GiB: lower target.gpuMemoryUtilization by {max(0.01, share):.2f} or more"
+    )
+    if placement.starts is Start.NO:
+        return refusal("target.gpuMemoryUtilization", f"does not start on {placement.gpu}: {said}")
+    return warning("target.gpuMemoryUtilization", f"{said}; it may run out of memory at its first large batch")
 
 
 def _too_small(placement: Placement, found: Capacity, sequence: int, drafts: bool, others: Sequence[str]) -> str:

@@ -20,6 +20,8 @@ class Question:
     """Sampling temperature of the traffic."""
     alpha: float | None = None
     """Conditional acceptance per position. None: assumed from the method, and said to be."""
+    drafting: float | None = None
+    """Share of steps in which n-gram or suffix drafting finds something. None: assumed, and said to be."""
     context: int = TYPICAL_CONTEXT
     """Mean context of a running request in tokens."""
     target_config: Mapping[str, Any] | None = None

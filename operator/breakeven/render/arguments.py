@@ -24,7 +24,7 @@ def serve_arguments(request: Request) -> list[str]:
     arguments = [target.model, f"--served-model-name={target.served_name or target.model}"]
     if target.revision is not None:
         arguments.append(f"--revision={target.revision}")
-    arguments += [f"--port={PORT}", f"--tensor-parallel-size={variant.hardware.gpus_per_replica}"]
+    arguments += [f"--port={PORT}", f"--tensor-parallel-size={variant.hardware.tensor_parallel}"]
     if target.max_model_len is not None:
         arguments.append(f"--max-model-len={target.max_model_len}")
     arguments.append(

@@ -9,6 +9,7 @@ from breakeven.render.conflicts import check_conflicts
 from breakeven.render.drafting import check_drafting
 from breakeven.render.extraargs import check_extra_arguments
 from breakeven.render.extrakeys import check_extra_keys
+from breakeven.render.hardware import check_hardware
 from breakeven.render.known_crashes import check_known_crashes
 from breakeven.render.overrides import check_overrides
 from breakeven.render.quantization import check_quantization
@@ -27,6 +28,7 @@ _CHECKS = (
     check_quantization,
     check_extra_keys,
     check_known_crashes,
+    check_hardware,
     check_extra_arguments,
     check_conflicts,
     check_traffic,

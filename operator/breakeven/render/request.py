@@ -56,11 +56,6 @@ class Request:
         """Data-parallel engines in one pod from `engine.extraArgs`; 1 without."""
         return self.extra.number("--data-parallel-size") or 1
 
-    @property
-    def gpus(self) -> int:
-        """GPUs of one pod."""
-        return self.variant.hardware.gpus_per_replica * self.pipeline_parallel * self.data_parallel
-
 
 def read(variant: Variant) -> Request | Refusal:
     """Look up the engine of a variant; the refusal says why there is none."""

@@ -39,7 +39,7 @@ def speculation_keys(request: Request) -> dict[str, Any]:
     draft, engine = request.variant.draft, request.engine
     if draft is None:
         return {}
-    gpus = request.variant.hardware.gpus_per_replica
+    gpus = request.variant.hardware.tensor_parallel
     size = engine.draft_tensor_parallel_size(draft.method, gpus, forced=request.forced_engine)
     keys: dict[str, Any] = {
         "method": engine.method_literal(draft.method, request.variant.target.model),

@@ -99,7 +99,7 @@ def _container(request: Request) -> Manifest:
         "args": serve_arguments(request),
         "env": _env(request),
         "ports": [{"name": PORT_NAME, "containerPort": PORT}],
-        "resources": gpu_resources(request.gpus),
+        "resources": gpu_resources(request.variant.hardware, request.variant.pod_template),
         "startupProbe": health.startup,
         "readinessProbe": health.readiness,
         "livenessProbe": health.liveness,

@@ -1,5 +1,6 @@
 """The plan: refuses what cannot start, warns about what hurts, is silent otherwise, and never guesses."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -29,12 +30,13 @@ def variant(
     gpus: int = 2,
     accelerators: tuple[str, ...] = ("H200",),
     image: str = "vllm/vllm-openai:v0.26.0",
+    extra: Sequence[str] = (),
     **target: Any,
 ) -> Variant:
     fields = {"quantization": "FP8", "maxModelLen": 8192} | target
     return Variant.model_validate(
         {
-            "engine": {"image": image},
+            "engine": {"image": image, "extraArgs": list(extra)},
             "target": {"model": model, **fields},
             "draft": draft,
             "hardware": {"gpusPerReplica": gpus, "accelerators": list(accelerators)},
@@ -55,9 +57,9 @@ def warnings(made: Plan) -> list[str]:
 
 
 def test_measured_pair_gives_the_measured_inflation() -> None:
-    made = plan(variant(draft=DRAFT_8B, gpus=1))
+    made = plan(variant(draft=DRAFT_8B, gpus=1), Question(context=550))
     seen = made.placements[0].outlook
-    assert seen is not None and "measured" in seen.source
+    assert seen is not None and "measured" in seen.source and "carried" not in seen.source
     by_batch = {p.batch: p for p in seen.predictions}
     assert by_batch[1].inflation == pytest.approx(1.85, abs=0.01)
     assert by_batch[64].inflation == pytest.approx(2.74, abs=0.01)
@@ -119,8 +121,9 @@ def test_a_draft_is_compared_by_active_parameters() -> None:
 
 
 def test_a_draft_that_takes_much_cache_is_warned_about_with_the_figure() -> None:
-    made = plan(variant(draft=DRAFT_8B, gpus=1))
-    assert any("48% of the KV tokens" in message for message in warnings(made))
+    as_measured = variant(draft=DRAFT_8B, gpus=1, extra=["--max-num-seqs=256"])
+    assert any("48% of the KV tokens" in message for message in warnings(plan(as_measured)))
+    assert any("52% of the KV tokens" in message for message in warnings(plan(variant(draft=DRAFT_8B, gpus=1))))
 
 
 def test_prediction_layers_a_target_lacks_are_refused() -> None:
@@ -248,6 +251,7 @@ def test_no_resource_makes_planning_fail(
 
 def test_the_crossover_agrees_with_the_predictions_it_stands_beside() -> None:
     head = {"method": "Eagle3", "model": "yuhuili/EAGLE3-LLaMA3.1-Instruct-8B", "numSpeculativeTokens": 3}
-    seen = plan(variant(LLAMA_8B, head, gpus=1, quantization="None")).placements[0].outlook
+    asked = Question(context=550)
+    seen = plan(variant(LLAMA_8B, head, gpus=1, quantization="None"), asked).placements[0].outlook
     assert seen is not None and seen.crossover is not None
     assert all((p.speedup < 1.0) == (p.batch >= seen.crossover) for p in seen.predictions)

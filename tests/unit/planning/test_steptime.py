@@ -29,6 +29,8 @@ def test_plain_steps_are_within_a_tenth_of_the_measured_ones_on_average() -> Non
     for profile in built_in():
         target = load(profile.target, Quantization.FP8 if profile.target_bits == 8 else Quantization.NONE)
         for point in profile.points:
+            if point.plain is None or profile.gpu != "H200":
+                continue
             modelled = plain_step(target, batch=point.batch, context=570, chip=H200, gpus=1, fit=H200_FIT, host=ASYNC)
             errors.append(abs(math.log(modelled / point.plain)))
     assert sum(errors) / len(errors) < 0.05

@@ -11,7 +11,9 @@ from breakeven.render.request import read
 
 def variant(*extra: str, release: str = "0.33.0", **more: object) -> Variant:
     engine = {"image": f"vllm/vllm-openai:v{release}", "extraArgs": list(extra)}
-    return Variant.model_validate({"engine": engine, "target": {"model": "meta-llama/Llama-3.1-8B"}, **more})
+    staged = {"gpusPerReplica": 2, "tensorParallelSize": 1} if any("pipeline" in item for item in extra) else {}
+    body = {"engine": engine, "target": {"model": "meta-llama/Llama-3.1-8B"}, "hardware": staged}
+    return Variant.model_validate({**body, **more})
 
 
 NGRAM = {"draft": {"method": "NGram"}}

@@ -80,7 +80,7 @@ def variant(release: str, draft: dict[str, Any] | None, engine: dict[str, Any]) 
     body: dict[str, Any] = {
         "engine": {"image": "vllm/vllm-openai:latest", "version": release} | engine,
         "target": {"model": "meta-llama/Llama-3.1-8B"},
-        "hardware": {"gpusPerReplica": 4},
+        "hardware": {"gpusPerReplica": 4, "tensorParallelSize": 2 if "pipeline" in str(engine) else 4},
     }
     return Variant.model_validate(body | ({"draft": draft} if draft else {}))
 

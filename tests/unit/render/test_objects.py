@@ -102,7 +102,11 @@ def test_a_rolling_update_never_waits_for_a_gpu_that_is_not_there() -> None:
 
 def test_gpus_are_limit_and_request_and_cover_every_rank() -> None:
     assert container(variant())["resources"]["limits"] == {"nvidia.com/gpu": "2"}
-    wide = variant(engine={"extraArgs": ["--pipeline-parallel-size=2", "--data-parallel-size", "2"]})
+    wide = variant(
+        engine={"extraArgs": ["--pipeline-parallel-size=2", "--data-parallel-size", "2"]},
+        hardware={"gpusPerReplica": 8, "tensorParallelSize": 2},
+    )
+    assert "--tensor-parallel-size=2" in container(wide)["args"]
     assert container(wide)["resources"] == {"limits": {"nvidia.com/gpu": "8"}, "requests": {"nvidia.com/gpu": "8"}}
 
 

@@ -57,7 +57,7 @@ class Rig:
 
 @cache
 def _patterns() -> tuple[tuple[re.Pattern[str], Chip], ...]:
-    text = resources.files("breakeven.planning").joinpath("data", "other-gpus.yaml").read_text(encoding="utf-8")
+    text = resources.files("breakeven.planning").joinpath("data", "gpus.yaml").read_text(encoding="utf-8")
     return tuple(
         (
             re.compile(entry["pattern"]),
@@ -69,6 +69,7 @@ def _patterns() -> tuple[tuple[re.Pattern[str], Chip], ...]:
             ),
         )
         for entry in yaml.safe_load(text)
+        if "pattern" in entry
     )
 
 

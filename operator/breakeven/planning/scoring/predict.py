@@ -3,8 +3,10 @@
 from dataclasses import dataclass, replace
 
 from breakeven.planning.calibration import H200_FIT
+from breakeven.planning.confidence import PUBLISHED, Calibration, Interval, Kind
 from breakeven.planning.scoring.assumptions import batch_of, family, length_of, passes_of, text_of, tokens_of
 from breakeven.planning.scoring.generation import Generation, generation_of
+from breakeven.planning.scoring.kinds import kind_of
 from breakeven.planning.scoring.machine import bits_of, head_load_of, is_copy, load_of, rig_of
 from breakeven.planning.scoring.row import Case
 from breakeven.planning.steptime import Load, plain_step, prefill_time, speculating_step
@@ -24,6 +26,12 @@ class Guess:
     generation: str
     assumed: tuple[str, ...]
     """Which inputs the row did not give."""
+    kind: Kind
+    """What decides how far the prediction is trusted."""
+
+    def interval(self, calibration: Calibration = PUBLISHED) -> Interval:
+        """Bounds that are to contain four measurements in five."""
+        return calibration.interval(self.speedup, self.kind, assumed="acceptance" in self.assumed)
 
 
 def predict(case: Case, *, hosts: Generation | None = None) -> Guess | None:
@@ -80,6 +88,7 @@ def predict(case: Case, *, hosts: Generation | None = None) -> Guess | None:
         batch=batch,
         generation=generation.name,
         assumed=_assumed(case, rig.assumed),
+        kind=kind_of(case, target=target, rig=rig, generation=generation),
     )
 
 
