@@ -61,8 +61,8 @@ class HardwareSpec(SpecModel):
     accelerators: Annotated[
         list[AcceleratorName], AfterValidator(once), Field(min_length=1, max_length=8, json_schema_extra=SET)
     ] = ["H100", "H200"]
-    """GPU models a replica may land on. Default H100 and H200, which are measured. Others, such as A100-80GB, L40S, B200, GB200, H20, RTX-PRO-6000 or MI300X, are planned from their data sheets; A100 stands for both sizes. One that is not known needs `nodeSelector`, or `gpus` with its products."""
-    gpus: Annotated[
+    """GPU models a replica may land on. Default H100 and H200, which are measured. Others, such as A100-80GB, L40S, B200, GB200, H20, RTX-PRO-6000 or MI300X, are planned from their data sheets; A100 stands for both sizes. One that is not known needs `nodeSelector`, or `gpuFacts` with its products."""
+    gpu_facts: Annotated[
         list[GpuFacts],
         AfterValidator(_gpus_named_once),
         Field(

@@ -61,7 +61,7 @@ class Gpu:
             "tflops": ("16-bit arithmetic", self.flops16),
         }
         return tuple(
-            f"{words} of {self.name}: set hardware.gpus[{self.name}].{field}"
+            f"{words} of {self.name}: set hardware.gpuFacts[{self.name}].{field}"
             for field, (words, value) in facts.items()
             if value is None
         )
@@ -108,7 +108,7 @@ def accelerators(hardware: HardwareSpec, *, mig: str | None = None) -> tuple[Gpu
 
     `mig` is a MIG resource that the pod template asks for; absent, the one of the resource counts.
     """
-    declared = {_plain(facts.name): facts for facts in hardware.gpus}
+    declared = {_plain(facts.name): facts for facts in hardware.gpu_facts}
     found: dict[str, Gpu] = {}
     for name in hardware.accelerators:
         for gpu in _catalog().get(_plain(name), (_unknown(name),)):

@@ -36,7 +36,7 @@ def check_hardware(request: Request) -> Iterator[Finding]:
         yield _refuse(
             "hardware.accelerators",
             f"{nameless} is not in the catalog ({', '.join(known_names())}): choose its nodes with "
-            "hardware.nodeSelector, or name its node label under hardware.gpus[].products",
+            "hardware.nodeSelector, or name its node label under hardware.gpuFacts[].products",
         )
     if is_mig(hardware.resource) and hardware.gpus_per_replica > 1:
         yield _refuse("hardware.gpusPerReplica", "NCCL does not join parts of GPUs: write 1, or ask for whole GPUs")
@@ -78,7 +78,7 @@ def _one_machine(request: Request) -> Iterator[Finding]:
             "hardware.gpusPerReplica",
             f"no node has {hardware.gpus_per_replica} GPUs of {' or '.join(hardware.accelerators)} ({most} at most), "
             "and a replica here is one pod: quantize the target or take larger GPUs; where a node has more, say so "
-            "under hardware.gpus[].perNode",
+            "under hardware.gpuFacts[].perNode",
         )
 
 

@@ -56,14 +56,14 @@ def test_another_gpu_is_planned_from_its_data_sheet_and_called_unmeasured() -> N
 def test_an_unknown_gpu_is_unknown_until_its_facts_are_declared() -> None:
     bare = planned(accelerators=["Foo-9000"], nodeSelector={"gpu": "foo"})
     assert bare.starts is Start.UNKNOWN and bare.placements[0].outlook is None
-    assert any("hardware.gpus[Foo-9000].memoryGiB" in missing for missing in bare.unknowns)
+    assert any("hardware.gpuFacts[Foo-9000].memoryGiB" in missing for missing in bare.unknowns)
     facts = {"name": "Foo-9000", "memoryGiB": "60", "bandwidthGBps": "2000", "tflops": "400"}
-    told = planned(accelerators=["Foo-9000"], nodeSelector={"gpu": "foo"}, gpus=[facts])
+    told = planned(accelerators=["Foo-9000"], nodeSelector={"gpu": "foo"}, gpuFacts=[facts])
     assert told.starts is Start.YES and told.placements[0].outlook is not None and told.unknowns == ()
 
 
 def test_declared_facts_win_over_the_catalog() -> None:
-    assert memory(accelerators=["H100"], gpus=[{"name": "H100", "memoryGiB": "93.1"}]) == {"H100": 93.1}
+    assert memory(accelerators=["H100"], gpuFacts=[{"name": "H100", "memoryGiB": "93.1"}]) == {"H100": 93.1}
 
 
 @pytest.mark.parametrize(

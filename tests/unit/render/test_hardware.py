@@ -79,7 +79,7 @@ def test_more_than_one_machine_is_refused_with_what_to_do(extra: list[str], hard
 
 def test_a_machine_with_more_gpus_can_be_declared() -> None:
     facts = [{"name": "H200", "perNode": 16}]
-    assert refused(variant(gpusPerReplica=16, accelerators=["H200"], gpus=facts)) == ""
+    assert refused(variant(gpusPerReplica=16, accelerators=["H200"], gpuFacts=facts)) == ""
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_gpus_of_amd_are_asked_for_by_their_own_resource_label_and_taint() -> No
 def test_a_gpu_that_nobody_knows_needs_nodes() -> None:
     assert "hardware.nodeSelector" in refused(variant(accelerators=["Foo-9000"]))
     assert refused(variant(accelerators=["Foo-9000"], nodeSelector={"gpu": "foo"})) == ""
-    assert refused(variant(accelerators=["Foo-9000"], gpus=[{"name": "Foo-9000", "products": ["FOO"]}])) == ""
+    assert refused(variant(accelerators=["Foo-9000"], gpuFacts=[{"name": "Foo-9000", "products": ["FOO"]}])) == ""
 
 
 def test_parts_of_gpus_take_the_place_of_whole_ones() -> None:
