@@ -49,7 +49,7 @@ def pay_remarks(outlooks: Sequence[Outlook], spec: DraftSpec | None) -> Iterator
                 "draft.disableAboveBatchSize",
                 f"predicted slower on {found.gpu} above about {found.crossover} running requests per replica"
                 + (f" (steps leave the CUDA graphs above {edge})" if edge < found.crossover else "")
-                + "; drafting nothing there is not off either: more replicas, or no draft, keep the step short",
+                + "; drafting nothing above it still costs: more replicas, or no draft, keep steps short",
             )
 
 

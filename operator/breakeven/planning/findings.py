@@ -22,7 +22,7 @@ _MESSAGE_LIMIT = 2000
 def plan_findings(plan: Plan) -> tuple[Finding, ...]:
     """Conditions of a plan: MemoryBudget always, ConfigurationValid only when something is wrong or will hurt."""
     findings = [_memory(plan)]
-    pair = [remark for remark in plan.remarks if not _about_memory(remark)]
+    pair = [remark for remark in plan.remarks if not remark.memory]
     refusals = [remark for remark in pair if remark.severity is Severity.REFUSAL]
     chosen = refusals or pair
     if chosen:
@@ -42,17 +42,13 @@ def plan_refuses(plan: Plan) -> bool:
     return any(remark.severity is Severity.REFUSAL for remark in plan.remarks)
 
 
-def _about_memory(remark: Remark) -> bool:
-    return "KV tokens" in remark.message or remark.message.startswith("does not start")
-
-
 def _joined(remarks: list[Remark]) -> str:
     return "; ".join(f"{remark.field}: {remark.message}" for remark in remarks)[:_MESSAGE_LIMIT]
 
 
 def _memory(plan: Plan) -> Finding:
     status, reason = _REASONS[plan.starts]
-    said = [remark for remark in plan.remarks if _about_memory(remark)]
+    said = [remark for remark in plan.remarks if remark.memory]
     message = _joined(said) if said else "; ".join(_figures(placement) for placement in plan.placements)
     if plan.starts is Start.UNKNOWN:
         message = "not known: " + "; ".join(plan.unknowns) if plan.unknowns else "model facts are not known"

@@ -61,14 +61,18 @@ class Footprint:
         if spec.method in HEAD_METHODS:
             params = head_params(brief.target, spec.method, name=spec.model)
             if params is not None:
-                return self._one_layer(params * 2.0)
+                return self._one_layer(params * 2.0 + self._own_vocabulary())
         target = brief.target
         if spec.method is DraftMethod.MTP and target.native_mtp_layers:
             each = linear_bytes(target, brief.variant.target.quantization)
             if target.params is not None and target.layers is not None and each is not None:
-                return self._one_layer(target.params / target.layers * each)
+                return self._one_layer(target.params / target.layers * each + self._own_vocabulary())
         brief.unknowns.append(f"memory of the {spec.method.value} draft")
         return None
+
+    def _own_vocabulary(self) -> float:
+        """Bytes of embeddings and output head: a V0 draft worker has its own, V1 shares those of the target."""
+        return 2.0 * (self.brief.target.embedding_params or 0.0) if self.brief.on_v0 else 0.0
 
     def _one_layer(self, weights: float) -> ModelMemory | None:
         """A head: one layer that caches as a layer of the target does."""

@@ -30,6 +30,8 @@ class Remark:
     severity: Severity
     field: str
     message: str
+    memory: bool = False
+    """Whether it is about the room that is left, which a condition of its own reports."""
 
 
 def refusal(field: str, message: str) -> Remark:

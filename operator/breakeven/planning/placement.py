@@ -68,12 +68,15 @@ def room_remarks(placements: Sequence[Placement], sequence: int, *, drafts: bool
 def _outside(placement: Placement, share: float) -> Remark:
     """A V0 draft that has no room beside what the engine takes for itself."""
     said = (
-        f"on {placement.gpu} V0 sizes its KV cache as if there were no draft, which then lacks about "
-        f"{placement.over:.1f} GiB: lower target.gpuMemoryUtilization by {max(0.01, share):.2f} or more"
+        f"V0 sizes its KV cache as if there were no draft, which then lacks about {placement.over:.1f} GiB: "
+        f"lower target.gpuMemoryUtilization by {max(0.01, share):.2f} or more"
     )
     if placement.starts is Start.NO:
         return refusal("target.gpuMemoryUtilization", f"does not start on {placement.gpu}: {said}")
-    return warning("target.gpuMemoryUtilization", f"{said}; it may run out of memory at its first large batch")
+    return warning(
+        "target.gpuMemoryUtilization",
+        f"may run out of memory on {placement.gpu} at its first large batch: {said}",
+    )
 
 
 def _too_small(placement: Placement, found: Capacity, sequence: int, drafts: bool, others: Sequence[str]) -> str:

@@ -1,6 +1,6 @@
 """The plan of one variant: does it start, what does the draft cost, and where is it likely to pay."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from breakeven.api.spec import DraftMethod
 from breakeven.api.variant import Variant
@@ -92,7 +92,7 @@ def _planned(brief: Brief, footprint: Footprint, prospect: Prospect) -> Plan:
         switch=switch_cost(total, replicas=asked.replicas, measured_minutes=asked.loading_minutes),
         remarks=(
             *_remarks(brief),
-            *room_remarks(placements, brief.sequence, drafts=spec is not None),
+            *(replace(r, memory=True) for r in room_remarks(placements, brief.sequence, drafts=spec is not None)),
             *advice.pay_remarks([p.outlook for p in placements if p.outlook is not None], spec),
             *advice.limit_remarks(spec, on_v1=not brief.on_v0),
         ),

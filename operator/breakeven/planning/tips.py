@@ -57,10 +57,10 @@ def _narrower(variant: Variant, draft: DraftSpec, question: Question, made: Plan
         return
     narrow = draft.model_copy(update={"quantization": Quantization.FP8})
     other = plan(variant.with_draft(narrow), question)
+    room = "" if _room(other) == _room(made) else f"{_room(other)} instead of {_room(made)}, "
     yield (
-        f"quantize the draft before you take one of another family or size: in FP8 {_room(other)} instead of "
-        f"{_room(made)}, {_figures(other)} instead of {_figures(made)}; what another family costs in acceptance nobody "
-        "has measured"
+        f"quantize the draft before you take one of another family or size: in FP8 {room}{_figures(other)} instead of "
+        f"{_figures(made)}; what another family costs in acceptance nobody has measured"
     )
 
 

@@ -73,13 +73,14 @@ def _of(plan: Plan, placement: Placement, outlook: Outlook) -> Headline:
             f"{after.batch} on ({_s(after)}); {_needs(plan, last)}{cost}"
         )
         return Headline(answer=Answer.USE, reason=text)
-    if loses and not pays:
+    if loses and not pays and 2 * len(loses) > len(found):
         text = f"likely slower from {loses[0].batch} running requests a replica{where} on, {_span(loses)}"
         if len(loses) < len(found):
-            text += ", and unsure below" if loses[0] is not found[0] else ", and unsure elsewhere"
+            text += ", and unsure elsewhere"
         return Headline(answer=Answer.LEAVE_OFF, reason=f"{text}; {_needs(plan, loses[0])}{cost}")
     tight = ", if it starts at all" if placement.starts is Start.TIGHT else ""
-    text = f"the prediction cannot tell{where}, {_span(found)}{tight}; {_needs(plan, found[0])}{cost}"
+    slow = f", likely slower from {loses[0].batch} on" if loses else ""
+    text = f"the prediction cannot tell{where}, {_span(found)}{slow}{tight}; {_needs(plan, found[0])}{cost}"
     return Headline(answer=Answer.MEASURE, reason=text)
 
 

@@ -8,6 +8,7 @@ import yaml
 
 from breakeven.api.variant import Variant
 from breakeven.planning.pairing import Severity
+from breakeven.planning.placement import Start
 from breakeven.planning.plan import Plan, plan
 
 FIELD = Path(__file__).parents[2] / "data" / "field-plan"
@@ -100,3 +101,21 @@ def test_a_head_with_a_short_context_is_warned_about_by_release(image: str, word
     assert words in warned(made) and "2048" in warned(made)
     short = planned("d10-eagle3-longctx", target={"maxModelLen": 2048})
     assert "positions" not in warned(short)
+
+
+def test_a_v0_draft_that_the_engine_leaves_no_room_for_does_not_start() -> None:
+    made = planned("c25-util99")
+    assert made.starts is Start.NO and "lower target.gpuMemoryUtilization by 0.19" in refused(made)
+    lower = planned("c25-util99", target={"gpuMemoryUtilization": "0.75"})
+    assert lower.starts is Start.YES and refused(lower) == ""
+
+
+def test_a_v0_head_brings_its_own_vocabulary() -> None:
+    made = planned("e07-eagle-v0-095")
+    assert made.starts is Start.NO and "target.gpuMemoryUtilization" in refused(made)
+    assert planned("e07-eagle-v0-095", target={"gpuMemoryUtilization": "0.9"}).starts is Start.YES
+
+
+def test_an_a100_is_planned_as_both_of_its_sizes() -> None:
+    made = planned("c29-a100")
+    assert [(p.gpu, p.starts) for p in made.placements] == [("A100-40GB", Start.YES), ("A100-80GB", Start.YES)]
