@@ -107,6 +107,17 @@ def hosts_for(version: tuple[int, ...], method: str) -> tuple[Host, Host]:
     return plain, ASYNC if version >= since else SYNC
 
 
+def never_timed(version: tuple[int, ...], method: str) -> bool:
+    """Whether a method runs in these releases on a path of which no step was timed: draft models and n-gram drafting
+    since they keep asynchronous scheduling, which only the release sources say."""
+    return method in _HOST_DRAFTERS and version >= _HOST_DRAFTERS[method]
+
+
+def is_asynchronous(version: tuple[int, ...]) -> bool:
+    """Whether a plain step of these releases hides the host behind the GPU."""
+    return version >= _ASYNC_DEFAULT
+
+
 def v0_hosts(method: str) -> tuple[Host, Host]:
     """Host time of the V0 engine: (plain, speculating)."""
     host = V0_DRAFT_MODEL if method == "draft_model" else V0_HEAD

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from breakeven.api.spec import DraftMethod, DraftSpec, HardwareSpec
 from breakeven.planning.acceptance import Assumption, assumed, at_temperature
 from breakeven.planning.brief import Brief
-from breakeven.planning.calibration import hosts_for, v0_hosts
+from breakeven.planning.calibration import hosts_for, is_asynchronous, never_timed, v0_hosts
 from breakeven.planning.confidence import HYBRIDS, LONGEST_FITTED, SMALLEST_FITTED, Kind
 from breakeven.planning.gpus import MEASURED, Gpu, accelerators
 from breakeven.planning.loads import head_load, target_load
@@ -107,9 +107,12 @@ class Prospect:
             or target.weight_only
             or brief.context > LONGEST_FITTED
         )
-        if odd:
+        release = (brief.engine.version.major, brief.engine.version.minor)
+        if odd or never_timed(release, _TABLE_NAMES.get(spec.method, "")):
             return Kind.OTHER
-        return Kind.OLD if brief.on_v0 else Kind.DENSE
+        if brief.on_v0:
+            return Kind.OLD
+        return Kind.ASYNC if is_asynchronous(release) else Kind.DENSE
 
     def _stops_at(self, spec: DraftSpec) -> int | None:
         """Running requests of a replica from which the engine drafts nothing."""

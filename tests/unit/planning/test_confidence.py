@@ -12,7 +12,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.planning.test_scoring import case
 
-from breakeven.planning.confidence import COVERAGE, PUBLISHED, RIGHT, Interval, Kind, Spread, Verdict, spread_from
+from breakeven.planning.confidence import (
+    COVERAGE,
+    PUBLISHED,
+    RIGHT,
+    Calibration,
+    Interval,
+    Kind,
+    Spread,
+    Verdict,
+    spread_from,
+)
 from breakeven.planning.scoring.predict import predict
 from breakeven.planning.scoring.score import Scored
 from breakeven.planning.scoring.trust import calibrate, left_out_by_source, trust
@@ -63,9 +73,11 @@ def test_nothing_unlike_what_was_fitted_is_ever_called_likely_to_pay() -> None:
 @given(sigma=st.floats(0.01, 1.0), sources=st.integers(2, 9), more=st.floats(0.0, 1.0))
 def test_fewer_sources_and_further_errors_widen_the_interval(sigma: float, sources: int, more: float) -> None:
     spread = Spread(sigma=sigma, sources=sources)
-    assert spread.factor() >= Spread(sigma=sigma, sources=sources + 1).factor() > 1.0
-    assert spread.widened(more).factor() >= spread.factor()
-    assert math.isinf(Spread(sigma=sigma, sources=1).factor())
+    assert spread.reach() >= Spread(sigma=sigma, sources=sources + 1).reach() > 0.0
+    assert math.isinf(Spread(sigma=sigma, sources=1).reach())
+    made = Calibration(spreads={Kind.DENSE: spread}, assumed=more)
+    given, assumed = (made.interval(1.5, Kind.DENSE, assumed=guess) for guess in (False, True))
+    assert assumed.low <= given.low < 1.5 < given.high <= assumed.high
 
 
 def test_a_source_counts_once_however_many_rows_it_has() -> None:
@@ -79,6 +91,9 @@ def test_a_source_counts_once_however_many_rows_it_has() -> None:
         ({}, Kind.DENSE),
         ({"target": "gpt-oss-120b", "target_params_b": "117"}, Kind.SPARSE),
         ({"engine": "vLLM 0.6.3"}, Kind.OLD),
+        ({"engine": "vLLM 0.26.0"}, Kind.ASYNC),
+        ({"engine": "vLLM 0.33.0"}, Kind.ASYNC),
+        ({"engine": "vLLM 0.33.0", "method": "draft_model", "draft": "Llama-3.2-1B"}, Kind.OTHER),
         ({"engine": "SGLang 0.5.9"}, Kind.OTHER),
         ({"engine": "llama.cpp"}, Kind.OTHER),
         ({"target": "Qwen3.5-0.8B", "target_params_b": "0.8", "method": "mtp"}, Kind.OTHER),

@@ -69,7 +69,8 @@ def test_n_gram_drafting_without_matches_is_as_slow_as_measured() -> None:
     assert seen is not None
     four, many = seen.predictions
     assert four.speedup == pytest.approx(0.83, abs=0.1)  # two H100, vLLM 0.26.0
-    assert many.speedup < 1.0 and four.interval.verdict is Verdict.DOES_NOT
+    assert many.speedup == pytest.approx(0.75, abs=0.13)
+    assert four.interval.verdict is not Verdict.PAYS and many.interval.verdict is not Verdict.PAYS
 
 
 @pytest.mark.parametrize(

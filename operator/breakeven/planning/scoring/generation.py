@@ -22,6 +22,8 @@ class Generation:
     name: str
     plain: Host
     speculating: Host
+    version: tuple[int, int] = (0, 0)
+    """Release of vLLM on V1; zero for everything else."""
 
 
 def generation_of(engine: str, method: str) -> Generation:
@@ -45,4 +47,4 @@ def generation_of(engine: str, method: str) -> Generation:
     release = version if version is not None else _V1_UNNAMED
     plain, slow = hosts_for(release, method.replace("-", "_"))
     name = "vLLM V1, asynchronous" if release >= (0, 14) else "vLLM V1"
-    return Generation(name=name, plain=plain, speculating=slow)
+    return Generation(name=name, plain=plain, speculating=slow, version=release)

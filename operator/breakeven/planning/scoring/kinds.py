@@ -1,5 +1,6 @@
 """Which kind of case a row is: what decides how far its prediction is trusted."""
 
+from breakeven.planning.calibration import is_asynchronous, never_timed
 from breakeven.planning.confidence import HYBRIDS, LONGEST_FITTED, SMALLEST_FITTED, Kind
 from breakeven.planning.scoring.assumptions import family, text_of
 from breakeven.planning.scoring.generation import Generation
@@ -25,7 +26,9 @@ def kind_of(case: Case, *, target: Load, rig: Rig, generation: Generation) -> Ki
         return Kind.SPARSE
     if generation.name == "vLLM V0":
         return Kind.OLD
-    return Kind.OTHER if is_odd(case, target, rig) else Kind.DENSE
+    if is_odd(case, target, rig) or never_timed(generation.version, case.method.replace("-", "_")):
+        return Kind.OTHER
+    return Kind.ASYNC if is_asynchronous(generation.version) else Kind.DENSE
 
 
 def is_odd(case: Case, target: Load, rig: Rig) -> bool:

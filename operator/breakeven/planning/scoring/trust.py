@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from breakeven.planning.confidence import PUBLISHED, Calibration, Interval, Kind, Verdict, spread_from
+from breakeven.planning.confidence import PUBLISHED, TIMED_HERE, Calibration, Interval, Kind, Verdict, spread_from
 from breakeven.planning.scoring.score import Scored
 
 
@@ -57,8 +57,9 @@ def calibrate(rows: Sequence[Scored]) -> Calibration:
     guessed = [row for row in of_kind[Kind.DENSE] if _assumed(row)]
     more = _mean_square(guessed) - _mean_square(given) if given and guessed else 0.0
     of_kind[Kind.DENSE] = given
+    spreads = {kind: spread_from((row.case.source, _error(row)) for row in found) for kind, found in of_kind.items()}
     return Calibration(
-        spreads={kind: spread_from((row.case.source, _error(row)) for row in found) for kind, found in of_kind.items()},
+        spreads=spreads if spreads[Kind.ASYNC].sources > 1 else {**spreads, Kind.ASYNC: TIMED_HERE},
         assumed=math.sqrt(max(0.0, more)),
     )
 
