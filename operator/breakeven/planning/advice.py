@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from breakeven.api.spec import AcceptanceMethod, DraftMethod, DraftSpec
+from breakeven.planning.confidence import Verdict
 from breakeven.planning.outlook import Outlook
 from breakeven.planning.pairing import Remark, warning
 
@@ -10,8 +11,6 @@ _WARM = 0.5
 """Temperature from which greedy drafting loses a fifth of its acceptance or more."""
 _GRAPH_TOKENS = 512
 """Default ceiling of captured CUDA graphs in tokens (measured: the step jumps above it)."""
-_MODEL_ERROR = 1.10
-"""A predicted speed-up within this of 1 is inside the error of the model, and no reason to warn."""
 
 
 def temperature_remarks(spec: DraftSpec, temperature: float) -> Iterator[Remark]:
@@ -34,15 +33,13 @@ def pay_remarks(outlooks: Sequence[Outlook], spec: DraftSpec | None) -> Iterator
         return
     for found in outlooks:
         first = found.predictions[0] if found.predictions else None
-        if first is not None and first.speedup * _MODEL_ERROR < 1.0:
+        if first is not None and first.interval.verdict is Verdict.DOES_NOT:
             yield warning(
                 "draft",
                 f"predicted slower on {found.gpu} from batch {first.batch}: speed-up {first.speedup:.2f} "
                 f"at {first.tokens:.2f} tokens a step, {first.inflation:.2f} are needed",
             )
         limit = spec.disable_above_batch_size
-        if limit is not None and first is not None and first.k == 0:
-            continue
         if found.crossover is not None and found.crossover > 1 and (limit is None or limit > found.crossover):
             edge = _GRAPH_TOKENS // (spec.num_speculative_tokens + 1)
             yield warning(
