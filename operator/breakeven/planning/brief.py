@@ -64,13 +64,22 @@ class Brief:
         return self.engine.generation(method, forced=self.forced) == "v0"
 
     @property
-    def element(self) -> float:
-        """Bytes of one element of the KV cache."""
-        kind = self.variant.target.kv_cache_dtype
+    def element(self) -> float | None:
+        """Bytes of one element of the target's KV cache; None for a format whose width is not known, which is then
+        said."""
+        return self._element(self.variant.target.kv_cache_dtype.value)
+
+    @property
+    def draft_element(self) -> float | None:
+        """The same of the draft's cache, which may have a format of its own."""
+        own = None if self.spec is None else self.spec.extra_keys.get("kv_cache_dtype")
+        return self.element if own is None else self._element(str(own))
+
+    def _element(self, kind: str) -> float | None:
         found = kv_bytes(kind)
         if found is None:
-            self.unknowns.append(f"size of a KV cache of {kind}: planned with 16 bits an element, so more fit")
-        return 2.0 if found is None else found
+            self.unknowns.append(f"size of a KV cache of {kind}: tokens that fit, and steps at a long context")
+        return found
 
     @cached_property
     def target(self) -> Architecture:

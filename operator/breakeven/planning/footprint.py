@@ -45,7 +45,10 @@ class Footprint:
         weights = self.weights(brief.target, brief.variant.target.quantization)
         if weights is None:
             return None
-        found = cache_of(brief.target, weights, bytes_per_element=brief.element)
+        element = brief.element
+        if element is None:
+            return None
+        found = cache_of(brief.target, weights, bytes_per_element=element)
         if found is None:
             brief.unknowns.append(f"KV cache layout of {brief.target.name} ({brief.target.origin})")
         return found
@@ -56,8 +59,10 @@ class Footprint:
         if spec is None or brief.hostless:
             return None
         if brief.draft is not None:
-            weights = self.weights(brief.draft, spec.quantization)
-            return None if weights is None else cache_of(brief.draft, weights, bytes_per_element=brief.element)
+            weights, element = self.weights(brief.draft, spec.quantization), brief.draft_element
+            if weights is None or element is None:
+                return None
+            return cache_of(brief.draft, weights, bytes_per_element=element)
         if spec.method in HEAD_METHODS:
             params = head_params(brief.target, spec.method, name=spec.model)
             if params is not None:
@@ -76,7 +81,8 @@ class Footprint:
 
     def _one_layer(self, weights: float) -> ModelMemory | None:
         """A head: one layer that caches as a layer of the target does."""
-        whole = cache_of(self.brief.target, weights, bytes_per_element=self.brief.element)
+        element = self.brief.draft_element
+        whole = None if element is None else cache_of(self.brief.target, weights, bytes_per_element=element)
         if whole is None:
             return None
         return ModelMemory(

@@ -103,6 +103,7 @@ class Prospect:
             return Kind.SPARSE
         odd = (
             spec.method not in _ONE_BY_ONE
+            or _drafts_blocks(spec)
             or target.read_params < SMALLEST_FITTED
             or target.weight_only
             or brief.context > LONGEST_FITTED
@@ -126,10 +127,12 @@ class Prospect:
         return draft.params == target.params and draft.layers == target.layers
 
     def _draft_load(self, spec: DraftSpec) -> Load | None:
-        brief = self.brief
+        brief, element = self.brief, self.brief.draft_element
+        if element is None:
+            return None
         if brief.draft is not None:
-            return target_load(brief.draft, spec.quantization, kv_bytes_per_element=brief.element)
-        return head_load(brief.target, spec.method, name=spec.model, kv_bytes_per_element=brief.element)
+            return target_load(brief.draft, spec.quantization, kv_bytes_per_element=element)
+        return head_load(brief.target, spec.method, name=spec.model, kv_bytes_per_element=element)
 
     def _situation(self, gpu: Gpu, drafting: float) -> Situation | None:
         brief, spec = self.brief, self.brief.spec
@@ -138,7 +141,10 @@ class Prospect:
         if gpu.bandwidth is None or gpu.flops16 is None:
             brief.unknowns.extend(gpu.missing)
             return None
-        target = target_load(brief.target, brief.variant.target.quantization, kv_bytes_per_element=brief.element)
+        element = brief.element
+        if element is None:
+            return None
+        target = target_load(brief.target, brief.variant.target.quantization, kv_bytes_per_element=element)
         if target is None:
             brief.unknowns.append(f"step time of {brief.target.name} ({brief.target.origin})")
             return None
@@ -158,7 +164,7 @@ class Prospect:
             plain_host=plain,
             host=host,
             engines=brief.engines,
-            block_draft=spec.method in _BLOCK_DRAFTERS,
+            block_draft=_drafts_blocks(spec),
             whole_vocabulary=spec.method in (DraftMethod.EAGLE, DraftMethod.MTP),
             drafting=drafting,
         )
@@ -186,6 +192,11 @@ class Prospect:
             if same_target and same_draft and same_method and profile.asynchronous == asynchronous:
                 found = profile if found is None or profile.gpu == gpu.name else found
         return found
+
+
+def _drafts_blocks(spec: DraftSpec) -> bool:
+    """Whether one pass drafts all tokens."""
+    return spec.method in _BLOCK_DRAFTERS or spec.extra_keys.get("parallel_drafting") is True
 
 
 def _whole(name: str) -> Gpu:

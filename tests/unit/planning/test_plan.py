@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from breakeven.api.conditions import CONDITIONS, ConditionType, Reason
 from breakeven.api.spec import DraftMethod, Quantization
 from breakeven.api.variant import Variant
+from breakeven.planning.confidence import Kind
 from breakeven.planning.document import plan_document
 from breakeven.planning.findings import plan_findings, plan_refuses, plan_status
 from breakeven.planning.measured import ProfileError, supplied
@@ -255,3 +256,26 @@ def test_the_crossover_agrees_with_the_predictions_it_stands_beside() -> None:
     seen = plan(variant(LLAMA_8B, head, gpus=1, quantization="None"), asked).placements[0].outlook
     assert seen is not None and seen.crossover is not None
     assert all((p.speedup < 1.0) == (p.batch >= seen.crossover) for p in seen.predictions)
+
+
+@pytest.mark.parametrize(
+    ("kind", "ratio"), [("fp8", 2.0), ("int8_per_token_head", 2.0), ("int4_per_token_head", 4.0), ("nvfp4", 3.56)]
+)
+def test_narrow_cache_formats_hold_more_tokens(kind: str, ratio: float) -> None:
+    wide, narrow = (plan(variant(LLAMA_8B, gpus=1, kvCacheDtype=k)).placements[0].variant for k in ("auto", kind))
+    assert wide is not None and narrow is not None
+    assert narrow.kv_tokens / wide.kv_tokens == pytest.approx(ratio, rel=0.01)
+
+
+def test_a_cache_format_of_unknown_width_is_unknown_and_not_taken_for_sixteen_bits() -> None:
+    made = plan(variant(LLAMA_8B, gpus=1, draft=DRAFT_8B, kvCacheDtype="turboquant_3bit_nc"))
+    assert made.starts is Start.UNKNOWN and made.placements[0].outlook is None
+    assert any("turboquant_3bit_nc" in missing for missing in made.unknowns)
+
+
+def test_a_draft_that_drafts_a_block_at_once_takes_one_pass() -> None:
+    both = [EAGLE3, EAGLE3 | {"extraKeys": {"parallel_drafting": True}}]
+    one_by_one, at_once = (plan(variant(draft=draft)).placements[0].outlook for draft in both)
+    assert one_by_one is not None and at_once is not None
+    assert at_once.predictions[0].inflation < one_by_one.predictions[0].inflation
+    assert at_once.predictions[0].interval.kind is Kind.OTHER
