@@ -17,6 +17,7 @@ _REASONS = {
 }
 _REPORTED_BATCHES = (1, 8, 32, 64, 128)
 _MESSAGE_LIMIT = 2000
+_NAME_LIMIT = 32
 
 
 def plan_findings(plan: Plan) -> tuple[Finding, ...]:
@@ -77,7 +78,7 @@ def plan_status(plan: Plan) -> PlanStatus:
     placement = tightest(plan)
     seen = placement.outlook
     return PlanStatus(
-        gpu=placement.gpu,
+        gpu=placement.gpu[:_NAME_LIMIT],
         starts=placement.starts.value,
         baseline_kv_tokens=placement.baseline.kv_tokens if placement.baseline is not None else None,
         kv_tokens=placement.variant.kv_tokens if placement.variant is not None else None,

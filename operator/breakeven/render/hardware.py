@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 
-from breakeven.engines import Finding, Reason, Refusal
-from breakeven.planning.gpus import PER_NODE, accelerators, is_mig, known_names, unplaceable, vendors
+from breakeven.api.spec import HardwareSpec
+from breakeven.engines import Caution, Finding, Reason, Refusal
+from breakeven.planning.gpus import LABELS, PER_NODE, accelerators, is_mig, known_names, unplaceable, vendors
 from breakeven.render.placement import brings_gpus
 from breakeven.render.request import Request
 
@@ -40,8 +41,35 @@ def check_hardware(request: Request) -> Iterator[Finding]:
         )
     if is_mig(hardware.resource) and hardware.gpus_per_replica > 1:
         yield _refuse("hardware.gpusPerReplica", "NCCL does not join parts of GPUs: write 1, or ask for whole GPUs")
-    if hardware.resource_claim_template is not None and brings_gpus(request.variant.pod_template):
-        yield _refuse("hardware.resourceClaimTemplate", "podTemplate brings GPUs too: remove one of them")
+    own = "resourceClaimTemplate" if hardware.resource_claim_template else "resource" if hardware.resource else None
+    if own is not None and brings_gpus(request.variant.pod_template):
+        yield _refuse(f"hardware.{own}", "podTemplate brings GPUs too: remove one of them")
+    yield from _names(hardware)
+
+
+def _names(hardware: HardwareSpec) -> Iterator[Caution]:
+    """Names that do not go together: facts of GPUs that are not used, nodes of other GPUs."""
+    used = {gpu.name.partition("/")[0] for gpu in accelerators(hardware)}
+    for facts in hardware.gpu_facts:
+        if facts.name not in {*used, *hardware.accelerators}:
+            yield Caution(
+                field="hardware.gpuFacts",
+                message=f"{facts.name} is none of hardware.accelerators: these facts are not used",
+            )
+    chosen = hardware.node_selector or {}
+    label = next((label for label in LABELS.values() if label in chosen), None)
+    products = {product for gpu in accelerators(hardware) for product in gpu.products}
+    if label is not None and chosen[label] not in products:
+        yield Caution(
+            field="hardware.accelerators",
+            message=f"hardware.nodeSelector chooses {chosen[label]}, and planned for is "
+            f"{' or '.join(hardware.accelerators)}: name the GPU model of those nodes",
+        )
+    elif chosen and label is None and hardware.accelerators == HardwareSpec().accelerators:
+        yield Caution(
+            field="hardware.accelerators",
+            message="planned for H100 and H200, while hardware.nodeSelector chooses the nodes: name their GPU model",
+        )
 
 
 def _count(request: Request) -> Iterator[Finding]:

@@ -162,3 +162,30 @@ def test_a_file_without_a_row_that_can_be_scored_says_so_and_fails(tmp_path: Pat
 
     assert found.exit_code == 1 and "count as empty: source" in found.stderr
     assert json.loads(found.stdout)["leftOutIds"]["sizeOfTargetUnknown"] == ["a"]
+
+
+def test_a_plan_begins_with_its_answer_and_marks_what_does_not_fit(spd: Path) -> None:
+    found = CliRunner().invoke(app, ["plan", "-f", str(spd), "--batch", "1,1024", "--context", "4000"])
+    assert found.exit_code == 0, found.output
+    assert found.stdout.startswith("Use it: likely faster")
+    assert "does not fit into the KV cache" in found.stdout and "requests of 8,192 tokens at once" in found.stdout
+    assert "advice   bound by time to first token?" in found.stdout
+
+
+def test_a_plan_as_json_has_the_interval_of_every_prediction(spd: Path) -> None:
+    found = CliRunner().invoke(app, ["plan", "-f", str(spd), "-o", "json", "--drafting-share", "0.5"])
+    said = json.loads(found.stdout)
+    (row, *_) = said["accelerators"][0]["outlook"]["byBatch"]
+    assert row["speedupLow"] < row["speedup"] < row["speedupHigh"]
+    assert row["verdict"] in {"likely pays", "unsure", "likely does not"} and row["fits"] is True
+    assert said["answer"]["answer"] in {"Use it", "Leave it off", "Measure first"} and len(said["advice"]) == 2
+    assert said["acceptance"]["draftingShare"] == 0.5
+
+
+def test_a_score_says_how_often_its_verdicts_are_right() -> None:
+    found = CliRunner().invoke(app, ["score", "--cases", str(CASES), "-o", "json", "--rows"])
+    said = json.loads(found.stdout)
+    everything = said["trust"][0]
+    assert everything["rows"] == said["rowsScored"]
+    assert sum(v["rows"] for v in everything["verdicts"].values()) == everything["rows"]
+    assert all(row["low"] < row["predicted"] < row["high"] for row in said["rows"])

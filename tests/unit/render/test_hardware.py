@@ -147,7 +147,25 @@ def test_a_pod_template_that_asks_for_other_things_adds_to_the_gpus() -> None:
 
 
 def test_gpus_in_two_ways_are_refused() -> None:
-    made = variant(resourceClaimTemplate="one-gpu", template=CLAIMED)
-    assert "podTemplate brings GPUs too" in "; ".join(f.message for f in check(made))
+    for hardware in ({"resourceClaimTemplate": "one-gpu"}, {"resource": MIG}):
+        assert "podTemplate brings GPUs too" in refused(variant(template=CLAIMED, **hardware))
     with pytest.raises(ValueError, match="either resource or resourceClaimTemplate"):
         HardwareSpec.model_validate({"resource": MIG, "resourceClaimTemplate": "one-gpu"})
+
+
+@pytest.mark.parametrize(
+    ("hardware", "words"),
+    [
+        ({"nodeSelector": {"nvidia.com/gpu.product": "NVIDIA-A100-SXM4-80GB"}}, "chooses NVIDIA-A100-SXM4-80GB"),
+        ({"nodeSelector": {"pool": "gpu"}}, "planned for H100 and H200"),
+        ({"gpuFacts": [{"name": "L40S", "memoryGiB": "45"}]}, "these facts are not used"),
+    ],
+)
+def test_names_that_do_not_go_together_are_said(hardware: dict[str, Any], words: str) -> None:
+    assert words in "; ".join(f.message for f in check(variant(**hardware)))
+
+
+def test_nodes_of_the_named_gpu_are_no_reason_to_warn() -> None:
+    found = variant(accelerators=["A100"], nodeSelector={"nvidia.com/gpu.product": "NVIDIA-A100-SXM4-80GB"})
+    assert check(found) == check(variant(accelerators=["A100"]))
+    assert check(variant(accelerators=["L40S"], nodeSelector={"pool": "l40s"})) == check(variant(accelerators=["L40S"]))
