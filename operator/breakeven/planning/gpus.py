@@ -180,6 +180,16 @@ def _cut(gpu: Gpu, resource: str | None) -> Gpu:
     )
 
 
+def unknown_share(hardware: HardwareSpec) -> str:
+    """What is not known of how a replica gets its GPUs, in words; empty where whole GPUs or MIG profiles are named."""
+    if hardware.resource_claim_template is not None:
+        return f"what the claim {hardware.resource_claim_template} brings: planned as whole GPUs"
+    resource = hardware.resource
+    if resource is None or is_mig(resource) or resource in LABELS:
+        return ""
+    return f"how much of a GPU {resource} is: planned as whole GPUs"
+
+
 def vendors(hardware: HardwareSpec) -> frozenset[str]:
     """Device plugins of the accelerators."""
     return frozenset(gpu.vendor for gpu in accelerators(hardware))

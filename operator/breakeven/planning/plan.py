@@ -11,7 +11,7 @@ from breakeven.planning.architecture import Architecture
 from breakeven.planning.article import Rule, article_rules
 from breakeven.planning.brief import Brief
 from breakeven.planning.footprint import Footprint
-from breakeven.planning.gpus import Gpu
+from breakeven.planning.gpus import Gpu, unknown_share
 from breakeven.planning.memory import lost_share
 from breakeven.planning.pairing import Remark, Severity, length_remarks, pair_remarks, split_remarks
 from breakeven.planning.placement import Placement, Start, room_remarks
@@ -66,6 +66,9 @@ def plan(variant: Variant, question: Question | None = None) -> Plan:
     brief = Brief(variant=variant, question=asked, engine=engine)
     if isinstance(known, Refusal):
         brief.unknowns.append(f"engine version: the image does not tell it, planned as for {engine.release}")
+    share = unknown_share(variant.hardware)
+    if share:
+        brief.unknowns.append(share)
     return _planned(brief, Footprint(brief), Prospect(brief))
 
 

@@ -105,3 +105,16 @@ def test_fewer_requests_at_once_leave_more_cache_where_they_are_verified_on_runn
         assert found.variant is not None
         room.append(found.variant.shares[0].overhead_gib)
     assert room[0] - room[1] == pytest.approx(2.7, abs=0.1)  # reported at start-up: 2.7 GiB
+
+
+@pytest.mark.parametrize(
+    ("hardware", "words"),
+    [
+        ({"resourceClaimTemplate": "one-gpu"}, "the claim one-gpu"),
+        ({"resource": "nvidia.com/gpu.shared"}, "gpu.shared"),
+    ],
+)
+def test_what_a_claim_or_a_shared_gpu_brings_is_said_to_be_unknown(hardware: dict[str, Any], words: str) -> None:
+    made = planned(accelerators=["H100"], **hardware)
+    assert any(words in missing and "planned as whole GPUs" in missing for missing in made.unknowns)
+    assert planned(accelerators=["H100"], resource="nvidia.com/mig-3g.40gb").unknowns == ()
