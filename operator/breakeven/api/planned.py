@@ -15,6 +15,10 @@ class PlannedSpeedup(StatusModel):
     """Running requests per replica."""
     speedup: DecimalString
     """Predicted S at the assumed acceptance."""
+    lower: DecimalString | None = None
+    """Lower bound of S: four measurements in five lie between the bounds. Absent in the status of an older release."""
+    upper: DecimalString | None = None
+    """Upper bound of S."""
     inflation: DecimalString
     """Predicted step-time inflation R."""
     break_even_acceptance: DecimalString
@@ -24,6 +28,8 @@ class PlannedSpeedup(StatusModel):
 class PlanStatus(StatusModel):
     """The plan of the declared variant on the GPU model with the least room. Absent figures are not known."""
 
+    answer: Annotated[str, Field(max_length=512)] = ""
+    """What the plan comes to before anything is measured: use it, leave it off, or measure first, and why. Empty without a draft."""
     gpu: Annotated[str, Field(max_length=32)] = ""
     """GPU model the figures are for."""
     starts: Annotated[str, Field(max_length=16)] = ""

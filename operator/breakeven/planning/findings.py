@@ -8,6 +8,7 @@ from breakeven.domain.decision import Finding
 from breakeven.planning.pairing import Remark, Severity
 from breakeven.planning.placement import Placement, Start
 from breakeven.planning.plan import Plan
+from breakeven.planning.verdict import headline
 
 _REASONS = {
     Start.YES: (True, Reason.FITS),
@@ -18,6 +19,7 @@ _REASONS = {
 _REPORTED_BATCHES = (1, 8, 32, 64, 128)
 _MESSAGE_LIMIT = 2000
 _NAME_LIMIT = 32
+_ANSWER_LIMIT = 512
 
 
 def plan_findings(plan: Plan) -> tuple[Finding, ...]:
@@ -76,8 +78,9 @@ def tightest(plan: Plan) -> Placement:
 def plan_status(plan: Plan) -> PlanStatus:
     """The compact report of a plan for `status.plan`, for the GPU model with the least room."""
     placement = tightest(plan)
-    seen = placement.outlook
+    seen, answer = placement.outlook, headline(plan)
     return PlanStatus(
+        answer="" if answer is None else str(answer)[:_ANSWER_LIMIT],
         gpu=placement.gpu[:_NAME_LIMIT],
         starts=placement.starts.value,
         baseline_kv_tokens=placement.baseline.kv_tokens if placement.baseline is not None else None,
@@ -88,6 +91,8 @@ def plan_status(plan: Plan) -> PlanStatus:
             PlannedSpeedup(
                 batch=p.batch,
                 speedup=_decimal(p.speedup),
+                lower=_decimal(p.interval.low),
+                upper=_decimal(p.interval.high),
                 inflation=_decimal(p.inflation),
                 break_even_acceptance=_decimal(p.break_even),
             )

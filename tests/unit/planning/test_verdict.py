@@ -7,6 +7,7 @@ from tests.unit.planning.test_plan import DRAFT_8B, EAGLE3, LLAMA_8B, variant
 
 from breakeven.api.variant import Variant
 from breakeven.planning.confidence import Verdict
+from breakeven.planning.findings import plan_status
 from breakeven.planning.plan import plan
 from breakeven.planning.question import Question
 from breakeven.planning.tips import tips
@@ -126,3 +127,11 @@ def test_services_bound_by_their_first_token_are_told_that_it_does_not_help() ->
         made, asked = variant(draft=draft), Question()
         assert any("time to first token" in tip for tip in tips(made, asked, plan(made, asked)))
     assert tips(eight(None), Question(), plan(eight(None))) == ()
+
+
+def test_the_status_reports_the_answer_and_the_bounds() -> None:
+    status = plan_status(plan(eight(HEAD_8B), Question(context=224, alpha=0.78)))
+    assert status.answer.startswith("Use it: likely faster")
+    assert all(row.lower is not None and row.upper is not None for row in status.speedups)
+    assert all(row.lower < row.speedup < row.upper for row in status.speedups if row.lower and row.upper)
+    assert plan_status(plan(eight(None))).answer == ""
