@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+from breakeven.adapters.evidence_store.packed_pieces import Shapes
 from breakeven.adapters.evidence_store.replica_history import ReplicaHistory
 from breakeven.adapters.prometheus.answers import read
 from breakeven.adapters.prometheus.errors import MetricsError
@@ -114,7 +115,7 @@ def take(body: bytes) -> None:
     gathering: Gathering[PodName] = Gathering()
     gather(gathering, read(body, at=NOW), NAMING, Places())
     for targets in gathering.by_owner.values():
-        history = ReplicaHistory(length=60.0, since=NOW - 600)
+        history = ReplicaHistory(length=60.0, since=NOW - 600, shapes=Shapes())
         history.add(scrapes(targets[chosen(targets, None, patience=40.0)]))
         history.prune(NOW - 600)
 

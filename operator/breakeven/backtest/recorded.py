@@ -4,8 +4,9 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from breakeven.adapters.evidence_store.arm_batches import ArmBatches
+from breakeven.adapters.evidence_store.arm_batches import ArmBatches, BatchStore
 from breakeven.adapters.evidence_store.arms import arm_of, replica_of
+from breakeven.adapters.evidence_store.packed_pieces import Shapes
 from breakeven.adapters.evidence_store.replica_history import ReplicaHistory
 from breakeven.adapters.prometheus.answers import RawSeries
 from breakeven.adapters.prometheus.endpoint_feed import DEFAULT_INTERVAL_S, STEP_SAMPLES
@@ -62,7 +63,8 @@ class RecordedArm:
     seen: set[str] = field(default_factory=set)
     """All replicas there ever were."""
     samples: int = 0
-    _made: ArmBatches = field(default_factory=ArmBatches)
+    _made: ArmBatches = field(default_factory=lambda: ArmBatches(BatchStore()))
+    _shapes: Shapes = field(default_factory=Shapes)
     _present: frozenset[str] = frozenset()
 
     def take(self, result: Iterable[RawSeries], begins: float) -> None:
@@ -86,7 +88,8 @@ class RecordedArm:
                 first = read[0].at
                 warm = first - begins <= 2 * DEFAULT_INTERVAL_S + STALE * _gap(read)
                 ready = first - self.warmup - self.length if warm else first
-                held = _Replica(ReplicaHistory(length=self.length, since=first - self.length), ready)
+                history = ReplicaHistory(length=self.length, since=first - self.length, shapes=self._shapes)
+                held = _Replica(history, ready)
                 self.replicas[name] = held
                 self.seen.add(name)
             held.history.target = target

@@ -1,98 +1,95 @@
-"""Batches of one arm: which of them there are is told once each, what is in them when somebody looks."""
+"""Batches of one arm: which of them exist is worked out once each, what is in them when somebody looks at it."""
 
 from array import array
 from bisect import bisect_right
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from functools import partial
-from typing import ClassVar, overload
+from dataclasses import dataclass, field
+from typing import overload
 
 from breakeven.domain.counters.batches import Replica, batch_from, contributors
 from breakeven.domain.counters.observation import Batch, Gauges, Share, Totals
 
 KEPT = 1024
-"""Batches that are kept as objects, of all arms together: more than one pass looks at."""
+"""Batches whose contents are kept, of all arms of one store together: more than one pass looks at."""
+Make = Callable[[int], Batch]
+"""Makes the batch with a number from the pieces of its replicas."""
 
 
+class BatchStore:
+    """Contents of the batches that were looked at last, in whatever arm: rules of one pass look at the same ones.
+
+    Each feed owns one. For one thread.
+    """
+
+    def __init__(self, most: int = KEPT) -> None:
+        self._most = most
+        self._contents: OrderedDict[tuple[Make, int], Batch] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._contents)
+
+    def content(self, make: Make, number: int) -> Batch:
+        """The batch that `make` makes for this number."""
+        key = make, number
+        held = self._contents.get(key)
+        if held is None:
+            held = self._contents[key] = make(number)
+            if len(self._contents) > self._most:
+                self._contents.popitem(last=False)
+        else:
+            self._contents.move_to_end(key)
+        return held
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class LazyBatch(Batch):
-    """A batch that knows where it lies, and is made when somebody looks at what is in it."""
+    """A batch whose contents come from a store when they are looked at: most passes look at the newest few."""
 
-    __slots__ = ("_make", "_whole")
-    _make: Callable[[], Batch]
-    _whole: Batch | None
+    number: int
+    make: Make
+    store: BatchStore
+    totals: Totals = field(init=False, repr=False)
+    gauges: Gauges = field(init=False, repr=False)
+    replicas: int = field(init=False, repr=False)
+    shares: tuple[Share, ...] = field(init=False, repr=False)
 
-    def __init__(self, start: float, end: float, make: Callable[[], Batch]) -> None:
-        put = object.__setattr__
-        put(self, "start", start)
-        put(self, "end", end)
-        put(self, "_make", make)
-        put(self, "_whole", None)
-
-    def _made(self) -> Batch:
-        whole = self._whole
-        if whole is None:
-            whole = self._make()
-            object.__setattr__(self, "_whole", whole)
-        return whole
-
-    @property
-    def totals(self) -> Totals:
-        """Increase of its counters."""
-        return self._made().totals
-
-    @property
-    def gauges(self) -> Gauges:
-        """Its levels."""
-        return self._made().gauges
-
-    @property
-    def replicas(self) -> int:
-        """Replicas that contributed."""
-        return self._made().replicas
-
-    @property
-    def shares(self) -> tuple[Share, ...]:
-        """Replica by replica."""
-        return self._made().shares
+    def __getattr__(self, name: str) -> object:
+        """What is not set here, which are the contents."""
+        return getattr(self.store.content(self.make, self.number), name)
 
     def __eq__(self, other: object) -> bool:
-        return self._made() == (other._made() if isinstance(other, LazyBatch) else other)
+        ours = self.store.content(self.make, self.number)
+        return ours == (other.store.content(other.make, other.number) if isinstance(other, LazyBatch) else other)
 
     def __hash__(self) -> int:
         return hash((self.start, self.end))
 
 
 class LazyBatches(Sequence[Batch]):
-    """Batches that are made from their pieces when they are looked at: most passes look at the newest few.
+    """The batches of one arm in order of time. A slice has their contents; one alone is lazy, to search by time."""
 
-    Those that were looked at last, in whatever arm, stay made: rules of one pass look at the same ones.
-    """
+    __slots__ = ("_length", "_make", "_numbers", "_store")
 
-    __slots__ = ("_length", "_make", "_numbers")
-    _seen: ClassVar[dict[tuple[object, int], LazyBatch]] = {}
-    """Of all arms together; used from the event loop only."""
-
-    def __init__(self, numbers: Sequence[int], length: float, make: Callable[[int], Batch]) -> None:
+    def __init__(self, numbers: Sequence[int], length: float, make: Make, store: BatchStore) -> None:
         self._numbers = numbers
         self._length = length
         self._make = make
+        self._store = store
 
     @overload
     def __getitem__(self, index: int) -> Batch: ...
     @overload
     def __getitem__(self, index: slice) -> Sequence[Batch]: ...
     def __getitem__(self, index: int | slice) -> Batch | Sequence[Batch]:
-        if isinstance(index, slice):
-            return tuple(map(self._at, self._numbers[index]))
+        if isinstance(index, slice):  # a window, whose contents are what is asked for
+            return tuple(self._store.content(self._make, n) for n in self._numbers[index])
         return self._at(self._numbers[index])
 
     def _at(self, n: int) -> LazyBatch:
-        found = self._seen.get((self._make, n))
-        if found is None:
-            if len(self._seen) >= KEPT:
-                self._seen.clear()
-            found = LazyBatch(n * self._length, (n + 1) * self._length, partial(self._make, n))
-            self._seen[self._make, n] = found
-        return found
+        return LazyBatch(
+            start=n * self._length, end=(n + 1) * self._length, number=n, make=self._make, store=self._store
+        )
 
     def __len__(self) -> int:
         return len(self._numbers)
@@ -105,15 +102,16 @@ class LazyBatches(Sequence[Batch]):
 
 
 class ArmBatches:
-    """Remembers which batches of one arm are there, and of which replicas, until its replicas change."""
+    """Remembers which batches of one arm exist, and of which replicas, until its replicas change."""
 
-    def __init__(self) -> None:
+    def __init__(self, store: BatchStore) -> None:
+        self._store = store
         self._of: object = None
-        self._there: list[int] = []
+        self._existing: list[int] = []
         self._runs: list[tuple[int, tuple[int, ...]]] = []
         """From which batch on which replicas contribute, by their places in the order of names."""
-        self._looked = range(0)
-        """Numbers that were looked at and are final."""
+        self._examined = range(0)
+        """Numbers that were examined and are final."""
         self._answer: tuple[range, LazyBatches] | None = None
 
     def batches(
@@ -121,40 +119,40 @@ class ArmBatches:
     ) -> LazyBatches:
         """Batches with these numbers, oldest first.
 
-        From `firm` on a replica that is not scraped at the moment may still add to a batch: those are looked at again.
+        From `firm` on a replica that is not scraped at the moment may still add to a batch: those are examined again.
         """
         ordered = sorted(replicas, key=lambda r: r.name)
         of = (length, warmup, tuple((r.name, r.serial, r.ready_since, tuple(r.restarts)) for r in ordered))
-        if of != self._of or numbers.start < self._looked.start:
-            self._of, self._there, self._runs, self._looked, self._answer = of, [], [], range(0), None
-        if self._answer is not None and self._answer[0] == numbers and self._looked.stop >= numbers.stop <= firm:
+        if of != self._of or numbers.start < self._examined.start:
+            self._of, self._existing, self._runs, self._examined, self._answer = of, [], [], range(0), None
+        if self._answer is not None and self._answer[0] == numbers and self._examined.stop >= numbers.stop <= firm:
             return self._answer[1]
-        self._look(ordered, length, warmup, numbers)
-        self._looked = range(numbers.start, min(firm, numbers.stop))
+        self._examine(ordered, length, warmup, numbers)
+        self._examined = range(numbers.start, min(firm, numbers.stop))
         runs = tuple(self._runs)
 
         def make(n: int) -> Batch:
             places = runs[bisect_right(runs, n, key=_first) - 1][1]
             return batch_from([ordered[place] for place in places], n, length=length)
 
-        answer = LazyBatches(array("q", self._there), length, make)
+        answer = LazyBatches(array("q", self._existing), length, make, self._store)
         self._answer = numbers, answer
         return answer
 
-    def _look(self, ordered: Sequence[Replica], length: float, warmup: float, numbers: range) -> None:
-        """Find out which batches are there."""
-        first = max(numbers.start, self._looked.stop)
-        self._there = [n for n in self._there if numbers.start <= n < min(self._looked.stop, numbers.stop)]
+    def _examine(self, ordered: Sequence[Replica], length: float, warmup: float, numbers: range) -> None:
+        """Work out which batches exist."""
+        first = max(numbers.start, self._examined.stop)
+        self._existing = [n for n in self._existing if numbers.start <= n < min(self._examined.stop, numbers.stop)]
         self._runs = [run for run in self._runs if run[0] < first]
-        if len(self._runs) > 1 and self._there:
-            del self._runs[: max(0, bisect_right(self._runs, self._there[0], key=_first) - 1)]
+        if len(self._runs) > 1 and self._existing:
+            del self._runs[: max(0, bisect_right(self._runs, self._existing[0], key=_first) - 1)]
         places = {r.name: place for place, r in enumerate(ordered)}
         for n in range(first, numbers.stop):
-            found = contributors(ordered, n, length=length, warmup=warmup)
-            if found is None:
+            members = contributors(ordered, n, length=length, warmup=warmup)
+            if members is None:
                 continue
-            self._there.append(n)
-            contributing = tuple(places[r.name] for r in found)
+            self._existing.append(n)
+            contributing = tuple(places[r.name] for r in members)
             if not self._runs or self._runs[-1][1] != contributing:
                 self._runs.append((n, contributing))
 

@@ -5,7 +5,6 @@ and the rows of a replica lie one behind the other.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
 from math import nan
 from struct import Struct
 
@@ -37,8 +36,23 @@ class _Shape:
         return self.row.pack(*(int(v) if k == "I" else v for k, v in zip(self.kinds, values, strict=True)))
 
 
-_shape = lru_cache(maxsize=1024)(_Shape)
-"""Replicas have few shapes between them, so each is kept once."""
+class Shapes:
+    """Shapes that replicas have in common: they have few between them, so each is kept once. Each feed owns them."""
+
+    MOST = 1024
+
+    def __init__(self) -> None:
+        self._shapes: dict[tuple[int, _Bounds, _Bounds, str], _Shape] = {}
+
+    def of(self, positions: int, ttft: _Bounds, tpot: _Bounds, kinds: str) -> _Shape:
+        """The shape of such rows."""
+        key = positions, ttft, tpot, kinds
+        shape = self._shapes.get(key)
+        if shape is None:
+            if len(self._shapes) >= self.MOST:
+                self._shapes.clear()  # rows keep the shapes that they have
+            shape = self._shapes[key] = _Shape(*key)
+        return shape
 
 
 class _Run:
@@ -66,9 +80,10 @@ class _Run:
 class PackedPieces(Mapping[int, Piece]):
     """By number of the batch, written in ascending order. In a row NaN is unknown (None): no counter is that."""
 
-    __slots__ = ("_runs",)
+    __slots__ = ("_runs", "_shapes")
 
-    def __init__(self) -> None:
+    def __init__(self, shapes: Shapes) -> None:
+        self._shapes = shapes
         self._runs: list[_Run] = []
 
     def put(self, n: int, piece: Piece) -> None:
@@ -82,7 +97,7 @@ class PackedPieces(Mapping[int, Piece]):
         if held is not None and (held.positions, held.ttft, held.tpot) == bounds:
             # A column that was ever fractional stays so: it must not begin a new run with every other row.
             kinds = "".join("I" if a == b == "I" else "d" for a, b in zip(kinds, held.kinds, strict=True))
-        shape = _shape(*bounds, kinds)
+        shape = self._shapes.of(*bounds, kinds)
         if last is None or held is not shape:
             last = _Run(n, shape)
             self._runs.append(last)

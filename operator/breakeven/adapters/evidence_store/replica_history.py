@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import count
 from statistics import median
 
-from breakeven.adapters.evidence_store.packed_pieces import PackedPieces
+from breakeven.adapters.evidence_store.packed_pieces import PackedPieces, Shapes
 from breakeven.adapters.prometheus.promql import Target
 from breakeven.domain.counters.batches import Replica, cut, number
 from breakeven.domain.counters.increments import KEPT, Increments, Tail, increments
@@ -19,13 +19,13 @@ _SERIALS = count()
 class ReplicaHistory:
     """Scrapes of one pod, cut into pieces as they become final."""
 
-    def __init__(self, *, length: float, since: float) -> None:
+    def __init__(self, *, length: float, since: float, shapes: Shapes) -> None:
         self.length = length
         self.covered = since
         """Up to when Prometheus was asked about it, in Unix seconds."""
         self.target: Target | None = None
         """The scrape target that speaks for it."""
-        self.pieces = PackedPieces()
+        self.pieces = PackedPieces(shapes)
         self.restarts: list[float] = []
         self.newest: float | None = None
         """Time of the newest scrape."""

@@ -18,6 +18,7 @@ from time import monotonic
 from typing import TypeVar
 
 from breakeven.adapters.evidence_store.heap import give_back
+from breakeven.adapters.evidence_store.packed_pieces import Shapes
 from breakeven.adapters.evidence_store.replica_history import ReplicaHistory
 from breakeven.adapters.prometheus.answers import RawSeries
 from breakeven.adapters.prometheus.errors import MetricsError
@@ -109,6 +110,7 @@ class EndpointFeed:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="prometheus")
         self._naming: dict[PodName, Naming] = {}
         self._places = Places()
+        self._shapes = Shapes()
         self._looked: float | None = None
 
     def close(self) -> None:
@@ -189,7 +191,11 @@ class EndpointFeed:
         self._places.gone(len(gone), len(wanted))
         for pod, want in wanted.items():
             if pod not in self.histories:
-                self.histories[pod] = _empty(now, want)
+                self.histories[pod] = self._empty(now, want)
+
+    def _empty(self, now: float, wanted: Wanted) -> ReplicaHistory:
+        since = max(now - wanted.keep - wanted.length, wanted.started or 0.0)
+        return ReplicaHistory(length=wanted.length, since=since, shapes=self._shapes)
 
     async def _name(self, now: float, wanted: Mapping[PodName, Wanted]) -> None:
         """Find out how pods are named; a new one is first taken to be named like the others."""
@@ -223,7 +229,7 @@ class EndpointFeed:
             for pod, naming in (await self._most_complete(candidates, now)).items():
                 if self._naming.get(pod) != naming:
                     self._naming[pod] = naming
-                    self.histories[pod] = _empty(now, lost[pod])
+                    self.histories[pod] = self._empty(now, lost[pod])
             prefixes.update(
                 p for raw in anchors[prefix] if (p := prefix_of(raw.metric.get("__name__", ""))) is not None
             )
@@ -328,11 +334,6 @@ class EndpointFeed:
             target = chosen(targets, held[pod], patience=patience)
             found[pod] = (target, scrapes(targets[target]))
         return found
-
-
-def _empty(now: float, wanted: Wanted) -> ReplicaHistory:
-    since = max(now - wanted.keep - wanted.length, wanted.started or 0.0)
-    return ReplicaHistory(length=wanted.length, since=since)
 
 
 def _agrees(naming: Naming, wanted: Wanted) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from breakeven.adapters.clock import SystemClock
-from breakeven.adapters.evidence_store.arm_batches import ArmBatches
+from breakeven.adapters.evidence_store.arm_batches import ArmBatches, BatchStore
 from breakeven.adapters.evidence_store.arms import arm_of, replica_of
 from breakeven.adapters.evidence_store.histogram_turns import ROOM, on_turn
 from breakeven.adapters.prometheus.addresses import allowed_address, refusal
@@ -76,6 +76,7 @@ class MetricsFeed:
         self._queries: dict[Key, MetricsQuery] = {}
         self._endpoints: dict[str, EndpointFeed] = {}
         self._outages: dict[Key, Outage] = {}
+        self._batches = BatchStore()
         self._made: dict[Key, dict[str, ArmBatches]] = {}
         self._new = asyncio.Event()
         self._woken: dict[str, asyncio.Event] = {}
@@ -262,7 +263,7 @@ class MetricsFeed:
         return arm_of(
             variant,
             [(replica_of(p.name, _unix(p.ready_since), h), h) for p, h in zip(pods, histories, strict=True)],
-            self._made.setdefault(key, {}).setdefault(variant, ArmBatches()),
+            self._made.setdefault(key, {}).setdefault(variant, ArmBatches(self._batches)),
             now=now,
             first=number(now - query.history.total_seconds(), length) - 1,
             length=length,

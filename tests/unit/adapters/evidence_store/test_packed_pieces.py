@@ -3,8 +3,8 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from breakeven.adapters.evidence_store.arm_batches import ArmBatches
-from breakeven.adapters.evidence_store.packed_pieces import PackedPieces
+from breakeven.adapters.evidence_store.arm_batches import ArmBatches, BatchStore
+from breakeven.adapters.evidence_store.packed_pieces import PackedPieces, Shapes
 from breakeven.domain.counters.batches import Piece, Replica, combine
 from breakeven.domain.counters.observation import Buckets, Gauges, Totals
 from breakeven.domain.counters.scrapes import SCALARS
@@ -33,7 +33,7 @@ PIECES = st.builds(
 
 
 def packed(pieces: dict[int, Piece]) -> PackedPieces:
-    found = PackedPieces()
+    found = PackedPieces(Shapes())
     for n, piece in sorted(pieces.items()):
         found.put(n, piece)
     return found
@@ -83,7 +83,7 @@ def test_batches_made_step_by_step_are_those_made_at_once(there: list[set[int]],
         )
         for i, numbers in enumerate(there)
     ]
-    arm = ArmBatches()
+    arm = ArmBatches(BatchStore())
     for end in sorted(ends):
         numbers = range(max(0, end - 20), end)
         batches = arm.batches(replicas, length=60, warmup=0, numbers=numbers, firm=end)
@@ -96,7 +96,7 @@ def test_batches_made_step_by_step_are_those_made_at_once(there: list[set[int]],
 def test_a_batch_that_is_not_firm_is_looked_at_again() -> None:
     pieces = packed({0: Piece(totals=Totals(steps=1.0), gauges=Gauges())})
     replica = Replica(name="a", ready_since=0.0, pieces=pieces)
-    arm = ArmBatches()
+    arm = ArmBatches(BatchStore())
     assert [b.start for b in arm.batches([replica], length=60, warmup=0, numbers=range(2), firm=1)] == [0]
     pieces.put(1, Piece(totals=Totals(steps=2.0), gauges=Gauges()))
     assert [b.start for b in arm.batches([replica], length=60, warmup=0, numbers=range(2), firm=2)] == [0, 60]
