@@ -131,7 +131,7 @@ class _Operator:
         health = self._health()
         port = await health.start(self.settings.health_host, self.settings.health_port)
         log.info("health and figures on %s:%d", self.settings.health_host, port)
-        rest = Rest(await connect(self.kubeconfig))
+        rest = Rest(await connect(self.kubeconfig), heard=self.clock.heard)
         try:
             return await self._lead(rest)
         finally:
@@ -200,7 +200,7 @@ class _Operator:
         s = self.settings
 
         async def own() -> Rest:
-            return Rest(await connect(self.kubeconfig))
+            return Rest(await connect(self.kubeconfig), heard=self.clock.heard)
 
         return LeaseThread(
             own,
@@ -224,12 +224,12 @@ class _Operator:
         self.figures.watch("queue_depth", "Keys that are due and wait for a worker.", lambda: self.queue.depth)
         self.figures.watch("queue_busy", "Keys that are being worked on.", lambda: self.queue.busy)
         self.figures.watch("resources", "Resources that exist.", lambda: len(self.cache.resources()))
-        told = self.feed.telemetry
-        self.figures.watch("prometheus_queries_per_cycle", "Queries last cycle.", lambda: told.last_cycle_queries)
-        self.figures.watch("prometheus_queries", "Queries sent, ever.", lambda: told.queries)
-        self.figures.watch("prometheus_cycles", "Cycles, ever.", lambda: told.cycles)
-        self.figures.watch("prometheus_failed_cycles", "Cycles with a failed query, ever.", lambda: told.failed_cycles)
-        self.figures.watch("prometheus_cycle_seconds", "Duration of the last cycle.", lambda: told.last_cycle_s)
+        feed = self.feed.telemetry
+        self.figures.watch("prometheus_queries_per_cycle", "Queries last cycle.", lambda: feed.last_cycle_queries)
+        self.figures.watch("prometheus_queries", "Queries sent, ever.", lambda: feed.queries)
+        self.figures.watch("prometheus_cycles", "Cycles, ever.", lambda: feed.cycles)
+        self.figures.watch("prometheus_failed_cycles", "Cycles with a failed query, ever.", lambda: feed.failed_cycles)
+        self.figures.watch("prometheus_cycle_seconds", "Duration of the last cycle.", lambda: feed.last_cycle_s)
         listing_s = 3 * self.settings.resync + LIST_LIMIT_S
         ages = (
             Age(name="passes", last=self._last_pass, limit_s=PASS_LIMIT_S),

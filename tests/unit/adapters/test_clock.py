@@ -50,17 +50,32 @@ def test_a_clock_that_is_set_back_to_where_it_was_is_the_clock_again() -> None:
     assert clock.adopted == 0
 
 
-def test_a_clock_that_runs_evenly_after_a_jump_is_adopted() -> None:
+def test_a_clock_that_runs_evenly_after_a_jump_and_agrees_with_another_machine_is_adopted() -> None:
     machine = Machine()
     clock = machine.clock()
     machine.wall += 7200
     assert clock.jump
+    clock.heard(machine.wall)
     machine.sleep(ADOPTED_AFTER_S - 1)
     assert clock.jump
     machine.sleep(2)
     assert clock.jump == 0
     assert clock.unix() == machine.wall
     assert clock.adopted == 1
+
+
+@pytest.mark.parametrize("others", [None, -7200.0])
+def test_a_clock_that_nobody_else_agrees_with_is_never_adopted(others: float | None) -> None:
+    machine = Machine()
+    clock = machine.clock()
+    clock.heard(machine.wall)  # before the jump: no witness of it
+    machine.wall += 7200
+    for _ in range(100):
+        assert clock.jump == pytest.approx(7200)
+        machine.sleep(3600)
+        if others is not None:
+            clock.heard(machine.wall + others)
+    assert clock.unix() == pytest.approx(machine.wall - 7200)
 
 
 def test_a_second_jump_begins_the_waiting_anew() -> None:
@@ -70,6 +85,7 @@ def test_a_second_jump_begins_the_waiting_anew() -> None:
     assert clock.jump
     machine.sleep(ADOPTED_AFTER_S - 1)
     machine.wall += 3600
+    clock.heard(machine.wall)
     assert clock.jump == pytest.approx(10_800)
     machine.sleep(ADOPTED_AFTER_S - 1)
     assert clock.jump

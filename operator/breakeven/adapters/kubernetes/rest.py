@@ -1,8 +1,10 @@
 """Requests to the API server through `kubernetes.aio`: plain dicts, a timeout on each, errors mapped in one place."""
 
 import asyncio
+import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -49,8 +51,12 @@ async def connect(kubeconfig: Path | None) -> kube.ApiClient:
 class Rest:
     """One request at a time, by kind and verb."""
 
-    def __init__(self, api: kube.ApiClient, *, timeout_s: float = TIMEOUT_S) -> None:
+    def __init__(
+        self, api: kube.ApiClient, *, timeout_s: float = TIMEOUT_S, heard: Callable[[float], None] = lambda _: None
+    ) -> None:
+        """Make it; `heard` is told the API server's clock, in Unix seconds, with each answer."""
         self._api = api
+        self._heard = heard
         self._timeout_s = timeout_s
 
     async def close(self) -> None:
@@ -113,6 +119,8 @@ class Rest:
             ) from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise Retry(f"{method} {path}: {type(error).__name__} {error}".strip()) from error
+        with contextlib.suppress(ValueError, TypeError):  # no date, or none that is one
+            self._heard(parsedate_to_datetime(answer.headers.get("Date", "")).timestamp())
         if not 200 <= answer.status < 300:
             raise _mapped(answer.status, data, answer.headers, f"{method} {path}")
         try:

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from breakeven.adapters.clock import JUMP_S
+from breakeven.adapters.evidence_store.replica_history import ReplicaHistory
 from breakeven.adapters.prometheus.endpoint_feed import EndpointFeed
 from breakeven.api.vocabulary import Reason
 from breakeven.control.ports import Pod
@@ -28,7 +30,13 @@ class Freshness:
         return history is not None and history.newest is not None and self._now - history.newest <= self._limit(pod)
 
     def outage(self, pods: Sequence[Pod]) -> Outage | None:
-        """Why the metrics of these pods cannot be used: too few of those that should be scraped are."""
+        """Why the metrics of these pods cannot be used: too few that should be scraped are, or time went back."""
+        ahead = max((h.newest - self._now for h in self._known(pods) if h.newest is not None), default=0.0)
+        if ahead > JUMP_S:
+            return Outage(
+                reason="ClockChanged",
+                message=f"samples were read that are {ahead:.0f} s newer than the present: the clock was set back",
+            )
         due = [
             p for p in pods if p.ready_since is not None and self._now - p.ready_since.timestamp() > 2 * self._limit(p)
         ]
@@ -42,9 +50,11 @@ class Freshness:
                 message=f"{len(fresh)} of {len(due)} ready pods have fresh samples; missing {missing}: "
                 "see the targets page of Prometheus",
             )
-        histories = [h for p in due if (h := self._histories.get((p.namespace, p.name))) is not None]
-        newest = max((h.newest for h in histories if h.newest is not None), default=None)
+        newest = max((h.newest for h in self._known(due) if h.newest is not None), default=None)
         return self._stale(newest) if newest is not None else self._unknown(missing)
+
+    def _known(self, pods: Sequence[Pod]) -> Sequence[ReplicaHistory]:
+        return [h for p in pods if (h := self._histories.get((p.namespace, p.name))) is not None]
 
     def _limit(self, pod: Pod) -> float:
         history = self._histories.get((pod.namespace, pod.name))

@@ -42,7 +42,8 @@ class FeedSettings:
     ca_file: Path | None = None
     read_timeout_s: float = 10.0
     max_bytes: int = 128 * 1024 * 1024
-    """Largest answer of the operator's own address. Those of all other addresses share half of it."""
+    """Largest answer of the operator's own address. Any other may answer an eighth of it, all others together a
+    quarter."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -72,7 +73,7 @@ class MetricsFeed:
         self._connect = connect
         self._clock = clock or SystemClock()
         self._adopted = self._clock.adopted
-        self._shared = Budget(settings.max_bytes // 2)
+        self._shared = Budget(settings.max_bytes // 4)
         self._queries: dict[Key, MetricsQuery] = {}
         self._endpoints: dict[str, EndpointFeed] = {}
         self._outages: dict[Key, Outage] = {}
@@ -189,7 +190,7 @@ class MetricsFeed:
             token_file=settings.token_file if own else None,
             ca_file=settings.ca_file,
             read_timeout_s=settings.read_timeout_s,
-            max_bytes=settings.max_bytes if own else settings.max_bytes // 4,
+            max_bytes=settings.max_bytes if own else settings.max_bytes // 8,
             budget=None if own else self._shared,
         )
 
@@ -240,7 +241,8 @@ class MetricsFeed:
             return Outage(
                 reason=Reason.CLOCK_CHANGED,
                 message=f"the clock of the operator's node was set {'forward' if jump > 0 else 'back'} by "
-                f"{abs(jump):.0f} s; nothing is judged until it is back or has run evenly for ten minutes",
+                f"{abs(jump):.0f} s; nothing is judged until it is back, or has agreed with that of the API server "
+                "for two minutes",
             )
         if query is not None and self._url(query) is None:
             return refusal(query.url)

@@ -214,6 +214,15 @@ async def test_retry_after_is_a_bounded_number_of_seconds(api: Api, header: str,
     assert caught.value.after_s == seconds
 
 
+async def test_the_clock_of_the_api_server_is_passed_on(api: Api) -> None:
+    heard: list[float] = []
+    rest = Rest(rest_of(api)._api, heard=heard.append)
+    for date in ("Thu, 26 Nov 2026 01:00:00 GMT", "soon"):
+        api.headers = {"Date": date}
+        await KubernetesCluster(rest).list("v1", "Pod", "", "")
+    assert heard == [1795654800.0]
+
+
 async def test_call_that_is_not_declared_fails(api: Api) -> None:
     with pytest.raises(KeyError, match="no right to get Secret"):
         await KubernetesCluster(rest_of(api)).get("v1", "Secret", "ns", "a")

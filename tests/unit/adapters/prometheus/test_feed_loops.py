@@ -152,13 +152,28 @@ async def test_a_clock_that_was_set_holds_everything_and_asks_nothing(jump: floa
     assert feed.read(key, moment(START + 330)).outage is None
 
 
-async def test_after_a_clock_is_adopted_everything_is_read_anew() -> None:
+@pytest.mark.parametrize("back", [300, 86_400])
+async def test_evidence_from_the_future_of_whoever_reads_it_is_not_used(back: float) -> None:
     prometheus, time = FakePrometheus(), Time()
     feed = feed_of(prometheus, {}, time)
+    key = Key("a", "own")
+    prometheus.run("a", START, START + 900)
+    feed.watch(key, query({"on": [pod("a")]}))
+    await feed.cycle(START + 900)
+    outage = feed.read(key, moment(START + 900 - back)).outage
+    assert outage is not None
+    assert outage.reason == "ClockChanged"
+
+
+async def test_after_a_clock_is_adopted_everything_is_read_anew() -> None:
+    prometheus, time = FakePrometheus(), Time()
+    clock = time.clock()
+    feed = MetricsFeed(FeedSettings(url=OWN), prometheus.connect, clock)
     key = Key("a", "own")
     prometheus.run("a", START, START + 1200)
     feed.watch(key, query({"on": [pod("a")]}))
     time.wall += 300
+    clock.heard(time.wall)
     assert feed.read(key, moment(START + 300)).outage is not None
     time.wall += 601
     time.monotonic += 601
