@@ -1,10 +1,12 @@
 """What a record says about when replicas came, restarted and went."""
 
+import re
+
 import pytest
 
 from breakeven.adapters.prometheus.answers import RawSeries
-from breakeven.adapters.prometheus.errors import MetricsError
-from breakeven.backtest.recorded import RecordedArm
+from breakeven.adapters.prometheus.errors import MetricsError, QueryFailed
+from breakeven.backtest.recorded import Record, RecordedArm
 
 BEGIN = 1_800_000_000.0
 
@@ -73,3 +75,36 @@ def test_a_counter_under_two_names_and_a_family_that_one_rank_lacks_are_read_as_
     )
     batch = arm.look(BEGIN + 1190, "v").batches[-1]
     assert (batch.totals.generation_tokens, batch.totals.step_seconds) == (2 * 60, None)
+
+
+class Answers:
+    """A Prometheus of two series; it may refuse patterns for names."""
+
+    def __init__(self, series: list[RawSeries], *, patterns: bool) -> None:
+        self.series = series
+        self.patterns = patterns
+
+    def query(self, text: str, *, at: float) -> list[RawSeries]:
+        if "__name__=~" not in text:
+            return [s for s in self.series if text.partition("{")[0].rpartition("(")[2] == s.metric["__name__"]]
+        if not self.patterns:
+            raise QueryFailed("HTTP 400: =~ is an unsupported matchtype for the __name__ label", 400)
+        pattern = text.partition('__name__=~"')[2].partition('"')[0].replace("\\\\", "\\")
+        return [s for s in self.series if re.fullmatch(pattern, s.metric["__name__"])]
+
+    def close(self) -> None:
+        return
+
+
+@pytest.mark.parametrize("patterns", [True, False])
+def test_the_record_has_the_most_complete_prefix_and_is_read_where_patterns_are_refused(patterns: bool) -> None:
+    rule = RawSeries({"__name__": "agg:vllm:generation_tokens_total", "namespace": "n", "pod": "a"}, [(BEGIN, 1.0)])
+    steps = RawSeries({**rule.metric, "__name__": "vllm:inter_token_latency_seconds_count"}, [(BEGIN, 1.0)])
+    arm = RecordedArm(matchers='pod="a"', length=60.0, warmup=0.0, keep=3600.0)
+    client = Answers([rule, tokens("a", every(0, 600)), steps], patterns=patterns)
+    record = Record(client, [arm], begins=BEGIN, ends=BEGIN + 600, buckets=False)
+    record.find_names(None)
+    assert arm.prefix == "vllm:"
+    record.read_to(BEGIN + 600)
+    assert arm.seen == {"n/a"}
+    assert record.queries > 1
