@@ -68,7 +68,7 @@ class RecordedArm:
     _present: frozenset[str] = frozenset()
 
     def take(self, result: Iterable[RawSeries], begins: float) -> None:
-        """Add what a step brought. What is there from the beginning of the record on counts as warm.
+        """Add what a step has read. What is there from the beginning of the record on counts as warm.
 
         Raises MetricsError when a replica shows several models, which must not be added up.
         """
@@ -189,9 +189,9 @@ class Record:
         """Have everything up to this time. Raises MetricsError."""
         while self._read < at:
             until = min(self._read + self._step, max(at, self._ends))
-            brought = sum(self._read_arm(arm, until) for arm in self._arms)
+            samples = sum(self._read_arm(arm, until) for arm in self._arms)
             span, self._read = until - self._read, until
-            wanted = span * STEP_SAMPLES / max(1, brought)
+            wanted = span * STEP_SAMPLES / max(1, samples)
             self._step = min(LONGEST_STEP_S, max(60.0, min(wanted, 2 * self._step)))
 
     def _read_arm(self, arm: RecordedArm, until: float) -> int:
@@ -214,5 +214,5 @@ def _replica_name(labels: Mapping[str, str], target: Target) -> str:
     return ",".join(f"{k}={v}" for k, v in target)
 
 
-def _gap(found: Sequence[Scrape]) -> float:
-    return interval_of([s.at for s in found]) or DEFAULT_INTERVAL_S
+def _gap(scraped: Sequence[Scrape]) -> float:
+    return interval_of([s.at for s in scraped]) or DEFAULT_INTERVAL_S

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 
-def _found() -> Callable[[int], Any] | None:
+def _trim_of_libc() -> Callable[[int], Any] | None:
     try:
         trim: Callable[[int], Any] = ctypes.CDLL(None).malloc_trim
     except (OSError, AttributeError, TypeError):  # no glibc: musl, or another system
@@ -13,7 +13,7 @@ def _found() -> Callable[[int], Any] | None:
     return trim
 
 
-_TRIM = _found()
+_TRIM = _trim_of_libc()
 
 
 def give_back() -> None:

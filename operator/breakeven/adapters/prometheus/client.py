@@ -27,7 +27,7 @@ from breakeven.adapters.prometheus import answers
 from breakeven.adapters.prometheus.answers import Matrix, Result
 from breakeven.adapters.prometheus.budget import Budget
 from breakeven.adapters.prometheus.deadline import Deadline, WatchedAdapter
-from breakeven.adapters.prometheus.errors import MetricsError, QueryFailed, Unreachable
+from breakeven.adapters.prometheus.errors import MetricsError, PartialData, QueryFailed, Unreachable
 
 _PIECE = 65_536
 """Bytes that are read, and counted, at a time."""
@@ -109,6 +109,8 @@ class _Session(requests.Session):
                 body = next(response.iter_content(_EXPLANATION_BYTES), b"")
                 location = response.headers.get("Location")
                 raise QueryFailed(_explain(response.status_code, body, location), response.status_code)
+            if response.headers.get("M3-Results-Limited"):
+                raise PartialData(f"the answer is incomplete: M3 limited it ({response.headers['M3-Results-Limited']})")
             answer = _Answer()
             answer.__dict__.update(response.__dict__)
             answer.result = self._result(response)
@@ -145,7 +147,7 @@ _NARROW = "narrow what Prometheus holds, or what the operator watches (BREAKEVEN
 
 def _explain(status: int, body: bytes, location: str | None) -> str:
     if 300 <= status < 400:
-        return f"HTTP {status}: redirected to {location!r}, which is not followed; set the final address"
+        return f"HTTP {status}: redirected to {str(location)[:200]!r}, which is not followed; set the final address"
     if status in (401, 403):
         return f"HTTP {status}: Prometheus refuses the operator's credentials"
     try:

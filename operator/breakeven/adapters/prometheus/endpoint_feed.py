@@ -33,7 +33,7 @@ from breakeven.domain.counters.vllm_metrics import best_prefix, prefix_of
 log = logging.getLogger(__name__)
 
 STEP_SAMPLES = 200_000
-"""Samples one step of reading the past may bring: about 20 MB of JSON."""
+"""Samples that one step of reading the past may have: about 20 MB of JSON."""
 SERIES_OF_A_POD = 24
 NAMED_PODS = 100
 """Up to this many pods are named in a selector; more are found by namespace alone, to keep the query short."""
@@ -50,8 +50,6 @@ LOOK_AGAIN_S = 10.0
 """Least seconds between looking for the names of pods that are not found."""
 SILENT_S = 60.0
 """Seconds after its start when a pod that gives no samples may be named in another way than was taken for granted."""
-
-
 CAUGHT_UP_S = 5.0
 """A reading of the past that took longer is followed by another at once: its newest samples are that old."""
 MOST_ROUNDS = 5
@@ -80,7 +78,8 @@ class Wanted:
         return Pairs.of(self.namespace_label, self.pod_label)
 
 
-Found = dict[PodName, tuple[Target, list[Scrape]]]
+PodScrapes = dict[PodName, tuple[Target, list[Scrape]]]
+"""What a reading has of each pod: the target that speaks for it, and its scrapes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,10 +253,10 @@ class EndpointFeed:
         spaces, names = sorted({n for n, _ in several}), sorted({p for _, p in several})
         names = names if len(names) <= NAMED_PODS else []
         asked = list(pod_selectors(every, spaces, buckets=False, seconds=0, pods=names))
-        found = await self._in_thread(lambda: [series for s in asked for series in self._questions.series(s, now)])
+        present = await self._in_thread(lambda: [series for s in asked for series in self._questions.series(s, now)])
         exported: dict[PodName, set[str]] = {}
-        for labels, _ in found:
-            for naming in set(every):
+        for labels, _ in present:
+            for naming in {n for n in every if n.speaks(labels)}:
                 exported.setdefault(naming.pod_of(labels), set()).add(labels.get("__name__", ""))
         best = {pod: best_prefix(exported.get(pod, ())) for pod in several}
         return {
@@ -297,12 +296,12 @@ class EndpointFeed:
                 spaces, their = sorted({n for n, _ in pods}), [naming[p] for p in pods]
                 named = sorted({p for _, p in pods}) if len(pods) <= NAMED_PODS else []
                 asked += pod_selectors(their, spaces, buckets=buckets, seconds=seconds, pods=named)
-        found = await self._in_thread(lambda: self._gather(asked, read.end, naming, held, STALE * interval))
+        scraped = await self._in_thread(lambda: self._gather(asked, read.end, naming, held, STALE * interval))
         for count, pod in enumerate(read.pods):
             history = self.histories[pod]
-            if pod in found:
-                history.target = found[pod][0]
-                history.add(found[pod][1])
+            if pod in scraped:
+                history.target, scrapes_of_pod = scraped[pod]
+                history.add(scrapes_of_pod)
             history.covered = max(history.covered, read.end)
             if count % 200 == 199:
                 await asyncio.sleep(0)
@@ -323,17 +322,17 @@ class EndpointFeed:
         naming: Mapping[PodName, Naming],
         held: Mapping[PodName, Target | None],
         patience: float,
-    ) -> Found:
+    ) -> PodScrapes:
         """Ask and parse, in the thread. All of it or, when one query fails, nothing: half a scrape is no scrape."""
         gathering: Gathering[PodName] = Gathering()
         for selector in asked:
             for result in self._questions.results(selector, at):
                 gather(gathering, result, naming, self._places)
-        found: Found = {}
+        by_pod: PodScrapes = {}
         for pod, targets in gathering.by_owner.items():
             target = chosen(targets, held[pod], patience=patience)
-            found[pod] = (target, scrapes(targets[target]))
-        return found
+            by_pod[pod] = (target, scrapes(targets[target]))
+        return by_pod
 
 
 def _agrees(naming: Naming, wanted: Wanted) -> bool:

@@ -2,11 +2,18 @@
 
 from breakeven.api.vocabulary import Reason
 
+LONGEST = 600
+"""Characters of a message: it ends up in a condition."""
+
 
 class MetricsError(Exception):
     """Prometheus gave no evidence. `reason` is the word for a condition."""
 
     reason = Reason.QUERY_FAILED
+
+    def __init__(self, message: str) -> None:
+        """Make it from a text that may hold a server's own words: control characters forge no line of a log."""
+        super().__init__("".join(c if c.isprintable() else "?" for c in message[:LONGEST]))
 
 
 class Unreachable(MetricsError):

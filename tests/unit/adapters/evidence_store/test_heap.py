@@ -16,4 +16,4 @@ def test_a_c_library_without_it_does_no_harm(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(heap, "_TRIM", None)
     heap.give_back()
     monkeypatch.setattr(heap.ctypes, "CDLL", lambda name: object())
-    assert heap._found() is None
+    assert heap._trim_of_libc() is None

@@ -118,6 +118,21 @@ def test_warnings_make_a_result_partial(server: Server) -> None:
         ask(Endpoint(url=server.url))
 
 
+def test_an_answer_that_m3_limited_is_partial(server: Server) -> None:
+    server.headers = {"M3-Results-Limited": "max_fetch_series_limit_applied"}
+    with pytest.raises(PartialData, match="max_fetch_series"):
+        ask(Endpoint(url=server.url))
+
+
+def test_a_server_forges_no_line_of_a_log_and_no_long_condition(server: Server) -> None:
+    server.status = 500
+    server.body = json.dumps({"error": "bad\x1b[2J\u2028thing" + "x" * 3000}).encode()
+    with pytest.raises(QueryFailed) as caught:
+        ask(Endpoint(url=server.url))
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) <= 600
+
+
 @pytest.mark.parametrize(
     "body",
     [b"<html>Please log in</html>", b'{"status":"error","error":"x"}', b'{"status":"success"}', b"[]", b"null"],
