@@ -73,7 +73,9 @@ class Gathering(Generic[Owner]):
         self.samples = 0
 
     def take(self, place: tuple[Owner, Target, Series], samples: Samples) -> None:
-        """Add the samples of one series."""
+        """Add the samples of one series; one without samples adds nothing, not even its target."""
+        if not samples:
+            return
         owner, target, series = place
         readings = self.by_owner.setdefault(owner, {}).setdefault(target, {})
         for at, value in samples:

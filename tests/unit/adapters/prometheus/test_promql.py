@@ -62,6 +62,14 @@ def test_series_that_were_seen_before_bring_the_same(naming: dict[PodName, Namin
     assert gathered(answer(ANSWER), whole, places).keys() == whole.keys()
 
 
+def test_a_series_without_samples_adds_nothing() -> None:
+    empty = series("a", "kv_cache_usage_perc", instance="other")
+    naming = {("n", "a"): VLLM}
+    for result in (answer([ANSWER[0], empty]), list(answer([ANSWER[0], empty]))):
+        found = gathered(result, naming, Places())
+        assert [list(readings) for readings in found["n", "a"].values()] == [[0.0, 15.0]]
+
+
 def test_places_of_pods_that_went_are_forgotten() -> None:
     places = Places()
     gathered(answer(ANSWER), {("n", "a"): VLLM}, places)
