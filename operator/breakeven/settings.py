@@ -33,7 +33,7 @@ class Settings(BaseModel):
     """Namespace of the Lease: the operator's own."""
     lease_name: str = "breakeven"
     """Name of the Lease."""
-    lease_duration: Annotated[float, Field(ge=1, le=300)] = 8
+    lease_duration: Annotated[float, Field(ge=1, le=300)] = 6
     """Seconds after which a silent leader is replaced. The leader renews every eighth of it, and stops writing when
     that failed for two thirds of it."""
     identity: str = ""

@@ -147,5 +147,5 @@ def test_selectors_that_find_nothing_or_are_no_matchers_are_named(tmp_path: Path
         assert 'pod=~"llama-' in nothing.stderr
         bad = run(tmp_path, url, "--on", 'pod=~"x"} or vector(1)', expect=2)
         assert "is no label selector" in bad.stderr
-    gone = run(tmp_path, url, *ARMS, expect=1)
+    gone = run(tmp_path, url, *ARMS, expect=2)
     assert "cannot be reached" in gone.stderr

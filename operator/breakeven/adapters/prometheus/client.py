@@ -33,6 +33,8 @@ _PIECE = 65_536
 """Bytes that are read, and counted, at a time."""
 _PUNCTUATION = re.compile(r"[^\w:\-\u0080-\U0010ffff]")
 """ASCII that may mean something in RE2; RE2 refuses a backslash before letters and before anything outside ASCII."""
+_CONNECTION = re.compile(r"^(<[^>]*>|\w+\(host=[^)]*\)): ")
+"""How texts of urllib3 begin: with the object that failed."""
 _EXPLANATION_BYTES = 4096
 """What is read of an answer that is an error."""
 
@@ -226,7 +228,7 @@ def _short(error: Exception) -> str:
     while getattr(inner, "args", None) and isinstance(inner.args[0], Exception):
         inner = inner.args[0]
     reason = getattr(inner, "reason", None)
-    return str(reason if isinstance(reason, Exception) else inner).rpartition(">: ")[2][:200]
+    return _CONNECTION.sub("", str(reason if isinstance(reason, Exception) else inner))[:200]
 
 
 def regex_of(values: Sequence[str]) -> str:
