@@ -12,10 +12,13 @@ from hypothesis import HealthCheck, given, settings
 from tests.support.refusals import Refusal, accepted, merged, refusals
 from tests.support.specs import specs
 
+from breakeven.adapters.kubernetes.cluster import KubernetesCluster
+from breakeven.adapters.kubernetes.rest import Rest, connect
 from breakeven.api.conditions import ConditionType, Reason, set_condition
 from breakeven.api.spec import SpeculativeDeploymentSpec
 from breakeven.api.status import DecisionRecord, EvidenceStatus, LastGood, Role, State, Status, VariantStatus
 from breakeven.api.variant import declared_variant
+from breakeven.control.errors import Refused
 from breakeven.lab.handle import RunningLab
 
 pytestmark = pytest.mark.lab
@@ -73,9 +76,36 @@ def test_a_null_counts_as_absent(server: RunningLab) -> None:
     assert create(server, resource) == ""
 
 
+def test_removals_of_the_pod_template_reach_the_operator_and_nulls_do_not(server: RunningLab, namespace: str) -> None:
+    removed = {"spec": {"nodeSelector": {"$patch": "delete"}, "affinity": None}}
+    name = kept(server, namespace, podTemplate=removed)
+    template = stored(server, namespace, name)["spec"]["podTemplate"]
+    assert template == {"spec": {"nodeSelector": {"$patch": "delete"}}}
+
+
 def test_an_unknown_field_is_refused_by_name(server: RunningLab) -> None:
     objection = create(server, merged(accepted(), {"spec": {"drafts": {"model": "x"}}}))
     assert 'unknown field "spec.drafts"' in objection
+
+
+@pytest.mark.parametrize("template", [{"toleration": []}, {"terminationGracePeriodSeconds": "soon"}], ids=str)
+async def test_a_body_that_the_api_server_cannot_read_is_refused_and_not_tried_for_ever(
+    server: RunningLab, template: dict[str, Any]
+) -> None:
+    labels = {"app": "x"}
+    spec = {"selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels}, "spec": template}}
+    body = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "x", "namespace": "default"},
+        "spec": spec,
+    }
+    rest = Rest(await connect(server.kubeconfig))
+    try:
+        with pytest.raises(Refused, match=r"\.spec\.template\.spec"):
+            await KubernetesCluster(rest).apply(body)
+    finally:
+        await rest.close()
 
 
 @settings(
