@@ -219,7 +219,12 @@ class Story:
         )
 
     def _keep_running(self) -> None:
-        """Start the operator again when it has ended, as its Deployment would: a lease renewed late is given up."""
+        """Start the operator again when it has ended, as its Deployment would: a lease renewed late is given up.
+
+        Raises StoryError when it ends again and again, or when the lab itself has ended.
+        """
+        if not self.lab.state.alive():
+            raise StoryError(f"the lab has ended; its last words are in {self.lab.directory / 'logs' / 'lab.log'}")
         if self.operator is None or self.operator.pid is not None:
             return
         if self._restarts >= RESTARTS:

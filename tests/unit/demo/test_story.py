@@ -35,7 +35,9 @@ class Told:
         pace = Pace(lambda: slowness, lambda: self.now)
         for _ in range(60):
             pace.take()
-        lab = cast(RunningLab, SimpleNamespace(kubectl=self.kubectl, directory=Path("lab")))
+        self.up = True
+        state = SimpleNamespace(alive=lambda: self.up)
+        lab = cast(RunningLab, SimpleNamespace(kubectl=self.kubectl, directory=Path("lab"), state=state))
         self.story = Story(simulated_stage(), lab, View("a test"), pace=pace, sleep=self.sleep)
 
     def kubectl(self, *_arguments: str) -> SimpleNamespace:
@@ -66,6 +68,14 @@ def test_only_decisions_after_the_mark_count() -> None:
 def test_an_api_server_that_does_not_answer_in_time_is_asked_again() -> None:
     told = Told(LabError("kubectl get: no answer within 60 s"), status("Speculating", "Promote"))
     assert told.story.decision("speculation to be promoted", ON, 150, after=0)["action"] == "Promote"
+
+
+def test_a_lab_that_has_ended_is_not_waited_for() -> None:
+    told = Told(LabError("no such host"))
+    told.up = False
+    with pytest.raises(StoryError, match="the lab has ended"):
+        told.story.decision("speculation to be promoted", ON, 150, after=0)
+    assert told.now == 0
 
 
 def test_a_limit_stretches_with_the_machine() -> None:
