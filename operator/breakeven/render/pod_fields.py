@@ -17,9 +17,9 @@ _QUANTITIES = frozenset({"limits", "requests", "overhead", "sizeLimit", "divisor
 _SEARCHED = ("PodTemplateSpec", "PodSpec", "Container")
 """Kinds of object that a misplaced field is looked for in, and where they are in a pod template."""
 _PLACES = {
-    "PodTemplateSpec": "podTemplate",
-    "PodSpec": "podTemplate.spec",
-    "Container": "podTemplate.spec.containers[]",
+    "PodTemplateSpec": "spec.podTemplate",
+    "PodSpec": "spec.podTemplate.spec",
+    "Container": "spec.podTemplate.spec.containers[]",
 }
 _WRITE = {
     "string": "write text, in quotes where YAML reads a number or a boolean",
@@ -118,7 +118,7 @@ def _members(value: Any, schema: Schema, path: str) -> Iterator[Refusal]:
             elif isinstance(more, Mapping):
                 yield from _check(item, more, here)
             elif more is False:
-                yield _refuse(here, advice(str(key), path, known, _everywhere()))
+                yield _refuse(here, advice(str(key), f"spec.{path}", known, _everywhere()))
 
 
 def _refuse(field: str, message: str) -> Refusal:

@@ -61,8 +61,12 @@ def test_what_is_managed_in_the_engine_container_is_refused(engine: dict[str, An
 @pytest.mark.parametrize(
     ("overrides", "field", "says"),
     [
-        ({"spec": {"toleration": []}}, "podTemplate.spec.toleration", "did you mean podTemplate.spec.tolerations?"),
-        ({"tolerations": []}, "podTemplate.tolerations", "did you mean podTemplate.spec.tolerations?"),
+        (
+            {"spec": {"toleration": []}},
+            "podTemplate.spec.toleration",
+            "did you mean spec.podTemplate.spec.tolerations?",
+        ),
+        ({"tolerations": []}, "podTemplate.tolerations", "did you mean spec.podTemplate.spec.tolerations?"),
         (
             {"spec": {"readinessProbe": {}}},
             "podTemplate.spec.readinessProbe",
@@ -71,9 +75,13 @@ def test_what_is_managed_in_the_engine_container_is_refused(engine: dict[str, An
         (
             {"spec": {"host_network": True}},
             "podTemplate.spec.host_network",
-            "did you mean podTemplate.spec.hostNetwork?",
+            "did you mean spec.podTemplate.spec.hostNetwork?",
         ),
-        ({"spec": {"banana": 1}}, "podTemplate.spec.banana", "podTemplate.spec has activeDeadlineSeconds, affinity"),
+        (
+            {"spec": {"banana": 1}},
+            "podTemplate.spec.banana",
+            "spec.podTemplate.spec has activeDeadlineSeconds, affinity",
+        ),
         (
             {"spec": {"nodeSelector": None}},
             "podTemplate.spec.nodeSelector",
@@ -95,7 +103,7 @@ def test_what_is_managed_in_the_engine_container_is_refused(engine: dict[str, An
         (
             {"spec": {"volumes": [{"name": "v", "emptyDir": {"mediun": "Memory"}}]}},
             "podTemplate.spec.volumes[0].emptyDir.mediun",
-            "did you mean podTemplate.spec.volumes[0].emptyDir.medium?",
+            "did you mean spec.podTemplate.spec.volumes[0].emptyDir.medium?",
         ),
     ],
 )
