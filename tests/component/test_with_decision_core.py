@@ -23,6 +23,7 @@ async def test_trial_without_evidence_holds_and_writes_nothing() -> None:
         await world.turn()
     assert world.cluster.writes() == []
     assert world.status.hold
+    assert world.status.stay is not None and world.status.stay.reason == "TrialGoesOn"
 
 
 async def test_outage_in_a_trial_toggles_nothing() -> None:
