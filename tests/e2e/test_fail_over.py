@@ -9,6 +9,7 @@ from tests.support.loop import NAMESPACE, Cluster, declare
 from breakeven.demo.operator import Operator, install
 from breakeven.lab.handle import RunningLab
 from breakeven.lab.settings import H200, LabSettings, NodeSettings
+from breakeven.settings import Settings
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 NAME = "followed"
@@ -24,12 +25,13 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningLab]:
 
 
 def test_a_killed_leader_is_followed_within_15_s(lab: RunningLab) -> None:
-    with Operator(lab) as leader:
+    lease_s = Settings().lease_duration
+    with Operator(lab, lease_s=lease_s) as leader:
         cluster = Cluster(lab, leader)
         cluster.apply(declare(NAME, replicas=1, policy={"mode": "AlwaysOff"}))
         cluster.wait(NAME, "a replica serves", lambda s: s.get("readyReplicas") == 1)
-        with Operator(lab) as standby:
-            lab.wait_for("the standby to be ready", lambda: bool(standby.series("breakeven_resources")))
+        with Operator(lab, lease_s=lease_s) as standby:
+            lab.wait_for("the standby to have listed", lambda: standby.series("breakeven_resources") == [1.0])
             usual = _carry_out(cluster, replicas=2)
             leader.kill()
             took = _carry_out(cluster, replicas=1)
