@@ -34,7 +34,7 @@ class Freshness:
         ahead = max((h.newest - self._now for h in self._known(pods) if h.newest is not None), default=0.0)
         if ahead > JUMP_S:
             return Outage(
-                reason="ClockChanged",
+                reason=Reason.CLOCK_CHANGED,
                 message=f"samples were read that are {ahead:.0f} s newer than the present: the clock was set back",
             )
         due = [
