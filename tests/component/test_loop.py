@@ -15,7 +15,7 @@ from breakeven.domain.decision import Decision, Declared
 
 
 def deployment(world: World, *, speculating: bool) -> str:
-    variants = {v.name: v for v in (world.status.stable, world.status.canary) if v}
+    variants = {v.name: v for v in (world.status.memory.stable, world.status.memory.canary) if v}
     return next(f"{KEY.name}-{n}" for n, v in variants.items() if v.speculates is speculating)
 
 
@@ -129,7 +129,7 @@ async def test_new_process_in_the_middle_of_a_canary_repeats_and_forgets_nothing
     world.start()
     await world.settle()
     assert world.status.decisions == before.decisions
-    assert world.status.canary == before.canary
+    assert world.status.memory.canary == before.memory.canary
     assert world.recorder.decisions == [("StartTrial", "Retry")]
     assert sorted(world.replicas.values()) == [1, 3]
     assert world.controllers.peak_gpus == 4
@@ -295,7 +295,7 @@ async def test_command_is_consumed_once() -> None:
     world.edit_spec(replicas=5)
     await world.settle()
     assert [a for a, _ in world.recorder.decisions] == ["StartTrial", "Abort"]
-    assert world.status.command == "abort/1"
+    assert world.status.memory.command == "abort/1"
 
 
 async def test_a_node_short_of_gpus_is_reported_in_the_schedulers_words() -> None:
@@ -315,7 +315,7 @@ async def test_old_variants_are_deleted_but_the_last_verified_one_is_kept() -> N
     await world.settle()
     world.command("promote/1")
     await world.settle()
-    good = world.status.last_good
+    good = world.status.memory.last_good
     assert good is not None
     for version in ("v0.11.1", "v0.11.2", "v0.12.0"):
         world.edit_spec(engine={"image": f"vllm/vllm-openai:{version}"})

@@ -66,21 +66,42 @@ async def test_orphaned_object_is_taken_in_again() -> None:
 async def test_status_of_another_release_is_kept_and_said_and_nothing_is_done() -> None:
     world = World()
     await world.settle()
-    world.cluster.edit(KIND, KEY.name, lambda o: o["status"]["stable"].update(ofANewerRelease=1))
-    memory = world.body["status"]["stable"]
+    world.edit_memory(lambda memory: memory["stable"].update(ofANewerRelease=1))
+    memory = world.body["status"]["memory"]
     world.edit_spec(replicas=1)
     world.cluster.calls.clear()
     for _ in range(3):
         with pytest.raises(Refused, match="ofANewerRelease"):
             await world.once()
     assert [c.verb for c in world.cluster.writes()] == ["status"]
-    assert world.body["status"]["stable"] == memory
+    assert world.body["status"]["memory"] == memory
     assert world.condition("Stalled")["reason"] == "StatusUnreadable"
     assert world.serving == 4
-    world.cluster.edit(KIND, KEY.name, lambda o: o["status"]["stable"].pop("ofANewerRelease"))
+    world.edit_memory(lambda memory: memory["stable"].pop("ofANewerRelease"))
     await world.settle()
     assert world.condition("Stalled") == {}
     assert world.serving == 1
+
+
+async def test_status_of_the_earlier_layout_is_taken_over_without_a_decision() -> None:
+    world = World()
+    await world.settle()
+    world.command("retry/1")
+    await world.settle()
+    before, memory = world.status.memory, world.memory
+    decided = list(world.recorder.decisions)
+
+    def earlier(resource: dict[str, Any]) -> None:
+        resource["status"] = {k: v for k, v in resource["status"].items() if k != "memory"} | memory
+
+    world.cluster.edit(KIND, KEY.name, earlier)
+    world.start()
+    world.edit_spec(replicas=5)
+    await world.settle()
+    assert world.recorder.decisions == decided
+    assert world.status.memory.canary == before.canary is not None
+    assert "canary" not in world.body["status"]
+    assert world.serving == 5
 
 
 async def test_status_that_becomes_unreadable_in_the_middle_of_a_pass_is_not_written_over() -> None:
@@ -88,7 +109,7 @@ async def test_status_that_becomes_unreadable_in_the_middle_of_a_pass_is_not_wri
     await world.settle()
 
     def newer_release() -> None:
-        world.cluster.edit(KIND, KEY.name, lambda o: o["status"]["stable"].update(ofANewerRelease=1))
+        world.edit_memory(lambda memory: memory["stable"].update(ofANewerRelease=1))
 
     world.edit_spec(replicas=1)
     world.cluster.calls.clear()
@@ -96,7 +117,7 @@ async def test_status_that_becomes_unreadable_in_the_middle_of_a_pass_is_not_wri
     with pytest.raises(Refused, match="ofANewerRelease"):
         await world.once()
     assert world.cluster.writes() == []
-    assert world.body["status"]["stable"]["ofANewerRelease"] == 1
+    assert world.memory["stable"]["ofANewerRelease"] == 1
 
 
 async def test_command_is_not_repeated_by_a_later_change_of_the_spec() -> None:

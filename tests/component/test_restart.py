@@ -22,7 +22,7 @@ async def test_process_killed_after_the_first_status_is_carried_on() -> None:
     world.cluster.fail_next("apply", "Service", Retry("killed"))
     with pytest.raises(Retry):
         await world.once()
-    assert world.status.stable is not None
+    assert world.status.memory.stable is not None
     assert world.cluster.of("Pod") == []
     world.start()
     await world.settle()

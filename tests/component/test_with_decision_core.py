@@ -53,14 +53,14 @@ async def test_crashing_canary_ends_the_trial_with_everything_serving() -> None:
     for _ in range(3):
         await world.turn()
     for _ in range(80):
-        if world.status.canary:
+        if world.status.memory.canary:
             break
         await world.turn()
-    assert world.status.canary is not None
-    world.controllers.broken.add(f"llama-{world.status.canary.name}")
+    assert world.status.memory.canary is not None
+    world.controllers.broken.add(f"llama-{world.status.memory.canary.name}")
     for _ in range(60):
         await world.turn()
-    assert world.status.canary is None
+    assert world.status.memory.canary is None
     assert world.serving == 4
     assert world.condition("Ready")["status"] == "True"
 
@@ -72,10 +72,10 @@ async def test_histograms_are_needed_in_a_trial_and_welcome_beside_a_live_contro
     assert (trial.buckets, trial.buckets_if_room) == (True, False)
     world.command("promote/1")
     await world.settle()
-    assert (world.status.state, world.status.holdback) == (State.SPECULATING, True)
+    assert (world.status.state, world.status.memory.holdback) == (State.SPECULATING, True)
     beside = world.metrics.queries[KEY]
     assert (beside.buckets, beside.buckets_if_room) == (False, True)
     world.command("abort/1")
     await world.settle()
     off = world.metrics.queries[KEY]
-    assert (world.status.holdback, off.buckets_if_room) == (False, False)
+    assert (world.status.memory.holdback, off.buckets_if_room) == (False, False)

@@ -16,7 +16,7 @@ from breakeven.adapters.kubernetes.cluster import KubernetesCluster
 from breakeven.adapters.kubernetes.rest import Rest, connect
 from breakeven.api.conditions import ConditionType, Reason, set_condition
 from breakeven.api.spec import SpeculativeDeploymentSpec
-from breakeven.api.status import DecisionRecord, EvidenceStatus, LastGood, Role, State, Status, VariantStatus
+from breakeven.api.status import DecisionRecord, EvidenceStatus, LastGood, Memory, Role, State, Status, VariantStatus
 from breakeven.api.variant import declared_variant
 from breakeven.control.errors import Refused
 from breakeven.lab.handle import RunningLab
@@ -208,15 +208,19 @@ def test_a_full_status_is_kept_to_the_letter(server: RunningLab, namespace: str)
         generation=1,
         now=at,
     )
-    status = Status(
+    memory = Memory(
         generation=1,
-        state=State.SPECULATING,
-        since=at,
         stable=variant,
         canary=variant.baseline,
         last_good=LastGood(variant=variant, verified_at=at, reason="S 1.31"),
         decisions=[record] * 20,
         transitions=[at],
+    )
+    status = Status(
+        state=State.SPECULATING,
+        since=at,
+        memory=memory,
+        decisions=[record] * 5,
         evidence=EvidenceStatus(speedup=Decimal("1.31"), acceptance=Decimal(1) / 3, message="measured"),
         conditions=conditions,
         variants=[VariantStatus(name=variant.name, role=Role.STABLE, speculation="DraftModel k=5", wanted=4, ready=4)],
@@ -225,11 +229,11 @@ def test_a_full_status_is_kept_to_the_letter(server: RunningLab, namespace: str)
     report(server, namespace, name, status.model_dump(mode="json", exclude_none=True))
     read = Status.model_validate(stored(server, namespace, name)["status"])
     assert read == status
-    assert read.stable is not None
-    assert read.stable.name == variant.name
+    assert read.memory.stable is not None
+    assert read.memory.stable.name == variant.name
 
 
-def test_a_variant_of_another_release_stays_writable(server: RunningLab, namespace: str) -> None:
+def test_what_an_earlier_release_remembered_is_not_pruned(server: RunningLab, namespace: str) -> None:
     name = kept(server, namespace)
     unknown = {"engine": {"image": "v"}, "target": {"model": "m"}, "draft": {"method": "Telepathy", "speed": 9}}
     report(server, namespace, name, {"stable": unknown})

@@ -157,14 +157,20 @@ def speculating(status: Status) -> bool:
     return status.get("state") == "Speculating" and settled(status)
 
 
+def remembered(status: Status) -> Mapping[str, Any]:
+    """What the operator remembers; empty before the first pass."""
+    memory: Mapping[str, Any] = json.loads(status.get("memory") or "{}")
+    return memory
+
+
 def actions(status: Status) -> list[str]:
     """What was decided, oldest first."""
-    return [d["action"] for d in reversed(status.get("decisions", []))]
+    return [d["action"] for d in reversed(remembered(status).get("decisions", []))]
 
 
 def reasons(status: Status) -> list[str]:
     """Why it was decided, oldest first."""
-    return [d["reason"] for d in reversed(status.get("decisions", []))]
+    return [d["reason"] for d in reversed(remembered(status).get("decisions", []))]
 
 
 def brief(status: Status) -> dict[str, Any]:

@@ -3,7 +3,8 @@
 import asyncio
 import contextlib
 import copy
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -302,6 +303,22 @@ class World:
     def body(self) -> dict[str, Any]:
         """The resource."""
         return self.cluster.of(KIND)[0]
+
+    def edit_memory(self, change: Callable[[dict[str, Any]], Any]) -> None:
+        """Change the memory in the status, as another release or a hand would."""
+
+        def edit(resource: dict[str, Any]) -> None:
+            memory = json.loads(resource["status"]["memory"])
+            change(memory)
+            resource["status"]["memory"] = json.dumps(memory)
+
+        self.cluster.edit(KIND, KEY.name, edit)
+
+    @property
+    def memory(self) -> dict[str, Any]:
+        """The memory in the status as it is written."""
+        written: dict[str, Any] = json.loads(self.body["status"]["memory"])
+        return written
 
     @property
     def status(self) -> Status:

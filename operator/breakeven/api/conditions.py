@@ -46,29 +46,6 @@ class ConditionDoc:
 
 
 CONDITIONS: Mapping[ConditionType, ConditionDoc] = {
-    ConditionType.READY: ConditionDoc(
-        meaning="The declared replicas serve, with or without speculation.",
-        reasons={
-            Reason.SERVING: "Every declared replica is ready.",
-            Reason.SCALED_TO_ZERO: "No replica is declared, and none exists.",
-            Reason.REPLICAS_UNREADY: "Fewer replicas are ready than declared.",
-            Reason.ENGINE_FAILING: "An engine does not come up; the message has its last words.",
-            Reason.INVALID_CONFIGURATION: "The spec cannot be rendered; the message names the field.",
-            Reason.UNSUPPORTED_BY_ENGINE: "The engine version cannot do this; the message names one that can.",
-            Reason.UNSCHEDULABLE: "The scheduler finds no place for a replica.",
-            Reason.APPLY_REFUSED: "An object cannot be written; the message says why.",
-            Reason.STATUS_UNREADABLE: "The status was written by another release; nothing is done until it can be read.",
-        },
-    ),
-    ConditionType.RECONCILING: ConditionDoc(
-        meaning="The controller is working towards the declared state.",
-        reasons={
-            Reason.PROGRESSING: "Replicas are on their way.",
-            Reason.MOVING_REPLICAS: "Replicas move from one variant to another, one at a time.",
-            Reason.LOADING_ENGINE: "An engine loads its model.",
-        },
-        only_while_true=True,
-    ),
     ConditionType.STALLED: ConditionDoc(
         meaning="The declared state cannot be reached without a change by a person.",
         reasons={
@@ -129,6 +106,29 @@ CONDITIONS: Mapping[ConditionType, ConditionDoc] = {
             Reason.ROLLBACK_REGRESSED: "False: what was rolled back to was below break-even as well.",
             Reason.NOT_MEASURED: "What was rolled back to serves and could not be measured.",
         },
+    ),
+    ConditionType.READY: ConditionDoc(
+        meaning="The declared replicas serve, with or without speculation.",
+        reasons={
+            Reason.SERVING: "Every declared replica is ready.",
+            Reason.SCALED_TO_ZERO: "No replica is declared, and none exists.",
+            Reason.REPLICAS_UNREADY: "Fewer replicas are ready than declared.",
+            Reason.ENGINE_FAILING: "An engine does not come up; the message has its last words.",
+            Reason.INVALID_CONFIGURATION: "The spec cannot be rendered; the message names the field.",
+            Reason.UNSUPPORTED_BY_ENGINE: "The engine version cannot do this; the message names one that can.",
+            Reason.UNSCHEDULABLE: "The scheduler finds no place for a replica.",
+            Reason.APPLY_REFUSED: "An object cannot be written; the message says why.",
+            Reason.STATUS_UNREADABLE: "The status was written by another release; nothing is done until it can be read.",
+        },
+    ),
+    ConditionType.RECONCILING: ConditionDoc(
+        meaning="The controller is working towards the declared state.",
+        reasons={
+            Reason.PROGRESSING: "Replicas are on their way.",
+            Reason.MOVING_REPLICAS: "Replicas move from one variant to another, one at a time.",
+            Reason.LOADING_ENGINE: "An engine loads its model.",
+        },
+        only_while_true=True,
     ),
     ConditionType.METRICS_AVAILABLE: ConditionDoc(
         meaning="Fresh engine metrics of every serving replica are there. While they are not, nothing is judged.",
@@ -220,8 +220,8 @@ CONDITIONS: Mapping[ConditionType, ConditionDoc] = {
         reasons={
             Reason.BY_POLICY: "spec.policy.paused is true.",
             Reason.ADVISE_ONLY: "spec.policy.mode is Advise: decisions are recorded only.",
-            Reason.NOT_PAUSED: "Changes are made.",
         },
+        only_while_true=True,
     ),
     ConditionType.FOREIGN_OBJECTS: ConditionDoc(
         meaning="Objects carry the labels of this resource and are not its own. They are neither counted nor changed.",
@@ -231,10 +231,10 @@ CONDITIONS: Mapping[ConditionType, ConditionDoc] = {
         only_while_true=True,
     ),
 }
-"""Every condition type that the operator sets, in the order people read them."""
+"""Every condition type that the operator sets, in the order people read them: what only they can mend, why speculation is on or
+off, whether the service serves, then the rest."""
 
 _ORDER = {str(name): place for place, name in enumerate(CONDITIONS)}
-_LONGEST_MESSAGE = 32768
 
 
 def set_condition(
@@ -264,7 +264,7 @@ def set_condition(
         observed_generation=generation,
         last_transition_time=old.last_transition_time if old and old.status == text else now,
         reason=str(reason),
-        message=message[:_LONGEST_MESSAGE],
+        message=message,
     )
     return sorted([*rest, new], key=lambda c: (_ORDER.get(c.type, len(_ORDER)), c.type))
 

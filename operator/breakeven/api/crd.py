@@ -6,7 +6,8 @@ pydantic writes JSON schema 2020-12; apiextensions/v1 takes a "structural" subse
 
 Choices: optional fields are absent, never null. Defaults are the server's, so that `kubectl get -o yaml` shows what is in
 force and a later release does not change what a stored resource means; empty lists and texts are not written out. Variants
-in `status` keep unknown fields and are not checked again: an older resource must never become unwritable.
+in `status` keep unknown fields and are not checked again: an older resource must never become unwritable. `status` itself keeps
+unknown fields too: the API server would else take away what an earlier release remembered before this one has read it.
 """
 
 from collections.abc import Mapping
@@ -125,37 +126,18 @@ def _without_null(value: Any) -> Any:
 
 
 _COLUMNS: tuple[tuple[str, str, str, int, str], ...] = (
+    ("Ready", "string", ".status.ready", 0, "Replicas that serve / declared ones."),
     ("State", "string", ".status.state", 0, "Where the loop stands."),
-    ("Ready", "string", '.status.conditions[?(@.type=="Ready")].status', 0, "Whether the declared replicas serve."),
-    (
-        "Speculation",
-        "string",
-        '.status.conditions[?(@.type=="SpeculationActive")].status',
-        0,
-        "Whether the stable variant speculates.",
-    ),
-    ("Speedup", "string", ".status.evidence.speedup", 0, "S: TPOT without speculation / TPOT with it."),
-    ("Acceptance", "string", ".status.evidence.acceptance", 0, "Accepted / drafted tokens."),
-    (
-        "Break-Even",
-        "string",
-        ".status.evidence.breakEvenAcceptance",
-        0,
-        "Acceptance at which the speed-up would be 1.",
-    ),
-    (
-        "Reason",
-        "string",
-        '.status.conditions[?(@.type=="SpeculationActive")].reason',
-        0,
-        "Why speculation is on or off.",
-    ),
-    ("Replicas", "integer", ".status.readyReplicas", 0, "Replicas that serve."),
+    ("Speedup", "string", ".status.speedup", 0, "S of what serves; empty while that is not measured."),
+    ("Reason", "string", ".status.reason", 0, "What is wrong now, else what was decided last."),
+    ("Message", "string", ".status.message", 0, "The same in a sentence."),
     ("Age", "date", ".metadata.creationTimestamp", 0, "Time since creation."),
     ("Mode", "string", ".spec.policy.mode", 1, "Who decides about speculation."),
     ("Method", "string", ".spec.draft.method", 1, "Declared drafting method."),
     ("Target", "string", ".spec.target.model", 1, "Target model."),
     ("Engine", "string", ".status.engineVersion", 1, "vLLM version the arguments are rendered for."),
+    ("Acceptance", "string", ".status.evidence.acceptance", 1, "Accepted / drafted tokens in the last verdict."),
+    ("Break-Even", "string", ".status.evidence.breakEvenAcceptance", 1, "Acceptance at which S would be 1."),
     ("Source", "string", ".status.evidence.source", 1, "What the verdict rests on."),
     ("Lower", "string", ".status.evidence.speedupLower", 1, "Lower bound of the speed-up."),
     ("Upper", "string", ".status.evidence.speedupUpper", 1, "Upper bound of the speed-up."),
@@ -176,7 +158,7 @@ def _resource_schema() -> Schema:
             "kind": {"type": "string", "description": f"{KIND}."},
             "metadata": {"type": "object", "properties": {"name": {"type": "string"}}},
             "spec": structural(spec, spec.get("$defs", {}), "spec"),
-            "status": structural(status, status.get("$defs", {}), "status"),
+            "status": structural(status, status.get("$defs", {}), "status") | {PRESERVE: True},
         },
         VALIDATIONS: [
             {

@@ -5,7 +5,9 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
+from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
+
+from breakeven.api.text import LONGEST, plain
 
 DURATION_PATTERN = r"^([0-9]{1,6}(\.[0-9]{1,3})?(ms|s|m|h))+$"
 """Go's durations, short enough that none of 20 characters overflows Go's 292 years."""
@@ -110,3 +112,12 @@ Time = Annotated[
     PlainSerializer(format_time, return_type=str),
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
+
+
+def one_line(value: Any) -> Any:
+    """A text in one printable line; anything else as it is, for the validation to refuse."""
+    return plain(value) if isinstance(value, str) else value
+
+
+Text = Annotated[str, BeforeValidator(one_line), Field(max_length=LONGEST)]
+"""A message: one printable line, whoever wrote it."""

@@ -1,21 +1,27 @@
-"""`status` of a `SpeculativeDeployment`: the memory of the loop, and the report people read.
+"""`status` of a `SpeculativeDeployment`: the report people read, and beside it the memory of the loop.
 
-`Memory` is all that `decide` needs from the past, so that a crash repeats nothing and forgets nothing. `Status` adds what
-is recomputed on every pass.
+`Memory` is all that `decide` needs from the past, so that a crash repeats nothing and forgets nothing. It is one text of
+JSON, `status.memory`, which only the operator reads; whatever else stands in `Status` is written for people on every pass
+and never read back. An earlier release had the fields of the memory beside the report: such a status is still read.
 """
 
+import json
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, model_validator
 
 from breakeven.api.base import StatusModel
+from breakeven.api.evidence import EvidenceStatus as EvidenceStatus
+from breakeven.api.evidence import LatencyStatus as LatencyStatus
+from breakeven.api.evidence import QuantileStatus as QuantileStatus
+from breakeven.api.evidence import Source as Source
+from breakeven.api.evidence import SpreadStatus as SpreadStatus
 from breakeven.api.planned import PlanStatus
-from breakeven.api.scalars import DecimalString, Time
+from breakeven.api.scalars import DecimalString, Text, Time, one_line
+from breakeven.api.value import ValueReport as ValueReport
 from breakeven.api.value import ValueStatus as ValueStatus
 from breakeven.api.variant import Variant
-
-Text = Annotated[str, Field(max_length=1024)]
 
 
 class State(StrEnum):
@@ -27,14 +33,6 @@ class State(StrEnum):
     TUNING = "Tuning"
     COOLDOWN = "Cooldown"
     FROZEN = "Frozen"
-
-
-class Source(StrEnum):
-    """What a verdict rests on, best first."""
-
-    MEASURED = "Measured"
-    CALIBRATED = "Calibrated"
-    FIXED = "Fixed"
 
 
 class Role(StrEnum):
@@ -101,111 +99,6 @@ class Remedy(StatusModel):
     """The declared variant it was tried for; with Longer, the one that served."""
     at: Time
     """When."""
-
-
-class SpreadStatus(StatusModel):
-    """How far one figure spreads."""
-
-    of: int
-    """How many there are: pods, or windows."""
-    p10: DecimalString
-    """10th percentile, interpolated."""
-    p50: DecimalString
-    """Median."""
-    p90: DecimalString
-    """90th percentile, interpolated."""
-
-
-class QuantileStatus(StatusModel):
-    """One quantile of a latency in both arms over the same windows."""
-
-    off_ms: DecimalString
-    """Without speculation, in milliseconds."""
-    on_ms: DecimalString
-    """With it."""
-    ratio: DecimalString
-    """With / without: below 1 is faster."""
-    lower: DecimalString
-    """5 % of the resampled batches lie below."""
-    upper: DecimalString
-    """5 % lie above."""
-
-
-class LatencyStatus(StatusModel):
-    """Quantiles of both arms over up to six windows. Absent: too few requests, no live control, or buckets too wide."""
-
-    tpot_p50: QuantileStatus | None = Field(None, alias="tpotP50")
-    """Median of the time per output token of a request."""
-    tpot_p99: QuantileStatus | None = Field(None, alias="tpotP99")
-    """99th percentile of the same."""
-    ttft_p50: QuantileStatus | None = Field(None, alias="ttftP50")
-    """Median of the time to first token."""
-    ttft_p95: QuantileStatus | None = Field(None, alias="ttftP95")
-    """95th percentile of the same."""
-
-
-class EvidenceStatus(StatusModel):
-    """The figures the last verdict rests on. Absent figures could not be measured."""
-
-    source: Source | None = None
-    """What kind of evidence."""
-    verdict: Annotated[str, Field(max_length=64)] = ""
-    """What it says, in one word."""
-    speedup: DecimalString | None = None
-    """S: TPOT without speculation / TPOT with it."""
-    speedup_lower: DecimalString | None = None
-    """Lower bound of S."""
-    speedup_upper: DecimalString | None = None
-    """Upper bound of S."""
-    tokens_per_step: DecimalString | None = None
-    """E: tokens emitted per request and step with speculation."""
-    inflation: DecimalString | None = None
-    """R: step time with speculation / without."""
-    acceptance: DecimalString | None = None
-    """Accepted / drafted tokens."""
-    acceptance_at: Annotated[list[DecimalString], Field(max_length=128)] = []
-    """Share of drafts whose tokens were accepted up to this position, first position first. Empty: not reported, or
-    drafts differ in length."""
-    acceptance_p10: DecimalString | None = Field(None, alias="acceptanceP10")
-    """10th percentile of accepted / drafted over the batches (tenths of a window) that were judged."""
-    acceptance_p50: DecimalString | None = Field(None, alias="acceptanceP50")
-    """Median of the same."""
-    acceptance_p90: DecimalString | None = Field(None, alias="acceptanceP90")
-    """90th percentile of the same."""
-    acceptance_over_pods: SpreadStatus | None = None
-    """Accepted / drafted of each pod in the judged windows. Absent: fewer than 3 pods, or the pods are not told apart."""
-    acceptance_over_windows: SpreadStatus | None = None
-    """Accepted / drafted of each of the last windows, 24 at most. Absent: fewer than 5."""
-    break_even_acceptance: DecimalString | None = None
-    """Accepted / drafted at which S would be 1: (R - 1) / k."""
-    tpot_off_ms: DecimalString | None = None
-    """Mean time per output token without speculation, in milliseconds."""
-    tpot_on_ms: DecimalString | None = None
-    """The same with speculation."""
-    ttft_p95_off_ms: DecimalString | None = Field(None, alias="ttftP95OffMs")
-    """95th percentile of time to first token without speculation, in milliseconds."""
-    ttft_p95_on_ms: DecimalString | None = Field(None, alias="ttftP95OnMs")
-    """The same with speculation."""
-    tpot_p99_off_ms: DecimalString | None = Field(None, alias="tpotP99OffMs")
-    """99th percentile of time per output token without speculation, in milliseconds."""
-    tpot_p99_on_ms: DecimalString | None = Field(None, alias="tpotP99OnMs")
-    """The same with speculation."""
-    latency: LatencyStatus | None = None
-    """Quantiles of both arms, side by side. Absent: none can be determined."""
-    requests: int | None = None
-    """Finished requests in the window, the smaller arm."""
-    load: DecimalString | None = None
-    """Output tokens per second and replica with speculation."""
-    replicas_saved: DecimalString | None = None
-    """Plain replicas that would be needed on top for the same decoding: replicas that speculate times (S - 1)."""
-    replicas_saved_lower: DecimalString | None = None
-    """The same with the lower bound of S."""
-    control_cost_tokens_per_day: DecimalString | None = None
-    """What the live control costs: tokens a day that its replicas would decode more if they speculated. Absent: none."""
-    window_end: Time | None = None
-    """End of the window."""
-    message: Text = ""
-    """In words."""
 
 
 class DiagnosisStatus(StatusModel):
@@ -315,8 +208,8 @@ class Condition(StatusModel):
     """When `status` last changed."""
     reason: Annotated[str, Field(min_length=1, max_length=1024)]
     """One word in CamelCase."""
-    message: Annotated[str, Field(max_length=32768)] = ""
-    """The figures, and what to do."""
+    message: Annotated[str, BeforeValidator(one_line), Field(max_length=32768)] = ""
+    """A sentence, then the figures and what to do: one line of 1024 bytes at most."""
 
 
 class StayStatus(StatusModel):
@@ -345,13 +238,50 @@ class VariantStatus(StatusModel):
     """Replicas that serve."""
 
 
-class Status(Memory):
+SHOWN_DECISIONS = 5
+"""Decisions that stand among what people read; the memory has the last 20."""
+MEMORY_LENGTH = 262_144
+"""Characters of the memory: several times what the longest lists of it come to, and far below what etcd takes."""
+
+
+def _memory_from(value: Any) -> Any:
+    """Parse the text; anything else is taken as it is."""
+    return json.loads(value) if isinstance(value, str) else value
+
+
+def _memory_text(memory: Memory) -> str:
+    return json.dumps(memory.model_dump(mode="json", exclude_none=True), separators=(",", ":"), ensure_ascii=False)
+
+
+MemoryText = Annotated[
+    Memory,
+    BeforeValidator(_memory_from),
+    PlainSerializer(_memory_text),
+    WithJsonSchema({"type": "string", "maxLength": MEMORY_LENGTH}),
+]
+
+
+class Status(StatusModel):
     """What the controller reports."""
 
+    ready: Annotated[str, Field(max_length=32)] = ""
+    """Replicas that serve / declared ones, as in 3/4."""
+    state: State = State.BASELINE
+    """Where the loop stands."""
+    reason: Annotated[str, Field(max_length=64)] = ""
+    """What is wrong now, else what was decided last, in one word."""
+    message: Annotated[str, Field(max_length=256)] = ""
+    """The same in a sentence; the condition that it is from has the figures."""
+    since: Time | None = None
+    """When `state` was entered."""
+    speedup: DecimalString | None = None
+    """S of what serves, or of what is on trial against no speculation. Absent: not measured since it serves."""
+    cooldown_until: Time | None = None
+    """No trial before this, unless the load falls. Absent: nothing is waited for."""
     observed_generation: int = 0
     """Generation this report is about."""
     conditions: Annotated[list[Condition], Field(max_length=32)] = []
-    """Ready, Reconciling, Stalled, SpeculationActive, MetricsAvailable and others."""
+    """SpeculationActive, Ready, Reconciling, Stalled, MetricsAvailable and others."""
     replicas: int = 0
     """Replicas that exist."""
     ready_replicas: int = 0
@@ -366,5 +296,31 @@ class Status(Memory):
     """Why nothing is judged at the moment; empty when judging."""
     stay: StayStatus | None = None
     """Why nothing is changed at the moment. Absent: what runs is what is wanted, or something was changed just now."""
+    command: Text = ""
+    """What became of the annotation breakeven.dev/command. Empty: there is none."""
+    decisions: Annotated[list[DecisionRecord], Field(max_length=20)] = []
+    """The last five decisions, newest first."""
+    evidence: EvidenceStatus | None = None
+    """The figures the last verdict rests on."""
+    diagnosis: DiagnosisStatus | None = None
+    """What was last found to be the cause of a loss. Absent: nothing stands out."""
+    value: ValueReport | None = None
+    """What speculation gained and what knowing cost. Absent: nothing was judged yet."""
     plan: PlanStatus | None = None
     """What planning predicts for the declared variant. Absent: not planned yet."""
+    memory: MemoryText = Memory()
+    """What the operator remembers, as JSON. Only the operator reads it: `kubectl get spd NAME -o
+    jsonpath='{.status.memory}' | jq` shows it."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_an_earlier_release(cls, value: Any) -> Any:
+        """Read the memory where it was before it had a field of its own."""
+        if not isinstance(value, dict) or "memory" in value or not _ONLY_REMEMBERED & value.keys():
+            return value
+        return value | {"memory": {key: item for key, item in value.items() if key in _REMEMBERED}}
+
+
+_REMEMBERED = frozenset(field.alias or name for name, field in Memory.model_fields.items())
+_ONLY_REMEMBERED = _REMEMBERED - {field.alias or name for name, field in Status.model_fields.items()}
+"""Fields that only an earlier release wrote into the status."""

@@ -47,3 +47,17 @@ class ValueStatus(StatusModel):
     """Over the last 24 hours, by whole hours."""
     hours: Annotated[list[ValueHour], Field(max_length=25)] = []
     """The hours of that day, oldest first."""
+
+
+class ValueReport(StatusModel):
+    """What speculation gained and what knowing cost, in sums. Written with other news, and once an hour at most when they
+    moved; live sums are in the operator's own metrics."""
+
+    counted_until: Time
+    """End of the last batch that is in the sums."""
+    since: Time
+    """When the last verdict that changed something was reached."""
+    since_verdict: ValueSums = ValueSums()
+    """Since then."""
+    day: ValueSums = ValueSums()
+    """Over the last 24 hours, by whole hours."""

@@ -116,7 +116,6 @@ class Reason(StrEnum):
     # Paused
     BY_POLICY = "ByPolicy"
     ADVISE_ONLY = "AdviseOnly"
-    NOT_PAUSED = "NotPaused"
     # ForeignObjects
     LABELS_OF_THIS_RESOURCE = "LabelsOfThisResource"
 

@@ -6,16 +6,10 @@ from typing import Any
 from breakeven.api.base import API_VERSION, KIND
 from breakeven.api.names import COMMAND
 from breakeven.api.spec import SpeculativeDeploymentSpec
-from breakeven.api.status import Memory, Status
 from breakeven.control.moves import Limits
 from breakeven.control.parsed_resource import Parsed
 from breakeven.control.ports import Manifest
 from breakeven.control.switching_windows import window_open
-
-
-def memory_of(status: Status) -> Memory:
-    """What `decide` remembers, out of the status."""
-    return Memory(**{name: getattr(status, name) for name in Memory.model_fields})
 
 
 def planned_loading(parsed: Parsed, spec: SpeculativeDeploymentSpec) -> float | None:

@@ -12,7 +12,7 @@ from breakeven.control.core import Core, Wanted
 from breakeven.control.diff import Writes, diff
 from breakeven.control.errors import Refused
 from breakeven.control.fleet import fleets
-from breakeven.control.inputs import command_of, limits_of, memory_of, planned_loading
+from breakeven.control.inputs import command_of, limits_of, planned_loading
 from breakeven.control.move_wording import explained, variant_words
 from breakeven.control.moves import Move, Step, Target, next_move
 from breakeven.control.observe import observe
@@ -84,7 +84,7 @@ def plan_pass(snapshot: Snapshot, parsed: Parsed, state: ResourceState, tools: P
         return _refused(snapshot, parsed, Reason.INVALID_CONFIGURATION, parsed.error)
     if parsed.fitness.refusals:
         return _refused(snapshot, parsed, parsed.fitness.reason, "; ".join(parsed.fitness.refusals))
-    spec, memory = parsed.spec, state.with_newest_value(memory_of(parsed.status))
+    spec, memory = parsed.spec, state.with_newest_value(parsed.status.memory)
     observation = observe(snapshot, spec, memory, state, metrics=tools.metrics, smoke_tests=tools.smoke_tests)
     decision = _decide(snapshot, parsed, spec, memory, observation, tools.core)
     state.value = decision.memory.value or state.value
@@ -192,6 +192,8 @@ def _refused(snapshot: Snapshot, parsed: Parsed, reason: Reason, message: str) -
     refused = report.refused_status(
         parsed.status, reason=reason, message=message, generation=snapshot.generation, now=snapshot.now
     )
-    status = report.with_replica_counts(refused, fleet, name=snapshot.key.name)
+    status = report.with_replica_counts(
+        refused, fleet, name=snapshot.key.name, declared=parsed.spec.replicas if parsed.spec else None
+    )
     idle = not is_news(status, parsed.status)
     return PassPlan(snapshot=snapshot, old=parsed.status, status=status, writes=Writes(), idle=idle)

@@ -15,7 +15,7 @@ from breakeven.control import report
 from breakeven.control.cache import OWNED_KINDS, Cache
 from breakeven.control.core import Core
 from breakeven.control.errors import Gone, Refused
-from breakeven.control.inputs import memory_of, status_manifest
+from breakeven.control.inputs import status_manifest
 from breakeven.control.moves import Arrived
 from breakeven.control.observe import awaits_first_reading
 from breakeven.control.outcome import Outcome
@@ -113,7 +113,7 @@ class Reconciler:
             raise Refused(parsed.unreadable)
         if parsed.spec is None:
             return False
-        memory = memory_of(parsed.status)
+        memory = parsed.status.memory
         return awaits_first_reading(snapshot, parsed.spec, memory, state, self._ports.metrics)
 
     async def _report_unreadable(self, snapshot: Snapshot, why: str) -> None:

@@ -10,8 +10,9 @@ from pydantic import ValidationError
 from breakeven.api.conditions import ConditionType, Reason, set_condition
 from breakeven.api.names import spoken_model
 from breakeven.api.spec import DraftSpec, Mode, SpeculativeDeploymentSpec
-from breakeven.api.status import Condition, Memory, Role, State, Status, VariantStatus
+from breakeven.api.status import SHOWN_DECISIONS, Condition, Role, State, Status, VariantStatus
 from breakeven.control.core import Fitness
+from breakeven.control.headline import headline, present_speedup, value_report
 from breakeven.control.moves import Arrived, Blocked, Move, Paused, Step
 from breakeven.domain.counters.observation import Fleet, Observation
 from breakeven.domain.decision import Decision, Finding
@@ -20,7 +21,6 @@ from breakeven.render.names import Owner, selector
 
 _FAILED = ("RollBack", "EndTrial")
 """Decisions about a canary that leave what serves as it was."""
-_LONGEST = 2000
 _NAMED = 3
 """Pods that a message names."""
 _UNKNOWN_DRAFT = "leaving"
@@ -46,20 +46,32 @@ class PassSummary:
 
 def status_of(summary: PassSummary, old: Status, now: datetime) -> Status:
     """The status after a pass."""
-    fleet = summary.observation.fleet
-    memory = {name: getattr(summary.decision.memory, name) for name in Memory.model_fields}
+    fleet, memory = summary.observation.fleet, summary.decision.memory
+    conditions, ready = _conditions(summary, old, now), sum(f.ready for f in fleet.values())
+    head = headline(conditions)
     return Status(
-        **memory,
+        ready=f"{ready}/{summary.spec.replicas}",
+        state=memory.state,
+        reason=head.reason,
+        message=head.message,
+        since=memory.since,
+        speedup=present_speedup(memory),
+        cooldown_until=memory.cooldown_until,
         observed_generation=summary.generation,
-        conditions=_conditions(summary, old, now),
+        conditions=conditions,
         replicas=sum(f.existing for f in fleet.values()),
-        ready_replicas=sum(f.ready for f in fleet.values()),
+        ready_replicas=ready,
         selector=selector(Owner(name=summary.name, namespace="")),
         engine_version=summary.fitness.engine_version,
         variants=_variants(summary.decision, fleet, old),
-        hold=summary.decision.hold[:1024],
+        hold=summary.decision.hold,
         stay=stay_status(summary.decision.stay),
+        decisions=memory.decisions[:SHOWN_DECISIONS],
+        evidence=memory.evidence,
+        diagnosis=memory.diagnosis,
+        value=value_report(memory.value),
         plan=summary.fitness.plan,
+        memory=memory,
     )
 
 
@@ -75,15 +87,29 @@ def refused_status(old: Status, *, reason: Reason, message: str, generation: int
             conditions, type=kind, status=value, reason=reason, message=message, generation=generation, now=now
         )
     kept = [c for c in conditions if c.type != ConditionType.RECONCILING]
-    return old.model_copy(update={"conditions": kept, "observed_generation": generation})
+    head = headline(kept)
+    return old.model_copy(
+        update={
+            "conditions": kept,
+            "observed_generation": generation,
+            "reason": head.reason,
+            "message": head.message,
+            "speedup": None,
+        }
+    )
 
 
-def with_replica_counts(status: Status, fleet: Mapping[str, Fleet], *, name: str) -> Status:
-    """The status of a resource that is not carried out, with the replicas that exist all the same."""
+def with_replica_counts(status: Status, fleet: Mapping[str, Fleet], *, name: str, declared: int | None) -> Status:
+    """The status of a resource that is not carried out, with the replicas that exist all the same.
+
+    `declared` is None where the spec cannot be read.
+    """
+    ready = sum(f.ready for f in fleet.values())
     return status.model_copy(
         update={
+            "ready": f"{ready}/{'?' if declared is None else declared}",
             "replicas": sum(f.existing for f in fleet.values()),
-            "ready_replicas": sum(f.ready for f in fleet.values()),
+            "ready_replicas": ready,
             "selector": selector(Owner(name=name, namespace="")),
         }
     )
@@ -101,7 +127,7 @@ def unreadable_status(raw: Mapping[str, Any], *, message: str, generation: int, 
             type=kind,
             status=value,
             reason=Reason.STATUS_UNREADABLE,
-            message=message[:_LONGEST],
+            message=message,
             generation=generation,
             now=now,
         )
@@ -329,7 +355,7 @@ def _paused(spec: SpeculativeDeploymentSpec) -> Finding:
             reason=Reason.ADVISE_ONLY,
             message="spec.policy.mode is Advise: decisions are recorded only",
         )
-    return Finding(type=ConditionType.PAUSED, status=False, reason=Reason.NOT_PAUSED, message="changes are made")
+    return _absent(ConditionType.PAUSED)
 
 
 def _absent(kind: ConditionType) -> Finding:

@@ -4,16 +4,20 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from breakeven.api.base import StatusModel
 from breakeven.api.conditions import ConditionType, Reason, find_condition
-from breakeven.api.status import Condition, Status
+from breakeven.api.status import Condition, Memory, Status
 from breakeven.domain.report.value import worth_writing
 
 _DIGITS = re.compile(r"[0-9]+(\.[0-9]+)?")
-_TEXTS = ("conditions", "hold")
+_TEXTS = ("conditions", "hold", "message")
 _SUMS = "value"
 """Grows with every batch; `worth_writing` says when that is news."""
-_EXACT = tuple(f for f in Status.model_fields if f not in (*_TEXTS, _SUMS))
+_MEMORY = "memory"
+_EXACT = tuple(f for f in Status.model_fields if f not in (*_TEXTS, _SUMS, _MEMORY))
 """Fields in which every difference is news."""
+_REMEMBERED = tuple(f for f in Memory.model_fields if f != _SUMS)
+"""The same of the memory."""
 _BAD = {
     ConditionType.STALLED: "True",
     ConditionType.CAPACITY_AVAILABLE: "False",
@@ -30,9 +34,9 @@ def is_news(new: Status, old: Status) -> bool:
     inside the texts of conditions and of `hold` are none, or a steady resource would write on every pass. They are
     renewed with the next write.
     """
-    if worth_writing(new.value, old.value):
+    if worth_writing(new.memory.value, old.memory.value):
         return True
-    if all(a is b or a == b for a, b in ((getattr(new, f), getattr(old, f)) for f in _EXACT)):
+    if _same(new, old, _EXACT) and _same(new.memory, old.memory, _REMEMBERED):
         return bool(_without_digits(new) != _without_digits(old))
     # Equal values can look different here and the same when written, such as times with microseconds.
     return bool(_as_written(new) != _as_written(old))
@@ -53,13 +57,22 @@ def turned_bad(new: Status, old: Status) -> Sequence[Condition]:
     return turned
 
 
+def _same(new: StatusModel, old: StatusModel, fields: Sequence[str]) -> bool:
+    return all(a is b or a == b for a, b in ((getattr(new, f), getattr(old, f)) for f in fields))
+
+
 def _as_written(status: Status) -> Any:
-    return status.model_dump(mode="json", exclude_none=True, exclude={*_TEXTS, _SUMS}), _without_digits(status)
+    return (
+        status.model_dump(mode="json", exclude_none=True, exclude={*_TEXTS, _SUMS, _MEMORY}),
+        status.memory.model_dump(mode="json", exclude_none=True, exclude={_SUMS}),
+        _without_digits(status),
+    )
 
 
 def _without_digits(status: Status) -> Any:
     return (
         _DIGITS.sub("#", status.hold),
+        _DIGITS.sub("#", status.message),
         [(c.type, c.status, c.reason, _DIGITS.sub("#", c.message)) for c in status.conditions],
         {c.observed_generation for c in status.conditions},
     )

@@ -1,6 +1,6 @@
 """Decisions in the order in which they were made, read from `status.decisions`: a state can be skipped, a line cannot.
 
-The status keeps the last 20 lines, and a poll comes every second or so; a story that looks for a line after a mark
+The status shows the last five lines, and a poll comes every second or so; a story that looks for a line after a mark
 finds it however briefly the state that it led to lasted.
 """
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from breakeven.api.status import EvidenceStatus, State, Status, ValueStatus
+from breakeven.api.status import EvidenceStatus, State, Status, ValueReport
 from breakeven.control.ports import Key
 from breakeven.domain.decision import Decision
 
@@ -86,7 +86,7 @@ class Figures:
         """What the resource says now; a figure that is absent is not exported at all, never as zero."""
         for state in State:
             self._set(key, self._state, float(status.state is state), state.value)
-        self._set(key, self._on, float(bool(status.stable and status.stable.speculates)))
+        self._set(key, self._on, float(bool(status.memory.stable and status.memory.stable.speculates)))
         self._set(key, self._hold, float(bool(status.hold)))
         for variant in status.variants:
             self._set(key, self._replicas, variant.wanted, variant.role.value)
@@ -112,7 +112,7 @@ class Figures:
             else:
                 self._drop(key, gauge, (key.namespace, key.name))
 
-    def _report_value(self, key: Key, value: ValueStatus | None) -> None:
+    def _report_value(self, key: Key, value: ValueReport | None) -> None:
         if value is None:
             return
         for over, sums in (("verdict", value.since_verdict), ("day", value.day)):

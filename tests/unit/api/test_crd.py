@@ -143,10 +143,9 @@ def test_columns_read_fields_that_exist() -> None:
             schema = schema["properties"][step]
 
 
-def test_variants_in_status_are_not_checked_again() -> None:
-    stable = STATUS["properties"]["stable"]
-    assert stable[PRESERVE] is True
-    assert "properties" not in stable
+def test_the_memory_is_one_text_and_what_an_earlier_release_remembered_is_not_pruned() -> None:
+    assert STATUS["properties"]["memory"]["type"] == "string"
+    assert STATUS[PRESERVE] is True
 
 
 def test_a_model_that_no_schema_can_say_is_refused_with_its_path() -> None:

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from breakeven.api.conditions import Reason
-from breakeven.api.status import Condition, Status
+from breakeven.api.status import Condition, Memory, Status
 from breakeven.control.report import refused_status
 
 T0 = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -14,12 +14,12 @@ def condition(kind: str, status: str) -> Condition:
 
 
 def test_refusal_keeps_what_is_remembered() -> None:
-    old = Status(streak=3, conditions=[condition("Reconciling", "True")])
+    old = Status(memory=Memory(streak=3), conditions=[condition("Reconciling", "True")])
     new = refused_status(old, reason=Reason.INVALID_CONFIGURATION, message="spec.x: no", generation=2, now=T0)
-    assert new.streak == 3
+    assert new.memory.streak == 3
     assert new.observed_generation == 2
     assert [(c.type, c.status) for c in new.conditions] == [
-        ("Ready", "False"),
         ("Stalled", "True"),
+        ("Ready", "False"),
         ("ConfigurationValid", "False"),
     ]

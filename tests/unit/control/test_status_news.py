@@ -2,8 +2,9 @@
 
 from datetime import UTC, datetime, timedelta
 
-from breakeven.api.status import Condition, Status
+from breakeven.api.status import Condition, Memory, Status
 from breakeven.api.value import ValueStatus, ValueSums
+from breakeven.control.headline import value_report
 from breakeven.control.status_news import is_news, turned_bad
 
 T0 = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -19,7 +20,7 @@ def test_digits_in_texts_are_not_worth_a_write_but_words_are() -> None:
     assert not is_news(new, old)
     assert is_news(old.model_copy(update={"hold": "no traffic"}), old)
     assert is_news(old.model_copy(update={"ready_replicas": 1}), old)
-    assert is_news(old.model_copy(update={"streak": 1}), old)
+    assert is_news(old.model_copy(update={"memory": Memory(streak=1)}), old)
 
 
 def test_only_what_turned_bad_gets_an_event() -> None:
@@ -41,7 +42,7 @@ def test_growing_sums_of_value_are_written_once_an_hour_at_most() -> None:
     def status_after(minutes: int) -> Status:
         sums = ValueSums(tokens=1000 * minutes)
         value = ValueStatus(counted_until=T0 + timedelta(minutes=minutes), since=T0, since_verdict=sums, day=sums)
-        return Status(value=value)
+        return Status(memory=Memory(value=value), value=value_report(value))
 
     assert not is_news(status_after(59), status_after(10))
     assert is_news(status_after(71), status_after(10))

@@ -10,7 +10,7 @@ from aiohttp import ClientSession
 from prometheus_client import CollectorRegistry
 
 from breakeven.api.spec import EngineSpec, TargetSpec
-from breakeven.api.status import EvidenceStatus, Role, State, Status, VariantStatus
+from breakeven.api.status import EvidenceStatus, Memory, Role, State, Status, VariantStatus
 from breakeven.api.value import ValueStatus, ValueSums
 from breakeven.api.variant import Variant
 from breakeven.control.ports import Key
@@ -25,7 +25,7 @@ WHO = {"namespace": "inference", "name": "llama"}
 def status(**changes: object) -> Status:
     variant = Variant(engine=EngineSpec(image="vllm/vllm-openai:v0.11.0"), target=TargetSpec(model="m"))
     stable = VariantStatus(name="a", role=Role.STABLE, speculation="off", wanted=3, ready=2)
-    base = Status(state=State.SPECULATING, stable=variant, variants=[stable])
+    base = Status(state=State.SPECULATING, memory=Memory(stable=variant), variants=[stable])
     return base.model_copy(update=changes)
 
 

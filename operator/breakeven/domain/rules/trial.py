@@ -87,7 +87,7 @@ def _not_yet(situation: Situation) -> Stay | None:
         message = "no trial begins before what was rolled back to was measured again"
         return Stay(reason=StayReason.ROLLBACK_UNVERIFIED, message=message)
     if crossing.waits(situation):
-        message = "speculation failed at status.failedAtLoad; a trial waits until the load has fallen, a day at most"
+        message = "speculation failed for the load; a trial waits until the load has fallen, a day at most"
         return Stay(reason=StayReason.LOAD_HAS_NOT_FALLEN, message=message)
     if capacity.can_try(situation) and not _serving(situation):
         message = "no trial begins before what serves is ready and at rest"

@@ -1,0 +1,122 @@
+"""The part of `status` with the figures that a verdict rests on."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+
+from breakeven.api.base import StatusModel
+from breakeven.api.scalars import DecimalString, Text, Time
+
+
+class Source(StrEnum):
+    """What a verdict rests on, best first."""
+
+    MEASURED = "Measured"
+    CALIBRATED = "Calibrated"
+    FIXED = "Fixed"
+
+
+class SpreadStatus(StatusModel):
+    """How far one figure spreads."""
+
+    of: int
+    """How many there are: pods, or windows."""
+    p10: DecimalString
+    """10th percentile, interpolated."""
+    p50: DecimalString
+    """Median."""
+    p90: DecimalString
+    """90th percentile, interpolated."""
+
+
+class QuantileStatus(StatusModel):
+    """One quantile of a latency in both arms over the same windows."""
+
+    off_ms: DecimalString
+    """Without speculation, in milliseconds."""
+    on_ms: DecimalString
+    """With it."""
+    ratio: DecimalString
+    """With / without: below 1 is faster."""
+    lower: DecimalString
+    """5 % of the resampled batches lie below."""
+    upper: DecimalString
+    """5 % lie above."""
+
+
+class LatencyStatus(StatusModel):
+    """Quantiles of both arms over up to six windows. Absent: too few requests, no live control, or buckets too wide."""
+
+    tpot_p50: QuantileStatus | None = Field(None, alias="tpotP50")
+    """Median of the time per output token of a request."""
+    tpot_p99: QuantileStatus | None = Field(None, alias="tpotP99")
+    """99th percentile of the same."""
+    ttft_p50: QuantileStatus | None = Field(None, alias="ttftP50")
+    """Median of the time to first token."""
+    ttft_p95: QuantileStatus | None = Field(None, alias="ttftP95")
+    """95th percentile of the same."""
+
+
+class EvidenceStatus(StatusModel):
+    """The figures the last verdict rests on. Absent figures could not be measured."""
+
+    source: Source | None = None
+    """What kind of evidence."""
+    verdict: Annotated[str, Field(max_length=64)] = ""
+    """What it says, in one word."""
+    speedup: DecimalString | None = None
+    """S: TPOT without speculation / TPOT with it."""
+    speedup_lower: DecimalString | None = None
+    """Lower bound of S."""
+    speedup_upper: DecimalString | None = None
+    """Upper bound of S."""
+    tokens_per_step: DecimalString | None = None
+    """E: tokens emitted per request and step with speculation."""
+    inflation: DecimalString | None = None
+    """R: step time with speculation / without."""
+    acceptance: DecimalString | None = None
+    """Accepted / drafted tokens."""
+    acceptance_at: Annotated[list[DecimalString], Field(max_length=128)] = []
+    """Share of drafts whose tokens were accepted up to this position, first position first. Empty: not reported, or
+    drafts differ in length."""
+    acceptance_p10: DecimalString | None = Field(None, alias="acceptanceP10")
+    """10th percentile of accepted / drafted over the batches (tenths of a window) that were judged."""
+    acceptance_p50: DecimalString | None = Field(None, alias="acceptanceP50")
+    """Median of the same."""
+    acceptance_p90: DecimalString | None = Field(None, alias="acceptanceP90")
+    """90th percentile of the same."""
+    acceptance_over_pods: SpreadStatus | None = None
+    """Accepted / drafted of each pod in the judged windows. Absent: fewer than 3 pods, or the pods are not told apart."""
+    acceptance_over_windows: SpreadStatus | None = None
+    """Accepted / drafted of each of the last windows, 24 at most. Absent: fewer than 5."""
+    break_even_acceptance: DecimalString | None = None
+    """Accepted / drafted at which S would be 1: (R - 1) / k."""
+    tpot_off_ms: DecimalString | None = None
+    """Mean time per output token without speculation, in milliseconds."""
+    tpot_on_ms: DecimalString | None = None
+    """The same with speculation."""
+    ttft_p95_off_ms: DecimalString | None = Field(None, alias="ttftP95OffMs")
+    """95th percentile of time to first token without speculation, in milliseconds."""
+    ttft_p95_on_ms: DecimalString | None = Field(None, alias="ttftP95OnMs")
+    """The same with speculation."""
+    tpot_p99_off_ms: DecimalString | None = Field(None, alias="tpotP99OffMs")
+    """99th percentile of time per output token without speculation, in milliseconds."""
+    tpot_p99_on_ms: DecimalString | None = Field(None, alias="tpotP99OnMs")
+    """The same with speculation."""
+    latency: LatencyStatus | None = None
+    """Quantiles of both arms, side by side. Absent: none can be determined."""
+    requests: int | None = None
+    """Finished requests in the window, the smaller arm."""
+    load: DecimalString | None = None
+    """Output tokens per second and replica with speculation."""
+    replicas_saved: DecimalString | None = None
+    """Plain replicas that would be needed on top for the same decoding: replicas that speculate times (S - 1)."""
+    replicas_saved_lower: DecimalString | None = None
+    """The same with the lower bound of S."""
+    control_cost_tokens_per_day: DecimalString | None = None
+    """What the live control costs: tokens a day that its replicas would decode more if they speculated. Absent: none."""
+    window_end: Time | None = None
+    """End of the window."""
+    message: Text = ""
+    """In words."""
