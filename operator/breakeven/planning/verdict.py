@@ -1,4 +1,4 @@
-"""One line at the head of a plan: use it, leave it off, or measure first, and why."""
+"""One line at the head of a plan: use it, leave it off, measure first, or what keeps it from starting, and why."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +17,7 @@ class Answer(StrEnum):
     USE = "Use it"
     LEAVE_OFF = "Leave it off"
     MEASURE = "Measure first"
+    DOES_NOT_START = "Does not start"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +38,7 @@ def headline(plan: Plan) -> Headline | None:
     refused = [remark for remark in plan.remarks if remark.severity is Severity.REFUSAL]
     if refused:
         more = f" (and {len(refused) - 1} more)" if len(refused) > 1 else ""
-        return Headline(answer=Answer.LEAVE_OFF, reason=f"as declared it does not start{more}; {refused[0].message}")
+        return Headline(answer=Answer.DOES_NOT_START, reason=f"spec.{refused[0].field}: {refused[0].message}{more}")
     seen = [(p, p.outlook) for p in plan.placements if p.outlook is not None and p.outlook.predictions]
     if not seen:
         missing = plan.unknowns[0] if plan.unknowns else "step times"

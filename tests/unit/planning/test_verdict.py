@@ -50,7 +50,7 @@ def test_what_the_prediction_cannot_tell_is_to_be_measured() -> None:
 
 def test_what_does_not_start_is_to_be_left_off_with_the_field() -> None:
     answer, reason = answered(variant(draft=DRAFT_8B, gpus=2, accelerators=("H100",), quantization="None"))
-    assert answer is Answer.LEAVE_OFF and "does not start" in reason
+    assert answer is Answer.DOES_NOT_START and reason.startswith("spec.")
 
 
 def test_without_a_draft_there_is_no_answer() -> None:
