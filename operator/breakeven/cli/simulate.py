@@ -19,10 +19,13 @@ def simulate(
     rate: Annotated[
         float | None, typer.Option(min=0.001, max=1000, help="Requests per second instead of the scenario's.")
     ] = None,
-    compare: Annotated[bool, typer.Option(help="Also run the two simple rules on the same requests.")] = True,
+    compare: Annotated[bool, typer.Option(help="Also run two simple policies on the same requests.")] = True,
     exact: Annotated[
         bool,
-        typer.Option(help="Scrape each replica every 15 s and cut batches with the operator's own code; slower."),
+        typer.Option(
+            help="Scrape each replica every 15 s and cut batches with the operator's own code; slower. Implied by "
+            "scenarios that say `exact: true`, because the fast mode has no queue and no histogram."
+        ),
     ] = False,
     openmetrics: Annotated[
         Path | None,
@@ -74,7 +77,11 @@ def simulate(
         typer.echo("--seeds: only one run can be written with --openmetrics", err=True)
         raise typer.Exit(2)
     try:
-        runs = [[_exported(scenario, openmetrics)]] if openmetrics else _runs(scenario, seeds, compare, exact=exact)
+        runs = (
+            [[_exported(scenario, openmetrics)]]
+            if openmetrics
+            else _runs(scenario, seeds, compare, exact=exact or scenario.exact)
+        )
     except OSError as error:
         typer.echo(f"--openmetrics: {error.strerror}: {openmetrics}", err=True)
         raise typer.Exit(2) from None
@@ -85,10 +92,11 @@ def _runs(scenario: "Scenario", seeds: int, compare: bool, *, exact: bool) -> "l
     from rich.console import Console
     from rich.progress import track
 
-    from breakeven.simulation.policies import Article, Breakeven, ThreeBadChecks
+    from breakeven.simulation.policies import AlwaysOff, AlwaysOn, Article, Breakeven, ThreeBadChecks
     from breakeven.simulation.run import run, scraping_of, world
 
-    kinds = [Breakeven, Article, ThreeBadChecks] if compare else [Breakeven]
+    simple = [Article, ThreeBadChecks] if scenario.suite == "classic" else [AlwaysOn, AlwaysOff]
+    kinds = [Breakeven, *simple] if compare else [Breakeven]
     runs: list[list[Run]] = [[] for _ in kinds]
     bar = Console(stderr=True)
     for seed in track(range(1, seeds + 1), "simulating", console=bar, transient=True, disable=not bar.is_terminal):
@@ -141,8 +149,10 @@ def _list() -> None:
     from breakeven.simulation.scenario import load_shipped, shipped
 
     typer.echo("Shipped scenarios (run one with `breakeven simulate -f NAME`, print it with --print):\n")
-    for name in shipped():
-        typer.echo(f"  {name:<22} {load_shipped(name).title}")
+    for suite, words in (("classic", ""), ("hostile", "\nWorlds that are built to mislead:\n")):
+        typer.echo(words, nl=bool(words))
+        for name in shipped(suite):
+            typer.echo(f"  {name:<22} {load_shipped(name).title}")
 
 
 def _text(file: str) -> str:

@@ -5,12 +5,14 @@ scrapes and batches as it lasts. Counters are named and incremented as docs/metr
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from breakeven.domain.counters import vllm_metrics
 from breakeven.domain.counters.vllm_metrics import Series
 from breakeven.lab.engine.buckets import INTER_TOKEN_LATENCY, TIME_TO_FIRST_TOKEN
+from breakeven.render.buckets import INTER_TOKEN_LATENCY_S, TIME_TO_FIRST_TOKEN_S
 from breakeven.simulation.traffic import Floats
 
 PREFILL_STEPS = 8.0
@@ -18,7 +20,27 @@ PREFILL_STEPS = 8.0
 MOST_TOKENS_IN_CACHE = 400_000.0
 """Tokens that the simulated KV cache holds."""
 PROMPT_TOKENS = 300.0
+"""Of a request, unless a scenario says otherwise."""
 ACCEPTED_GRID = np.linspace(0.0, 1.0, 1001)
+
+
+class Bounds(NamedTuple):
+    """Bucket bounds of the two histograms, seconds."""
+
+    first_token: tuple[float, ...] = TIME_TO_FIRST_TOKEN
+    per_token: tuple[float, ...] = INTER_TOKEN_LATENCY
+
+
+RENDERED = Bounds(TIME_TO_FIRST_TOKEN_S, INTER_TOKEN_LATENCY_S)
+"""Those that the operator renders, where vLLM lets them be chosen."""
+
+
+class Levels(NamedTuple):
+    """Gauges of one page."""
+
+    running: float
+    waiting: float
+    kv_usage: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,9 +99,13 @@ def survival_of(acceptance: Floats, k: int, *, drafted: int | None = None) -> Fl
 class SimulatedEngine:
     """The process of one replica from its start to its end; all counters begin at zero."""
 
-    def __init__(self, *, speculating: bool, k: int) -> None:
+    def __init__(
+        self, *, speculating: bool, k: int, bounds: Bounds | None = None, prompt: float = PROMPT_TOKENS
+    ) -> None:
         self._speculating = speculating
         self._k = k
+        self._bounds = bounds or Bounds()
+        self._prompt = prompt
         nothing = np.zeros(0)
         self._under_way = Requests(
             first=nothing,
@@ -90,10 +116,10 @@ class SimulatedEngine:
             survival=np.zeros((k, 0)),
         )
         self._first_tokens = self._ttft = self._finished = self._tpot = 0.0
-        self._tokens = self._steps = self._observed = self._seconds = 0.0
+        self._tokens = self._steps = self._observed = self._seconds = self._preempted = 0.0
         self._accepted = np.zeros(k)
-        self._ttft_at = np.zeros(len(TIME_TO_FIRST_TOKEN) + 1)
-        self._tpot_at = np.zeros(len(INTER_TOKEN_LATENCY) + 1)
+        self._ttft_at = np.zeros(len(self._bounds.first_token) + 1)
+        self._tpot_at = np.zeros(len(self._bounds.per_token) + 1)
         self._until = float("-inf")
 
     def admit(self, requests: Requests) -> None:
@@ -110,29 +136,35 @@ class SimulatedEngine:
         self._observed += float(((now.tokens if per_token else now.steps) * gained).sum())
         self._seconds += float((now.duration * gained).sum())
         self._accepted += (now.survival * (now.steps * gained)).sum(axis=1)
-        began = (now.first <= at) & (now.first > self._until)
-        self._first_tokens += float(began.sum())
-        self._ttft += float(now.waited[began].sum())
-        self._ttft_at += _histogram(now.waited[began], TIME_TO_FIRST_TOKEN)
+        self._begin(now.waited[(now.first <= at) & (now.first > self._until)])
         over = after >= 1.0
-        pace = now.duration[over] / now.tokens[over]
-        self._finished += float(over.sum())
-        self._tpot += float(pace.sum())
-        self._tpot_at += _histogram(pace, INTER_TOKEN_LATENCY)
+        self._finish(now.duration[over] / now.tokens[over])
         self._under_way = now.only(~over)
         self._until = at
-        return self._values(held=float((self._under_way.tokens * after[~over]).sum()), at=at)
+        arrived = float((self._under_way.first - self._under_way.waited <= at).sum())
+        in_cache = float((self._under_way.tokens * after[~over]).sum()) + self._prompt * arrived
+        return self._values(Levels(arrived, 0.0, min(1.0, in_cache / MOST_TOKENS_IN_CACHE)))
+
+    def _begin(self, waited: Floats) -> None:
+        """Count first tokens by the time that they took."""
+        self._first_tokens += len(waited)
+        self._ttft += float(waited.sum())
+        self._ttft_at += _histogram(waited, self._bounds.first_token)
+
+    def _finish(self, pace: Floats) -> None:
+        """Count finished requests by their time per token."""
+        self._finished += len(pace)
+        self._tpot += float(pace.sum())
+        self._tpot_at += _histogram(pace, self._bounds.per_token)
 
     def _share(self, requests: Requests, at: float) -> Floats:
         return np.clip((at - requests.first) / requests.duration, 0.0, 1.0)
 
-    def _values(self, *, held: float, at: float) -> dict[Series, float]:
-        arrived = float((self._under_way.first - self._under_way.waited <= at).sum())
-        in_cache = held + PROMPT_TOKENS * arrived
+    def _values(self, levels: Levels) -> dict[Series, float]:
         found = {
             Series(vllm_metrics.ANCHOR): np.floor(self._tokens) + self._first_tokens,
-            Series("prompt_tokens"): PROMPT_TOKENS * self._first_tokens,
-            Series("num_preemptions"): 0.0,
+            Series("prompt_tokens"): self._prompt * self._first_tokens,
+            Series("num_preemptions"): self._preempted,
             Series(vllm_metrics.FINISHED, "stop"): self._finished,
             Series(f"{vllm_metrics.FIRST_TOKEN}_count"): self._first_tokens,
             Series(f"{vllm_metrics.FIRST_TOKEN}_sum"): self._ttft,
@@ -140,12 +172,12 @@ class SimulatedEngine:
             Series(f"{vllm_metrics.STEP[0]}_sum"): self._seconds,
             Series(f"{vllm_metrics.REQUEST_TPOT}_count"): self._finished,
             Series(f"{vllm_metrics.REQUEST_TPOT}_sum"): self._tpot,
-            Series("num_requests_running"): arrived,
-            Series("num_requests_waiting"): 0.0,
-            Series(vllm_metrics.KV_USAGE[0]): min(1.0, in_cache / MOST_TOKENS_IN_CACHE),
+            Series("num_requests_running"): levels.running,
+            Series("num_requests_waiting"): levels.waiting,
+            Series(vllm_metrics.KV_USAGE[0]): levels.kv_usage,
         }
-        found |= _cumulative(vllm_metrics.FIRST_TOKEN, TIME_TO_FIRST_TOKEN, self._ttft_at)
-        found |= _cumulative(vllm_metrics.REQUEST_TPOT, INTER_TOKEN_LATENCY, self._tpot_at)
+        found |= _cumulative(vllm_metrics.FIRST_TOKEN, self._bounds.first_token, self._ttft_at)
+        found |= _cumulative(vllm_metrics.REQUEST_TPOT, self._bounds.per_token, self._tpot_at)
         if self._speculating:
             accepted = np.floor(self._accepted)
             found |= {Series(vllm_metrics.PER_POSITION, str(i)): float(n) for i, n in enumerate(accepted)}

@@ -160,7 +160,8 @@ class FleetState:
     def serve(self, minute: int, warmup: int) -> None:
         """One minute of traffic."""
         held = self.traffic.conditions[minute]
-        best = max(1.0, float(self.physics.speedup[minute]))
+        truth = float(self.physics.worth[minute])
+        best = max(1.0, truth)
         self.ideal += self.spec.replicas * float(self.traffic.rate[minute]) * best
         ready = [r for r in self.replicas if r.ready_at <= minute]
         if self.scraping is not None and not held.outage:
@@ -172,8 +173,7 @@ class FleetState:
             warm = [r for r in mine if r.ready_at + warmup <= minute]
             seen = [r for r in warm if r.number >= held.unscraped * len(self.replicas)]
             speculating = self.variants[name].speculates
-            speed = float(self.physics.speedup[minute]) if speculating else 1.0
-            truth = float(self.physics.speedup[minute])
+            speed = truth if speculating else 1.0
             self.work += len(mine) * float(self.traffic.rate[minute]) * speed
             self.served += len(mine)
             self.better += len(mine) * ((truth >= 1.0) == speculating or abs(truth - 1.0) < INDIFFERENT)
@@ -189,7 +189,7 @@ class FleetState:
 
     def _scrape(self, scraping: Scraping, mine: Sequence[Replica], minute: int) -> None:
         held, start = self.traffic.conditions[minute], EPOCH.timestamp() + minute * MINUTE
-        off, on = float(self.physics.off_step[minute]), float(self.physics.on_step[minute])
+        off, on = self.physics.steps_alone(minute) if self.scenario.cache is not None else self.physics.steps(minute)
         for replica in mine:
             drafted = self._drafted(replica.variant)
             base = off + (on - off) * drafted / self.physics.k  # R - 1 is shared equally between the drafted positions

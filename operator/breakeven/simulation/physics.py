@@ -23,6 +23,19 @@ class Physics:
         self.on_step, self.on_running = self._settled(speculating=True)
         self.speedup: Floats = self.off_step / (self.on_step / traffic.mean_per_step)
         """True S by minute: both fleets whole, at the load that each would carry."""
+        known = np.array([np.nan if c.worth is None else c.worth for c in traffic.conditions])
+        self.worth: Floats = np.where(np.isnan(known), self.speedup, known)
+        """What decides which state is the better one: S, or what the scenario says that S does not show."""
+
+    def steps(self, minute: int) -> tuple[float, float]:
+        """Step times without speculation and with it at the load of a minute, seconds."""
+        return float(self.off_step[minute]), float(self.on_step[minute])
+
+    def steps_alone(self, minute: int) -> tuple[float, float]:
+        """The same of a request that runs alone, for an engine that counts by itself how many run."""
+        off, on = self.steps(minute)
+        slope = self._scenario.step_slope
+        return off / (1 + slope * float(self.off_running[minute])), on / (1 + slope * float(self.on_running[minute]))
 
     def _settled(self, *, speculating: bool) -> tuple[Floats, Floats]:
         traffic, scenario = self._traffic, self._scenario
@@ -31,8 +44,9 @@ class Physics:
         relative = traffic.rate * traffic.replicas / scenario.requests_per_second
         over = np.maximum(0.0, np.log2(np.maximum(relative, 1e-9) / scenario.knee))
         factor = np.array([c.inflation for c in traffic.conditions])
+        context = np.array([c.step for c in traffic.conditions])
         for _ in range(ROUNDS):
-            step = scenario.step_ms / 1000 * (1 + scenario.step_slope * running)
+            step = scenario.step_ms / 1000 * (1 + scenario.step_slope * running) * context
             steps_each = traffic.mean_tokens
             if speculating:
                 step = step * (self._base + scenario.steepness * over) * factor

@@ -38,7 +38,7 @@ class Policy(Protocol):
     sequential: bool
     """Whether it looks at more than whole minutes."""
 
-    def turn(self, observation: Observation, now: datetime) -> Turn:
+    def turn(self, observation: Observation, now: datetime, /) -> Turn:
         """Decide."""
 
 
@@ -123,6 +123,25 @@ class Simple:
     def stop(self, now: datetime) -> None:
         """Switch off for the cooldown."""
         self.on, self.off_until = False, now + self.spec.policy.cooldown
+
+
+@dataclass(slots=True)
+class AlwaysOn(Simple):
+    """Speculation everywhere from the first minute on, whatever happens."""
+
+    name: str = "always on"
+
+    def turn(self, _observation: Observation, _now: datetime) -> Turn:
+        """Change nothing."""
+        return Turn(self.placed(), speculating=self.on)
+
+
+@dataclass(slots=True)
+class AlwaysOff(AlwaysOn):
+    """No speculation at all."""
+
+    name: str = "always off"
+    on: bool = False
 
 
 @dataclass(slots=True)

@@ -18,6 +18,7 @@ COLUMNS = (
     "ratio",
     "better",
     "delivered",
+    "goodput",
     "restarts/d",
     "changes/d",
 )
@@ -41,6 +42,7 @@ def row(found: Scores) -> tuple[str, ...]:
         _number(ratio, 1),
         f"{found.in_better_state:.1%}",
         f"{found.delivered:.1%}",
+        "-" if found.goodput is None else f"{found.goodput:.1%}",
         f"{found.restarts_per_day:.1f}",
         f"{found.changes_per_day:.1f}",
     )
@@ -96,6 +98,10 @@ def scores_document(found: Scores) -> dict[str, Any]:
         "lordenMinutes": None if found.lorden is None else round(found.lorden, 4),
         "inBetterState": round(found.in_better_state, 4),
         "delivered": round(found.delivered, 4),
+        "trials": found.trials,
+        "promotions": found.promotions,
+        "switchOffs": found.switch_offs,
+        "goodput": None if found.goodput is None else round(found.goodput, 4),
         "restartsPerDay": round(found.restarts_per_day, 2),
         "changesPerDay": round(found.changes_per_day, 2),
     }

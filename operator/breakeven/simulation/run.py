@@ -13,6 +13,7 @@ from breakeven.simulation.policies import Breakeven, Policy, Turn
 from breakeven.simulation.scenario import Scenario
 from breakeven.simulation.scraping import Scraping
 from breakeven.simulation.traffic import MINUTE, QUARTERS, Traffic, generate
+from breakeven.simulation.variation import step_factors, varied
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +51,8 @@ class Run:
     """Share of the serving replica-minutes in the better state; within 2 % of break-even both are."""
     noise: float
     """Standard deviation of one minute's log TPOT ratio of three replicas against one."""
+    goodput: float | None = None
+    """Share of the finished requests with a first token within 2 s and 150 ms per token; only with a finite cache."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,9 +74,9 @@ def world(scenario: Scenario, seed: int, *, exact: bool = False) -> World:
     minutes = round(scenario.days * 1440)
     k = spec.draft.num_speculative_tokens if spec.draft else 1
     slots = spec.replicas + spec.policy.switching.surge
-    traffic = generate(scenario, minutes=minutes, replicas=slots, k=k, seed=seed, keep_requests=exact)
-    rng = np.random.default_rng([seed, 1])
-    noise = np.exp(rng.normal(0.0, scenario.noise, (slots, minutes)))
+    drawn = generate(scenario, minutes=minutes, replicas=slots, k=k, seed=seed, keep_requests=exact)
+    traffic = varied(drawn, scenario, k=k, seed=seed)
+    noise = step_factors(scenario, replicas=slots, minutes=minutes, seed=seed)
     return World(
         scenario=scenario,
         spec=spec,
@@ -129,17 +132,18 @@ def run(made: World, policy: Policy | None = None, *, scraping: Scraping | None 
         minutes=made.minutes,
         changes=tuple(changes),
         speculating=tuple(speculating),
-        speedup=tuple(float(s) for s in made.physics.speedup),
+        speedup=tuple(float(s) for s in made.physics.worth),
         holds=dict(sorted(holds.items())),
         restarts=max(0, state.restarts - made.spec.replicas),
         delivered=state.work / state.ideal if state.ideal else 0.0,
         in_better_state=state.better / state.served if state.served else 0.0,
         noise=_noise(made),
+        goodput=scraping.tally.goodput if scraping is not None else None,
     )
 
 
 def _changes(made: World, turn: Turn, at: float) -> list[Change]:
-    truth = float(made.physics.speedup[int(at)])
+    truth = float(made.physics.worth[int(at)])
     return [Change(minute=at, action=action, reason=reason, speedup=truth) for action, reason in turn.actions]
 
 
@@ -152,6 +156,7 @@ def scraping_of(made: World, *, record: bool = False) -> Scraping:
         keep=history(evidence).total_seconds(),
         k=made.physics.k,
         missed=np.random.default_rng([made.seed, 2]).random,
+        scenario=made.scenario,
         samples={} if record else None,
     )
 
@@ -164,6 +169,10 @@ def _restarts(made: World) -> dict[int, list[int]]:
             each = round(made.scenario.loading / timedelta(minutes=1)) + 1
             for number in range(made.spec.replicas):
                 found.setdefault(begin + number * each, []).append(number)
+    if made.scenario.restart_every is not None:
+        apart = max(1, round(made.scenario.restart_every / timedelta(minutes=1)))
+        for turn, minute in enumerate(range(apart, made.minutes, apart)):
+            found.setdefault(minute, []).append(turn % made.spec.replicas)
     return found
 
 

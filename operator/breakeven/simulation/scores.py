@@ -35,6 +35,14 @@ class Scores:
     delivered: float
     restarts_per_day: float
     changes_per_day: float
+    trials: int
+    """Trials that began."""
+    promotions: int
+    """Of them, those that ended with a promotion."""
+    switch_offs: int
+    """Times that what served was switched off."""
+    goodput: float | None
+    """Share of the requests that were served within bounds; None without a finite cache."""
     lorden: float | None
     """Minutes: no detector with as few false alarms is faster on average. None: there was no loss."""
 
@@ -76,8 +84,16 @@ def score(runs: Sequence[Run]) -> Scores:
         delivered=_mean([r.delivered for r in runs]),
         restarts_per_day=sum(r.restarts for r in runs) / days,
         changes_per_day=sum(len(r.changes) for r in runs) / days,
+        trials=_count(runs, "StartTrial"),
+        promotions=_count(runs, "Promote"),
+        switch_offs=_count(runs, "Disable"),
+        goodput=_mean(kept) if (kept := [r.goodput for r in runs if r.goodput is not None]) else None,
         lorden=lorden(runs, false_alarms=wrong),
     )
+
+
+def _count(runs: Sequence[Run], action: str) -> int:
+    return sum(c.action == action for r in runs for c in r.changes)
 
 
 def _moment(r: Run, noticed: int) -> float:

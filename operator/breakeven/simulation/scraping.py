@@ -17,7 +17,9 @@ from breakeven.domain.counters.increments import Tail, increments
 from breakeven.domain.counters.observation import Batch, Scrape
 from breakeven.domain.counters.scrapes import scrape_of
 from breakeven.domain.counters.vllm_metrics import Series
-from breakeven.simulation.engine import PREFILL_STEPS, Requests, SimulatedEngine, survival_of
+from breakeven.simulation.engine import PREFILL_STEPS, RENDERED, Bounds, Requests, SimulatedEngine, survival_of
+from breakeven.simulation.queueing import QueueingEngine, Tally
+from breakeven.simulation.scenario import Scenario
 
 INTERVAL = 15.0
 """Seconds between scrapes."""
@@ -78,18 +80,32 @@ class Scraping:
     k: int
     missed: Callable[[], float]
     """Draws from 0 to 1: whether a scrape fails."""
+    scenario: Scenario | None = None
+    """Says what the engines are like. Absent: as every scenario has them by default."""
     samples: Samples | None = None
     """Filled when the scrapes are to be exported."""
+    tally: Tally = field(default_factory=Tally)
+    """What became of requests that had to wait for a finite cache."""
     _pods: dict[str, _History] = field(default_factory=dict)
     _made: dict[str, dict[int, tuple[object, Batch]]] = field(default_factory=dict)
 
     def start(self, pod: Pod, *, drafted: int) -> None:
         """A process begins that drafts so many tokens: its counters are zero, what was under way is lost."""
-        engine = SimulatedEngine(speculating=drafted > 0, k=drafted or self.k)
+        engine = self._engine(speculating=drafted > 0, k=drafted or self.k)
         if pod.name in self._pods:
             self._pods[pod.name].engine = engine
         else:
             self._pods[pod.name] = _History(engine)
+
+    def _engine(self, *, speculating: bool, k: int) -> SimulatedEngine:
+        if self.scenario is None:
+            return SimulatedEngine(speculating=speculating, k=k)
+        bounds, prompt = RENDERED if self.scenario.rendered_buckets else Bounds(), self.scenario.prompt_tokens
+        if self.scenario.cache is None:
+            return SimulatedEngine(speculating=speculating, k=k, bounds=bounds, prompt=prompt)
+        slope = self.scenario.step_slope
+        cache, tally = self.scenario.cache, self.tally
+        return QueueingEngine(cache, tally, speculating=speculating, k=k, slope=slope, bounds=bounds, prompt=prompt)
 
     def keep_only(self, pods: Sequence[str]) -> None:
         """Forget the others."""

@@ -20,6 +20,10 @@ QUARTERS = 4
 LENGTH_SIGMA = 0.8
 """Log-normal spread of output lengths."""
 RUNAWAY_TOKENS = 8192.0
+LONGEST = 32_768.0
+"""Output tokens at which a heavy tail is cut."""
+RAMP = 5
+"""Minutes between two steps of something that grows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +33,9 @@ class Conditions:
     tasks: tuple[Task, ...]
     shift: float
     inflation: float
+    step: float
     load: float
+    worth: float | None
     outage: bool
     unscraped: float
     missed_scrapes: float
@@ -79,26 +85,44 @@ class Traffic:
 
 def conditions_at(scenario: Scenario, minute: int) -> Conditions:
     """What holds in a minute: the events that have begun and are not over."""
-    active = [e for e in scenario.events if _active(e, minute)]
-    tasks = next((e.tasks for e in reversed(active) if e.tasks), scenario.tasks)
+    active = [(e, grown) for e in scenario.events if (grown := _grown(e, minute)) is not None]
+    tasks = next((e.tasks for e, _ in reversed(active) if e.tasks), scenario.tasks)
     return Conditions(
         tasks=tuple(tasks),
-        shift=sum(e.acceptance_shift for e in active),
-        inflation=float(np.prod([e.inflation_factor for e in active])),
-        load=float(np.prod([e.load_factor for e in active])),
-        outage=any(e.outage for e in active),
-        unscraped=max((e.unscraped for e in active), default=0.0),
-        missed_scrapes=max((e.missed_scrapes for e in active), default=0.0),
-        per_token=any(e.per_token for e in active),
-        runaways=max((e.runaways for e in active), default=0.0),
-        decay=max((e.decay_per_day for e in active), default=0.0),
+        shift=sum(e.acceptance_shift * grown for e, grown in active),
+        inflation=float(np.prod([e.inflation_factor**grown for e, grown in active])),
+        step=float(np.prod([e.step_factor**grown for e, grown in active])),
+        load=float(np.prod([e.load_factor for e, _ in active])),
+        worth=next((e.worth for e, _ in reversed(active) if e.worth is not None), None),
+        outage=any(e.outage for e, _ in active),
+        unscraped=max((e.unscraped for e, _ in active), default=0.0),
+        missed_scrapes=max((e.missed_scrapes for e, _ in active), default=0.0),
+        per_token=any(e.per_token for e, _ in active),
+        runaways=max((e.runaways for e, _ in active), default=0.0),
+        decay=max((e.decay_per_day for e, _ in active), default=0.0),
     )
 
 
-def _active(event: Event, minute: int) -> bool:
-    begin = event.at.total_seconds() / MINUTE
-    end = begin + event.lasts.total_seconds() / MINUTE if event.lasts is not None else float("inf")
-    return begin <= minute < end
+def _grown(event: Event, minute: int) -> float | None:
+    """How far an event has grown, 0 to 1; None when it is not going on."""
+    since = minute - event.at.total_seconds() / MINUTE
+    if since < 0:
+        return None
+    if event.every is not None:
+        since %= event.every.total_seconds() / MINUTE
+    if event.lasts is not None and since >= event.lasts.total_seconds() / MINUTE:
+        return None
+    if event.ramp is None:
+        return 1.0
+    return min(1.0, since / (event.ramp.total_seconds() / MINUTE))
+
+
+def occurrences(event: Event, minutes: int) -> list[int]:
+    """Minutes in which an event begins."""
+    first = int(event.at.total_seconds() // MINUTE)
+    if event.every is None:
+        return [first]
+    return list(range(first, minutes, max(1, int(event.every.total_seconds() // MINUTE))))
 
 
 def generate(
@@ -158,13 +182,15 @@ def tokens_per_step(acceptance: float, k: int) -> float:
 def _timeline(scenario: Scenario, minutes: int) -> tuple[Conditions, ...]:
     edges = {0, minutes}
     for event in scenario.events:
-        begin = int(event.at.total_seconds() // MINUTE)
-        edges.add(max(0, min(minutes, begin)))
-        if event.lasts is not None:
-            edges.add(max(0, min(minutes, begin + int(event.lasts.total_seconds() // MINUTE))))
-    ordered = sorted(edges)
+        lasts = int(event.lasts.total_seconds() // MINUTE) if event.lasts is not None else None
+        ramp = int(event.ramp.total_seconds() // MINUTE) if event.ramp is not None else 0
+        for begin in occurrences(event, minutes):
+            edges.update(max(0, min(minutes, each)) for each in range(begin, begin + ramp + 1, RAMP))
+            edges.add(max(0, min(minutes, begin + ramp)))
+            if lasts is not None:
+                edges.add(max(0, min(minutes, begin + lasts)))
     found: list[Conditions] = []
-    for begin, end in pairwise(ordered):
+    for begin, end in pairwise(sorted(edges)):
         found += [conditions_at(scenario, begin)] * (end - begin)
     return tuple(found)
 
@@ -207,6 +233,8 @@ def _draw(rng: np.random.Generator, held: Conditions, weights: Floats, count: in
     kind = rng.choice(len(weights), size=count, p=weights) if len(weights) > 1 else np.zeros(count, dtype=int)
     means = np.array([t.tokens for t in held.tasks])[kind]
     lengths = means * np.exp(rng.normal(-(LENGTH_SIGMA**2) / 2, LENGTH_SIGMA, count))
+    if any(t.tail is not None for t in held.tasks):
+        lengths = _heavy(rng, held, kind, lengths)
     centre = np.array([min(0.99, max(0.005, t.acceptance + held.shift)) for t in held.tasks])[kind]
     spread = np.array([t.spread for t in held.tasks])[kind]
     variance = np.minimum(spread**2, centre * (1 - centre) * 0.9)
@@ -218,3 +246,11 @@ def _draw(rng: np.random.Generator, held: Conditions, weights: Floats, count: in
         accepted = np.where(wild, accepted / 2, accepted)
     lengths = np.maximum(2.0, lengths)
     return lengths, lengths / (1 + k * accepted)
+
+
+def _heavy(rng: np.random.Generator, held: Conditions, kind: NDArray[np.int64], lengths: Floats) -> Floats:
+    """The lengths, drawn anew from a Pareto distribution of the same mean where a task has a heavy tail."""
+    exponent = np.array([t.tail or np.nan for t in held.tasks])[kind]
+    shortest = np.array([t.tokens for t in held.tasks])[kind] * (exponent - 1) / exponent
+    drawn = np.minimum(LONGEST, shortest * (1 - rng.random(len(lengths))) ** (-1 / exponent))
+    return np.where(np.isnan(exponent), lengths, drawn)
