@@ -1,6 +1,8 @@
-"""How well the operator decides, in simulation: every shipped scenario at three request rates against two simple rules.
+"""How well the operator decides, in simulation: every shipped scenario against simple rules, and the error of evidence.
 
-    .venv/bin/python benchmarks/decisions.py            # a few minutes on one core
+    .venv/bin/python benchmarks/decisions.py            # the classic set at three request rates, a few minutes
+    .venv/bin/python benchmarks/decisions.py --set hostile --seeds 1     # worlds that are built to mislead
+    .venv/bin/python benchmarks/decisions.py --error --months 1000       # errors by correlation of minutes
     .venv/bin/python benchmarks/decisions.py --seeds 5 --rates 0.5 5 --json decisions.json
     .venv/bin/python benchmarks/decisions.py --from decisions.json     # the tables of docs/benchmarks.md
 
@@ -8,7 +10,8 @@ Columns: false transitions per 30 days; losses of more than 5 % that were never 
 of the minutes until they were; Lorden's bound on that delay for any detector with as few false alarms, and the median
 over it (the bound counts as 15 s at least: nothing is known between two scrapes); share of replica-minutes in the
 better state; decoding capacity delivered over an oracle's, which is always and at once in the better state; restarts
-and decisions per day.
+and decisions per day. The hostile set runs at the rates of its scenarios and against leaving speculation on or off, and
+those of its scenarios that need scraped replicas are run as with `breakeven simulate --exact`.
 """
 
 import argparse
@@ -16,56 +19,144 @@ import json
 import math
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from breakeven.simulation.policies import Article, Breakeven, ThreeBadChecks
+from breakeven.simulation.months import Setting, measure
+from breakeven.simulation.policies import AlwaysOff, AlwaysOn, Article, Breakeven, Policy, ThreeBadChecks
 from breakeven.simulation.report import scores_document, table
-from breakeven.simulation.run import run, world
+from breakeven.simulation.run import Run, World, run, scraping_of, world
 from breakeven.simulation.scenario import load_shipped, shipped
 from breakeven.simulation.scores import Scores, score
 
 SCRAPE = 0.25
 """Minutes between two scrapes."""
-POLICIES = (Breakeven, Article, ThreeBadChecks)
+RATES = (0.05, 0.5, 5.0)
+POLICIES = {
+    "classic": (Breakeven, Article, ThreeBadChecks),
+    "hostile": (Breakeven, AlwaysOn, AlwaysOff),
+}
+SPEEDUPS = (0.95, 0.98, 1.0, 1.02, 1.05)
+CORRELATIONS = (0.0, 0.5, 0.7, 0.9)
 
 
 def main() -> None:
     """Run and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--set", dest="suite", choices=("classic", "hostile", "all"), default="classic")
     parser.add_argument("--seeds", type=int, default=2)
-    parser.add_argument("--rates", type=float, nargs="+", default=[0.05, 0.5, 5.0])
-    parser.add_argument("--scenarios", nargs="+", default=list(shipped()))
-    parser.add_argument("--policies", type=int, default=len(POLICIES), help="So many of the policies, ours first.")
+    parser.add_argument("--rates", type=float, nargs="+", help="Instead of 0.05, 0.5 and 5, or of the scenario's own.")
+    parser.add_argument("--scenarios", nargs="+", help="Instead of the whole set.")
+    parser.add_argument("--policies", type=int, default=9, help="So many of the policies, ours first.")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--from", dest="results", type=Path, nargs="+", help="Print tables of earlier --json files.")
+    parser.add_argument("--error", action="store_true", help="Errors of windows and alarm instead of scenarios.")
+    parser.add_argument("--months", type=int, default=1000, help="Simulated months of each row of --error.")
+    parser.add_argument("--speedups", type=float, nargs="+", default=SPEEDUPS, help="True S of --error.")
     args = parser.parse_args()
+    if args.error:
+        errors(args.speedups, args.months)
+        return
     if args.results:
         rows = [row for path in args.results for row in json.loads(path.read_text(encoding="utf-8"))]
-        print(markdown(rows))
+        for suite, show in (("classic", markdown), ("hostile", hostile)):
+            chosen = [row for row in rows if row["scenario"] in shipped(suite)]
+            if chosen:
+                print(show(chosen))
         return
     began, days, found = time.monotonic(), 0.0, []
     everything: list[tuple[float, str, list[Scores]]] = []
-    for rate in args.rates:
-        for name in args.scenarios:
-            scenario = load_shipped(name).model_copy(update={"requests_per_second": rate})
-            worlds = [world(scenario, seed) for seed in range(1, args.seeds + 1)]
-            scores = [score([run(made, policy(made.spec)) for made in worlds]) for policy in POLICIES[: args.policies]]
-            days += sum(s.days for s in scores)
-            everything.append((rate, name, scores))
-            print(f"\n{name} at {rate:g} requests/s (simulated, {scores[0].days:g} days): {scenario.title}")
-            print(table(scores), flush=True)
-            found += [{"scenario": name, "rate": rate, **scores_document(s)} for s in scores]
-            if args.json:
-                args.json.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
-    print("\nAll scenarios together (simulated):")
-    for rate in args.rates:
-        print(f"  {rate:g} requests/s")
-        for index in range(args.policies):
-            print("    " + _summary([scores[index] for r, _, scores in everything if r == rate]), flush=True)
+    for rate, name in _asked(args):
+        scenario = load_shipped(name).model_copy(update={"requests_per_second": rate})
+        worlds = [world(scenario, seed, exact=scenario.exact) for seed in range(1, args.seeds + 1)]
+        kinds = POLICIES[scenario.suite][: args.policies]
+        scores = [score([_run(made, kind) for made in worlds]) for kind in kinds]
+        days += sum(s.days for s in scores)
+        everything.append((rate, name, scores))
+        print(f"\n{name} at {rate:g} requests/s (simulated, {scores[0].days:g} days): {scenario.title}")
+        print(table(scores), flush=True)
+        found += [{"scenario": name, "rate": rate, **scores_document(s)} for s in scores]
+        if args.json:
+            args.json.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    for suite in ("classic", "hostile"):
+        _together(suite, [(rate, scores) for rate, name, scores in everything if name in shipped(suite)])
     spent = time.monotonic() - began
     print(f"\n{days:.0f} simulated days in {spent:.0f} s on one core ({sys.version.split()[0]}).")
+
+
+def _asked(args: argparse.Namespace) -> list[tuple[float, str]]:
+    """Rates and names to run: the classic scenarios at every rate, the hostile ones at their own."""
+    names = args.scenarios or shipped(args.suite)
+    own = {name: load_shipped(name) for name in names}
+    rates = {
+        name: args.rates or (RATES if s.suite == "classic" else (s.requests_per_second,)) for name, s in own.items()
+    }
+    ordered = sorted({rate for each in rates.values() for rate in each})
+    return [(rate, name) for rate in ordered for name in names if rate in rates[name]]
+
+
+def _run(made: World, kind: type[Policy]) -> Run:
+    scraping = scraping_of(made) if made.scenario.exact else None
+    if kind is Breakeven:
+        return run(made, scraping=scraping)
+    return run(made, kind(made.spec), scraping=scraping)
+
+
+def _together(suite: str, found: list[tuple[float, list[Scores]]]) -> None:
+    if not found:
+        return
+    print(f"\nThe {suite} set together (simulated):")
+    for rate in sorted({rate for rate, _ in found}) if suite == "classic" else [None]:
+        rows = [scores for each, scores in found if rate in (None, each)]
+        if rate is not None:
+            print(f"  {rate:g} requests/s")
+        for index in range(len(rows[0])):
+            print("    " + _summary([scores[index] for scores in rows]), flush=True)
+
+
+def errors(speedups: Sequence[float], months: int) -> None:
+    """Print what windows and alarm err by correlation of minutes, as a table."""
+    began = time.monotonic()
+    print(
+        "| true S | correlation of minutes | error of the 0.001 bound of one window "
+        "| switch-offs a month by windows | by the alarm | months with one |\n| --: | --: | --: | --: | --: | --: |"
+    )
+    for speedup in speedups:
+        for correlation in CORRELATIONS:
+            e = measure(Setting(speedup=speedup, correlation=correlation), months=months)
+            cells = (f"{e.bound:.4f}", f"{e.by_windows:.3g}", f"{e.by_alarm:.3g}", f"{e.wrong:.1%}")
+            print(f"| {speedup:g} | {correlation:g} | {' | '.join(cells)} |", flush=True)
+    spent = time.monotonic() - began
+    print(f"\n{months} simulated months a row, s.d. of a minute 5 %, in {spent:.0f} s on one core.")
+
+
+def hostile(rows: list[dict[str, Any]]) -> str:
+    """One line for each scenario of the hostile set, what it delivers beside leaving speculation on or off."""
+    lines = [
+        "| scenario | delivered of the oracle's | always on | always off | false transitions per 30 days "
+        "| missed losses | median delay, min | trials promoted | switched off | restarts a day "
+        "| goodput: ours / on / off |",
+        "| --- | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: |",
+    ]
+    for name in dict.fromkeys(row["scenario"] for row in rows):
+        by = {row["policy"]: row for row in rows if row["scenario"] == name}
+        ours, others = by["breakeven"], [by.get(policy) for policy in ("always on", "always off")]
+        kept = [row["goodput"] for row in (ours, *others) if row is not None and row["goodput"] is not None]
+        cells = [
+            name,
+            *("–" if row is None else f"{row['delivered']:.1%}" for row in (ours, *others)),
+            f"{ours['falsePer30Days']:.1f}",
+            f"{ours['misses']} of {ours['losses']}" if ours["losses"] else "–",
+            _minutes(ours["medianDelayMinutes"]),
+            f"{ours['promotions']} of {ours['trials']}",
+            str(ours["switchOffs"]),
+            f"{ours['restartsPerDay']:.1f}",
+            " / ".join(f"{share:.0%}" for share in kept) or "–",
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
 
 
 def markdown(rows: list[dict[str, Any]]) -> str:
