@@ -13,11 +13,11 @@ from breakeven.api.variant import Variant
 from breakeven.api.vocabulary import Reason
 from breakeven.control.moves import Limits, Step, Target, next_move
 from breakeven.domain.counters.increments import KEPT, Increments
-from breakeven.domain.counters.observation import Arm, Batch, Fleet, Gauges, Observation, Outage, Smoke, Totals
+from breakeven.domain.counters.observation import Arm, Batch, Fleet, Gauges, Observation, Outage, Share, Smoke, Totals
 from breakeven.domain.counters.windows import BATCHES, HISTORY
 from breakeven.domain.decision import Placement
 from breakeven.simulation.physics import Physics
-from breakeven.simulation.scenario import Scenario
+from breakeven.simulation.scenario import Nodes, Scenario
 from breakeven.simulation.scraping import Pod, Scraping, arriving
 from breakeven.simulation.traffic import MINUTE, QUARTERS, Floats, Traffic
 
@@ -104,6 +104,11 @@ class FleetState:
                 self.restarts += 1
                 changed = True
         return changed
+
+    @property
+    def _told_apart(self) -> bool:
+        """Whether the fast mode tells replicas apart, which takes time: where their nodes differ."""
+        return self.scenario.nodes != Nodes()
 
     @property
     def _loading(self) -> float:
@@ -220,13 +225,20 @@ class FleetState:
         """What these replicas counted in one of `parts` equal parts of a minute; `index` says where it is in `sums`."""
         physics = self.physics
         requests = tokens = steps = seconds = 0.0
+        shares: list[Share] = []
+        pods = {r.number % len(sums[0]): r.pod for r in self.replicas} if self._told_apart and parts == 1 else {}
         base = float((physics.on_step if speculating else physics.off_step)[minute])
         for i in numbers:
             requests += float(sums[0][i, index])
             tokens += float(sums[1][i, index])
             mine = float(sums[2 if speculating else 1][i, index])
+            took = mine * base * self.noise[i][minute]
             steps += mine
-            seconds += mine * base * self.noise[i][minute]
+            seconds += took
+            if pods:
+                accepted = float(sums[1][i, index]) - mine if speculating else None
+                drafted = physics.k * mine if speculating else None
+                shares.append(Share(pods[i], float(sums[0][i, index]), drafted, accepted, mine, took))
         k = physics.k
         running = (physics.on_running if speculating else physics.off_running)[minute]
         totals = Totals(
@@ -244,7 +256,9 @@ class FleetState:
         length = MINUTE / parts
         start = EPOCH.timestamp() + index * length
         gauges = Gauges(running=float(running), waiting=0.0, kv_usage=0.5)
-        return Batch(start=start, end=start + length, totals=totals, gauges=gauges, replicas=len(numbers))
+        return Batch(
+            start=start, end=start + length, totals=totals, gauges=gauges, replicas=len(numbers), shares=tuple(shares)
+        )
 
     def _increment(self, name: str, quarter: int) -> Batch | None:
         """What an arm counted in a quarter of one of the last minutes; None: nothing was seen of it."""

@@ -6,7 +6,11 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from breakeven.api.status import Role
+from breakeven.api.variant import declared_variant
 from breakeven.cli.main import app
+from breakeven.domain.decision import Placement
+from breakeven.simulation.fleet import FleetState
 from breakeven.simulation.policies import AlwaysOff, AlwaysOn, Breakeven
 from breakeven.simulation.run import World, run, scraping_of, world
 from breakeven.simulation.scenario import Scenario, ScenarioError, load_shipped, parse, shipped
@@ -47,6 +51,21 @@ def test_the_sets_of_scenarios_do_not_overlap_and_are_complete() -> None:
 def test_a_node_ten_percent_slower_makes_time_per_token_ten_percent_longer() -> None:
     made = world(scenario(nodes={"steps": [1.1]}), 1)
     assert time_per_token(made, 0) / time_per_token(made, 1) == pytest.approx(1.1, rel=1e-6)
+
+
+def test_the_fast_mode_tells_replicas_apart_where_their_nodes_differ() -> None:
+    for nodes, expected in (({"steps": [1.1]}, 4), ({}, 0)):
+        made = world(scenario(nodes=nodes, days=0.05), 1)
+        state = FleetState(
+            scenario=made.scenario, spec=made.spec, traffic=made.traffic, physics=made.physics, noise=made.noise
+        )
+        plain = declared_variant(made.spec).baseline
+        state.move([Placement(variant=plain, role=Role.STABLE, replicas=4)], 0)
+        state.serve(0, 0)
+        (batch,) = state.observation(1).arms[plain.name].batches
+        assert len(batch.shares) == expected
+        seconds = sum(share.step_seconds or 0.0 for share in batch.shares)
+        assert not expected or seconds == pytest.approx(batch.totals.step_seconds)
 
 
 def test_nodes_differ_by_the_spread_that_is_asked_for_and_drift_within_a_day() -> None:
