@@ -1,0 +1,1 @@
+"""Measuring one or two running servers under a load of our own, and the verdict that follows."""
