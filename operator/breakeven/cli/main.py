@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from breakeven import __version__
-from breakeven.cli import backtest, crd, demo, inspect, lab, load, plan, render, run, score, simulate
+from breakeven.cli import backtest, crd, demo, inspect, lab, load, measure, plan, render, run, score, simulate
 
 PLAN = "Before anything runs"
 MEASURE = "Reading and deciding"
@@ -56,6 +56,7 @@ app.add_typer(lab.app, name="lab", rich_help_panel=LAB)
 app.command("demo", rich_help_panel=LAB)(demo.demo)
 app.command("load", rich_help_panel=LAB)(load.load)
 app.command("inspect", rich_help_panel=MEASURE)(inspect.inspect)
+app.command("measure", rich_help_panel=MEASURE)(measure.measure)
 app.command("backtest", rich_help_panel=MEASURE)(backtest.backtest)
 app.command("simulate", rich_help_panel=MEASURE)(simulate.simulate)
 

@@ -38,7 +38,7 @@ def test_every_option_says_what_it_is_for(name: str) -> None:
 def test_a_file_with_a_resource_is_named_alike_everywhere() -> None:
     takes = {name: o.opts for name, c in ALL.items() for o in c.params if "-f" in o.opts and "logs" not in name}
 
-    assert set(takes) == {f"breakeven {name}" for name in ("plan", "render", "backtest", "simulate")}
+    assert set(takes) == {f"breakeven {name}" for name in ("plan", "render", "backtest", "simulate", "measure")}
     assert all(set(opts) == {"-f", "--file"} for opts in takes.values())
 
 
@@ -59,6 +59,8 @@ def test_the_root_says_what_the_exit_codes_mean() -> None:
         (["score", "--cases", "/none"], 2),
         (["inspect", "--before", "/none", "--after", "/none"], 2),
         (["inspect", "http://127.0.0.1:1", "--for", "1s"], 2),
+        (["measure", "-f", "/none", "--serve"], 2),
+        (["measure", "--on", "http://127.0.0.1:1"], 2),
         (["load", "--url", "http://127.0.0.1:1", "--profile", "/none"], 2),
         (["run", "--kubeconfig", "/none"], 2),
         (["lab", "up", "--settings", "/none"], 2),

@@ -1,0 +1,48 @@
+"""The files that `breakeven measure` leaves."""
+
+from pathlib import Path
+
+from breakeven.api.names import spoken_model
+from breakeven.cli.manifests import Resource
+from breakeven.cli.yamltext import yaml_text
+from breakeven.measure.advice import changes, profile_csv, resource
+from breakeven.measure.grid import Arm
+from breakeven.measure.report.content import Report
+from breakeven.measure.report.document import as_json
+from breakeven.measure.report.html import as_html
+from breakeven.measure.report.markdown import as_markdown
+
+
+def write(report: Report, declared: Resource | None, directory: Path) -> list[Path]:
+    """Write everything that there is something to say about, and give the paths."""
+    texts = {
+        "report.html": as_html(report),
+        "report.json": as_json(report),
+        "report.md": as_markdown(report),
+        "profile.csv": profile_csv(report.figures, _labels(report, declared)),
+    }
+    if declared is not None:
+        made = resource(declared.spec, declared.name, declared.namespace, report.advice)
+        texts["speculativedeployment.yaml"] = yaml_text([made])
+    elif patch := changes(report.advice):
+        texts["spec-patch.yaml"] = yaml_text([{"spec": patch}])
+    written = []
+    for name, text in texts.items():
+        if text:
+            path = directory / name
+            path.write_text(text, encoding="utf-8")
+            written.append(path)
+    return written
+
+
+def _labels(report: Report, declared: Resource | None) -> dict[str, str]:
+    identity = report.identities.get(Arm.ON) or report.identities.get(Arm.OFF)
+    spec = declared.spec if declared is not None else None
+    draft = spec.draft if spec is not None else None
+    return {
+        "target": spoken_model(identity.model) if identity is not None else "",
+        "draft": spoken_model(draft.model) if draft is not None and draft.model else "",
+        "method": draft.method.value if draft is not None else "",
+        "engine": f"vLLM {identity.version}" if identity is not None and identity.version else "",
+        "gpu": "/".join(spec.hardware.accelerators) if spec is not None else "",
+    }

@@ -1,0 +1,1 @@
+"""A measurement on paper: JSON for programs, Markdown for a pull request, HTML for people."""
