@@ -335,7 +335,7 @@ async def test_speculation_that_cannot_be_switched_off_is_reported_as_running() 
     found = world.condition("SpeculationActive")
     assert found["status"] == "True"
     assert found["reason"] == "SwitchBlocked"
-    assert found["message"].startswith("decided but not carried out")
+    assert found["message"].startswith("Decided but not carried out")
 
 
 async def test_what_serves_behind_a_blocked_switch_is_unknown_after_an_upgrade_that_never_reported_it() -> None:

@@ -79,3 +79,38 @@ async def test_histograms_are_needed_in_a_trial_and_welcome_beside_a_live_contro
     await world.settle()
     off = world.metrics.queries[KEY]
     assert (world.status.memory.holdback, off.buckets_if_room) == (False, False)
+
+
+async def test_mistyped_command_leaves_the_reason_and_the_ledger_and_is_answered_once() -> None:
+    world = World(gpus=4, decide=decide)
+    await world.settle()
+    before, decided = world.condition("SpeculationActive"), world.status.decisions
+    world.command("abrot")
+    await world.settle()
+    assert world.condition("SpeculationActive") == before
+    assert world.status.decisions == decided
+    assert world.status.command.startswith("abrot: refused, there is no command 'abrot', did you mean abort?")
+    assert "promote, abort, retry, restart" in world.status.command
+    answers = [m for r, m in world.events.posted if r == "Refuse"]
+    assert answers == [f"command {world.status.command}"]
+
+
+async def test_a_command_that_was_carried_out_is_said_to_be() -> None:
+    world = World(gpus=4, decide=decide)
+    await world.settle()
+    world.command("abort/ticket-17")
+    await world.settle()
+    assert world.status.command == "abort/ticket-17: carried out"
+
+
+async def test_a_switch_off_is_a_warning_and_a_trial_is_not() -> None:
+    world = World(gpus=4, decide=decide)
+    await world.settle()
+    world.command("promote")
+    await world.settle()
+    world.command("abort")
+    await world.settle()
+    posted = [reason for reason, _ in world.events.posted]
+    assert {"StartTrial", "Promote", "Disable"} <= set(posted)
+    assert world.events.warnings == ["Disable"]
+    assert posted.count("Disable") == 1

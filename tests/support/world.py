@@ -99,9 +99,13 @@ class FakeEvents:
     """`control.ports.Events` that keeps them."""
 
     posted: list[tuple[str, str]] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    """Reasons of those of type Warning."""
 
     async def post(self, about: Any, *, warning: bool, reason: str, message: str) -> None:
         self.posted.append((reason, message))
+        if warning:
+            self.warnings.append(reason)
 
 
 @dataclass(slots=True)

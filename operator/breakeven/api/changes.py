@@ -54,6 +54,7 @@ class MemoryChange(TypedDict, total=False):
     value: ValueStatus | None
     unquantized: PlainPair | None
     command: str
+    command_refused: str
     mode: str
     evidence_after: datetime | None
     blind_since: datetime | None

@@ -12,6 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from breakeven.api.status import Condition
+from breakeven.api.text import sentence
 from breakeven.api.vocabulary import Reason as Reason
 
 
@@ -84,7 +85,6 @@ CONDITIONS: Mapping[ConditionType, ConditionDoc] = {
             Reason.INCONSISTENT: "A trial without a canary stood in the status; it is over.",
             Reason.ADVISE_ONLY: "A trial was given up because spec.policy.mode became Advise.",
             Reason.COMMANDED: "The annotation breakeven.dev/command asked for it.",
-            Reason.COMMAND_REFUSED: "The annotation breakeven.dev/command cannot be carried out; the message says why.",
             Reason.REARM: "False: speculation is on trial again after a failure.",
             Reason.LONGER_DRAFT: "True: a longer draft is on trial, because the last drafted token survives well.",
             Reason.LOAD_CROSSES_BREAK_EVEN: "True: a limit by batch size is on trial, because it pays at smaller batches.",
@@ -250,7 +250,7 @@ def set_condition(
     """Return the conditions with one of them set.
 
     `last_transition_time` moves only when `status` changes, as metav1 wants it, so equal input gives equal output and no
-    write. `status` None is Unknown. A type that is there only while True is removed by anything else. Types keep the order
+    write. A message begins with a capital, where no name stands there. `status` None is Unknown. A type that is there only while True is removed by anything else. Types keep the order
     of `CONDITIONS`; others follow by name.
     """
     old = find_condition(conditions, type)
@@ -264,7 +264,7 @@ def set_condition(
         observed_generation=generation,
         last_transition_time=old.last_transition_time if old and old.status == text else now,
         reason=str(reason),
-        message=message,
+        message=sentence(message),
     )
     return sorted([*rest, new], key=lambda c: (_ORDER.get(c.type, len(_ORDER)), c.type))
 

@@ -181,6 +181,8 @@ class Memory(StatusModel):
     """What a quantization penalty is measured against. Absent: no unquantized pair was verified."""
     command: Annotated[str, Field(max_length=64)] = ""
     """Identity of the last one-shot command that was consumed."""
+    command_refused: Text = ""
+    """Why that command was not carried out. Empty: it was, or there is none."""
     mode: Annotated[str, Field(max_length=16)] = ""
     """Mode that was last obeyed."""
     evidence_after: Time | None = None
@@ -209,7 +211,7 @@ class Condition(StatusModel):
     reason: Annotated[str, Field(min_length=1, max_length=1024)]
     """One word in CamelCase."""
     message: Annotated[str, BeforeValidator(one_line), Field(max_length=32768)] = ""
-    """A sentence, then the figures and what to do: one line of 1024 bytes at most."""
+    """A sentence, then the figures and what to do: one line of 1024 characters at most."""
 
 
 class StayStatus(StatusModel):

@@ -6,26 +6,23 @@ Engines, API servers and users write what ends in a message: colours, line break
 import re
 
 LONGEST = 1024
-"""Bytes of a message: what the API server takes of an Event (`NoteLengthLimit` of events.k8s.io)."""
+"""Characters of a message: what the API server takes of an Event (`NoteLengthLimit` of events.k8s.io)."""
 _COLOURS = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
 """ANSI escape sequences (ECMA-48): CSI, OSC and the two-character ones."""
 
 
 def plain(text: str, longest: int = LONGEST) -> str:
-    """The text in one printable line of at most so many bytes of UTF-8; what is cut off ends in `…`."""
+    """The text in one printable line of at most so many characters; what is cut off ends in `…`."""
     if not text.isprintable():
         shown = _COLOURS.sub("", text)
         text = " ".join("".join(c if c.isprintable() else " " for c in shown).split())
-    if len(text) * 4 <= longest:
-        return text
-    raw = text.encode()
-    return text if len(raw) <= longest else raw[: longest - len("…".encode())].decode(errors="ignore").rstrip() + "…"
+    return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
 def first_sentence(text: str) -> str:
-    """The text up to its first full stop; field paths and versions have none that a space follows."""
+    """The text up to its first full stop or semicolon; field paths and versions have none that a space follows."""
     head, stop, _ = text.partition(". ")
-    return head + "." if stop else text
+    return head.partition("; ")[0].rstrip(".") + "." if stop or "; " in head else text
 
 
 def sentence(text: str) -> str:

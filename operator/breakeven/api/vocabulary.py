@@ -46,7 +46,6 @@ class Reason(StrEnum):
     SUPERSEDED = "Superseded"
     INCONSISTENT = "Inconsistent"
     COMMANDED = "Commanded"
-    COMMAND_REFUSED = "CommandRefused"
     REARM = "Rearm"
     LONGER_DRAFT = "LongerDraft"
     LOAD_CROSSES_BREAK_EVEN = "LoadCrossesBreakEven"
@@ -154,7 +153,7 @@ class Action(StrEnum):
     RETRY = "Retry"
     """Forget cooldown, tries and the day's changes."""
     REFUSE = "Refuse"
-    """Do not carry out a command."""
+    """Do not carry out a command: an Event and status.command say why, and it takes no line of the ledger."""
 
 
 class HoldReason(StrEnum):

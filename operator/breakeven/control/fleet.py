@@ -1,5 +1,6 @@
 """What Deployments and pods say about the replicas of each variant."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -8,6 +9,7 @@ from typing import Any
 
 from breakeven.api.names import VARIANT
 from breakeven.api.scalars import parse_time
+from breakeven.api.text import plain
 from breakeven.control.ports import Manifest, Pod
 from breakeven.domain.counters.observation import Fleet, Smoke
 
@@ -23,6 +25,9 @@ _FAILING = frozenset(
     }
 )
 """Reasons of a waiting container that do not pass by themselves."""
+_ERROR = re.compile(r"\b\w*(?:Error|Exception)\b|\bout of memory\b|\bfatal\b", re.IGNORECASE)
+LAST_WORDS = 300
+"""Characters of what an engine said last."""
 STUCK_AFTER = timedelta(minutes=2)
 """Time beyond its grace period after which a pod that still terminates is not waited for: the kubelet kills at the end
 of the period and is through within seconds, unless its node does not answer any more. The rest is for clocks that
@@ -140,6 +145,7 @@ def _fleet(
         settled_since=since if settled and wanted else None,
         waiting_since=max((_waiting_since(p) for p in living if ready_since(p) is None), default=None),
         restarts=sum(_restarts(p) for p in living),
+        crash=next((w for w in (_last_words(c) for p in living for c in _containers(p)) if w), "").strip(),
         failing=_failing(deployment, living),
         unschedulable=next((m for m in (_unschedulable(p) for p in living) if m), ""),
         smoke=smoke.state,
@@ -164,11 +170,22 @@ def _failing(deployment: Manifest | None, pods: list[Manifest]) -> str:
 
 
 def _last_words(container: Mapping[str, Any]) -> str:
-    ended = container.get("lastState", {}).get("terminated", {})
+    ended = container.get("state", {}).get("terminated") or container.get("lastState", {}).get("terminated", {})
     if not ended:
         return ""
-    message = f", {ended['message'].strip()[-300:]}" if ended.get("message") else ""
-    return f" after {ended.get('reason', 'exit')} (exit code {ended.get('exitCode', '?')}){message}"
+    words = last_words(str(ended.get("message") or ""))
+    said = f", {words}" if words else ""
+    return f" after {ended.get('reason', 'exit')} (exit code {ended.get('exitCode', '?')}){said}"
+
+
+def last_words(log: str) -> str:
+    """The line of a log's end that says what went wrong, in one printable line: the last error, else the last line.
+
+    With `terminationMessagePolicy: FallbackToLogsOnError` the kubelet gives the last 80 lines or 2048 bytes.
+    """
+    lines = [line for line in (plain(line) for line in log.splitlines()) if line]
+    errors = [line for line in lines if _ERROR.search(line)]
+    return plain((errors or lines or [""])[-1], LAST_WORDS)
 
 
 def _unschedulable(pod: Manifest) -> str:

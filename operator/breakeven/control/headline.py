@@ -9,7 +9,7 @@ from breakeven.api.status import Condition, Memory, ValueReport, ValueStatus
 from breakeven.api.text import first_sentence, plain, sentence
 
 LONGEST = 160
-"""Bytes of the message: a line of a wide terminal with the other columns."""
+"""Characters of the message: a line of a wide terminal with the other columns."""
 _WRONG: tuple[tuple[ConditionType, str], ...] = (
     (ConditionType.STALLED, "True"),
     (ConditionType.READY, "False"),
@@ -57,6 +57,15 @@ def present_speedup(memory: Memory) -> Decimal | None:
     good, reference = memory.last_good, memory.reference
     promoted = good is not None and good.verified_at == memory.since and reference is not None
     return evidence.speedup if speculates and (promoted or evidence.window_end > memory.since) else None
+
+
+def command_answer(memory: Memory) -> str:
+    """What became of the annotation breakeven.dev/command; empty when there is none."""
+    if not memory.command:
+        return ""
+    if memory.command_refused:
+        return f"{memory.command}: refused, {memory.command_refused}"
+    return f"{memory.command}: carried out"
 
 
 def value_report(value: ValueStatus | None) -> ValueReport | None:

@@ -11,8 +11,9 @@ from breakeven.api.conditions import ConditionType, Reason, set_condition
 from breakeven.api.names import spoken_model
 from breakeven.api.spec import DraftSpec, Mode, SpeculativeDeploymentSpec
 from breakeven.api.status import SHOWN_DECISIONS, Condition, Role, State, Status, VariantStatus
+from breakeven.api.vocabulary import StayReason
 from breakeven.control.core import Fitness
-from breakeven.control.headline import headline, present_speedup, value_report
+from breakeven.control.headline import command_answer, headline, present_speedup, value_report
 from breakeven.control.moves import Arrived, Blocked, Move, Paused, Step
 from breakeven.domain.counters.observation import Fleet, Observation
 from breakeven.domain.decision import Decision, Finding
@@ -66,6 +67,7 @@ def status_of(summary: PassSummary, old: Status, now: datetime) -> Status:
         variants=_variants(summary.decision, fleet, old),
         hold=summary.decision.hold,
         stay=stay_status(summary.decision.stay),
+        command=command_answer(memory),
         decisions=memory.decisions[:SHOWN_DECISIONS],
         evidence=memory.evidence,
         diagnosis=memory.diagnosis,
@@ -287,10 +289,9 @@ def _speculation(summary: PassSummary) -> Finding:
         # The figures of what failed would read as those of what serves.
         reason = Reason.TRIAL_FAILED
         serving = draft_in_words(memory.stable.draft if memory.stable else None)
-        message = f"{serving} serves on; the trial beside it failed"
-        message += f" ({last.action}, {last.reason}): {last.message}"
+        message = f"{serving} serves on, and the trial beside it failed. {last.message}"
     elif last:
-        reason, message = last.reason, last.message
+        reason, message = last.reason, last.message + _overdue(summary)
     elif summary.spec.draft is None:
         reason, message = Reason.NO_DRAFT, "spec.draft is absent"
     elif summary.spec.policy.mode is Mode.ALWAYS_OFF:
@@ -302,6 +303,14 @@ def _speculation(summary: PassSummary) -> Finding:
     else:
         reason, message = Reason.NOT_YET_PROVEN, "not judged yet"
     return Finding(type=ConditionType.SPECULATION_ACTIVE, status=on, reason=reason, message=message)
+
+
+def _overdue(summary: PassSummary) -> str:
+    """Why the next try that was announced is not under way, once its time has come."""
+    memory, stay = summary.decision.memory, summary.decision.stay
+    if memory.state is not State.COOLDOWN or stay is None or stay.reason is StayReason.COOLING_DOWN:
+        return ""
+    return f". Still off: {stay.message}"
 
 
 def _as_it_runs(finding: Finding, summary: PassSummary, old: Status) -> Finding:

@@ -6,7 +6,8 @@ from typing import Any
 
 from breakeven.api.base import StatusModel
 from breakeven.api.conditions import ConditionType, Reason, find_condition
-from breakeven.api.status import Condition, Memory, Status
+from breakeven.api.status import Condition, DecisionRecord, Memory, Status
+from breakeven.api.vocabulary import Action
 from breakeven.domain.report.value import worth_writing
 
 _DIGITS = re.compile(r"[0-9]+(\.[0-9]+)?")
@@ -18,6 +19,7 @@ _EXACT = tuple(f for f in Status.model_fields if f not in (*_TEXTS, _SUMS, _MEMO
 """Fields in which every difference is news."""
 _REMEMBERED = tuple(f for f in Memory.model_fields if f != _SUMS)
 """The same of the memory."""
+_STANDS_OUT = (Action.DISABLE, Action.ROLL_BACK, Action.FREEZE)
 _BAD = {
     ConditionType.STALLED: "True",
     ConditionType.CAPACITY_AVAILABLE: "False",
@@ -40,6 +42,11 @@ def is_news(new: Status, old: Status) -> bool:
         return bool(_without_digits(new) != _without_digits(old))
     # Equal values can look different here and the same when written, such as times with microseconds.
     return bool(_as_written(new) != _as_written(old))
+
+
+def stands_out(decision: DecisionRecord) -> bool:
+    """Whether the Event of a decision is a Warning: what served better is gone, or an engine failed."""
+    return decision.action in _STANDS_OUT or decision.reason == Reason.ENGINE_FAILING
 
 
 def turned_bad(new: Status, old: Status) -> Sequence[Condition]:

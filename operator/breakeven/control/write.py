@@ -4,6 +4,7 @@ import logging
 
 from breakeven.api.base import KIND
 from breakeven.api.conditions import Reason
+from breakeven.api.vocabulary import Action
 from breakeven.control.cache import Cache, key_of
 from breakeven.control.diff import fenced
 from breakeven.control.drift import fingerprint
@@ -14,7 +15,7 @@ from breakeven.control.ownership import controller_of, of_a_predecessor
 from breakeven.control.pass_plan import PassPlan
 from breakeven.control.ports import Key, Manifest, Ports, object_id
 from breakeven.control.resource_state import Applied, ResourceState
-from breakeven.control.status_news import is_news, turned_bad
+from breakeven.control.status_news import is_news, stands_out, turned_bad
 from breakeven.render.names import Owner
 
 log = logging.getLogger(__name__)
@@ -73,8 +74,15 @@ class Writer:
             extra = {"key": str(key), "generation": news.generation, "reason": news.reason}
             log.info("%s: %s", news.action, news.message, extra=extra)
             recorder.decided(key, action=news.action, reason=news.reason)
-            await events.post(plan.snapshot.body, warning=False, reason=news.action, message=news.message)
+            await events.post(plan.snapshot.body, warning=stands_out(news), reason=news.action, message=news.message)
+        if plan.status.memory.command_refused and plan.status.memory.command != plan.old.memory.command:
+            answer = f"command {plan.status.command}"
+            log.info("%s: %s", Action.REFUSE, answer, extra={"key": str(key)})
+            await events.post(plan.snapshot.body, warning=True, reason=Action.REFUSE, message=answer)
+        decided = {news.reason for news in (plan.decision.news if plan.decision else ())}
         for condition in turned_bad(plan.status, plan.old):
+            if condition.reason in decided:
+                continue  # one Event a decision
             log.info("%s=%s: %s", condition.type, condition.status, condition.message, extra={"key": str(key)})
             await events.post(plan.snapshot.body, warning=True, reason=condition.reason, message=condition.message)
 

@@ -19,6 +19,7 @@ from breakeven.domain.evidence.judgement import Held, Hold, Judgement
 from breakeven.domain.evidence.loss_alarm import alarmed
 from breakeven.domain.report import publication
 from breakeven.domain.report.conditions import findings
+from breakeven.domain.report.sentences import worded
 from breakeven.domain.report.value import with_value
 from breakeven.domain.rules import faults, live_control, orders, remedies, rollback, switch_off, trial
 from breakeven.domain.rules.ledger import apply, record_of, with_record
@@ -108,7 +109,7 @@ def _obeyed(situation: Situation) -> tuple[Situation, tuple[DecisionRecord, ...]
     for order in ORDERS:
         answer = order(situation)
         if answer is not None:
-            situation, lines = apply(situation, answer)
+            situation, lines = apply(situation, _worded(situation, answer, None))
             news += lines
     return situation, news
 
@@ -125,8 +126,9 @@ def _acted(situation: Situation, judgement: Judgement) -> tuple[Situation, tuple
             if not answer.ends:
                 continue
         if situation.policy.mode == Mode.ADVISE and isinstance(answer, Transition):
-            return _advised(situation, answer)
-        return *apply(situation, answer), None if isinstance(answer, Transition) else stay
+            return _advised(situation, answer, judgement)
+        applied = apply(situation, _worded(situation, answer, judgement))
+        return *applied, None if isinstance(answer, Transition) else stay
     return situation, (), stay
 
 
@@ -137,7 +139,16 @@ def _answers(situation: Situation, judgement: Judgement) -> Iterator[Transition 
     yield from filter(None, (rule(situation) for rule in UNHURRIED))
 
 
-def _advised(situation: Situation, wanted: Transition) -> tuple[Situation, tuple[DecisionRecord, ...], Stay | None]:
+def _worded(
+    situation: Situation, answer: Transition | Note | Stay, judgement: Judgement | None
+) -> Transition | Note | Stay:
+    """A decision begins with a sentence; a note and a reason to stay are as they are."""
+    return worded(situation, answer, judgement) if isinstance(answer, Transition) else answer
+
+
+def _advised(
+    situation: Situation, wanted: Transition, judgement: Judgement
+) -> tuple[Situation, tuple[DecisionRecord, ...], Stay | None]:
     """What would have been done, written down once; what runs stays as it is, and what was measured is kept."""
     before = situation.memory
     memory = changed(
@@ -149,7 +160,7 @@ def _advised(situation: Situation, wanted: Transition) -> tuple[Situation, tuple
     )
     if wanted.action == before.advice:
         return situation.with_memory(memory), (), _advice(situation)
-    record = record_of(situation, wanted, advised=True)
+    record = record_of(situation, worded(situation, wanted, judgement, advised=True), advised=True)
     return situation.with_memory(with_record(changed(memory, advice=wanted.action.value), record)), (record,), None
 
 

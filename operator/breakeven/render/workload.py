@@ -103,6 +103,8 @@ def _container(request: Request) -> Manifest:
         "startupProbe": health.startup,
         "readinessProbe": health.readiness,
         "livenessProbe": health.liveness,
+        # What an engine said last stands in the pod's status, and so in our conditions.
+        "terminationMessagePolicy": "FallbackToLogsOnError",
         "lifecycle": {"preStop": {"sleep": {"seconds": _sleep(engine.shutdown_timeout, request)}}},
         "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
         "volumeMounts": [{"name": "cache", "mountPath": CACHE}, {"name": "shm", "mountPath": "/dev/shm"}],

@@ -3,7 +3,17 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from breakeven.control.fleet import STUCK_AFTER, SmokeResult, fleets, loading_minutes, pods_by_variant
+import pytest
+
+from breakeven.control.fleet import (
+    LAST_WORDS,
+    STUCK_AFTER,
+    SmokeResult,
+    fleets,
+    last_words,
+    loading_minutes,
+    pods_by_variant,
+)
 from breakeven.domain.counters.observation import Fleet, Smoke
 
 T0 = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -139,3 +149,40 @@ def test_metrics_get_living_pods_with_the_start_of_their_container() -> None:
 def test_loading_time_is_the_median_over_pods_that_never_restarted() -> None:
     assert loading_minutes([pod("a"), pod("b", ready=T0 + timedelta(minutes=2))]) == 4
     assert loading_minutes([pod(ready=None)]) is None
+
+
+TRACE = """INFO 11-26 01:00:00 loading weights
+\x1b[31mERROR\x1b[0m EngineCore failed to start.
+Traceback (most recent call last):
+  File "/usr/lib/vllm/engine.py", line 7, in run
+torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB
+[rank0]: destroy_process_group() was not called
+"""
+
+
+def test_an_engine_that_crashed_is_quoted_by_its_last_error_in_one_line() -> None:
+    status = {
+        "ready": False,
+        "restartCount": 3,
+        "state": {"waiting": {"reason": "CrashLoopBackOff"}},
+        "lastState": {"terminated": {"reason": "Error", "exitCode": 1, "message": TRACE}},
+    }
+    found = one([deployment(1)], [pod(ready=None, containerStatuses=[status])])
+    words = "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB"
+    assert found.failing.endswith(f"CrashLoopBackOff after Error (exit code 1), {words}")
+    assert found.crash == f"after Error (exit code 1), {words}"
+
+
+def test_the_newest_end_of_a_container_is_quoted() -> None:
+    def ended(message: str) -> dict[str, Any]:
+        return {"terminated": {"reason": "Error", "exitCode": 1, "message": message}}
+
+    status = {"ready": False, "restartCount": 1, "state": ended("newer"), "lastState": ended("older")}
+    assert "newer" in one([deployment(1)], [pod(ready=None, containerStatuses=[status])]).failing
+
+
+@pytest.mark.parametrize("log", ["x" * 5000, "\x00\x1b[2J\n" * 100, "a\r\nb\u2028c", "", "\n\n"])
+def test_last_words_are_short_and_printable_whatever_was_logged(log: str) -> None:
+    words = last_words(log)
+    assert len(words) <= LAST_WORDS
+    assert words.isprintable()

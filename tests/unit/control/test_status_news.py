@@ -2,10 +2,12 @@
 
 from datetime import UTC, datetime, timedelta
 
-from breakeven.api.status import Condition, Memory, Status
+import pytest
+
+from breakeven.api.status import Condition, DecisionRecord, Memory, Status
 from breakeven.api.value import ValueStatus, ValueSums
 from breakeven.control.headline import value_report
-from breakeven.control.status_news import is_news, turned_bad
+from breakeven.control.status_news import is_news, stands_out, turned_bad
 
 T0 = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
@@ -46,3 +48,20 @@ def test_growing_sums_of_value_are_written_once_an_hour_at_most() -> None:
 
     assert not is_news(status_after(59), status_after(10))
     assert is_news(status_after(71), status_after(10))
+
+
+@pytest.mark.parametrize(
+    ("action", "reason", "warning"),
+    [
+        ("Disable", "BelowBreakEven", True),
+        ("RollBack", "BelowBreakEven", True),
+        ("Freeze", "TooManyTransitions", True),
+        ("EndTrial", "EngineFailing", True),
+        ("EndTrial", "BelowBreakEven", False),
+        ("Promote", "Pays", False),
+        ("WouldDisable", "BelowBreakEven", False),
+    ],
+)
+def test_what_switches_off_or_fails_stands_out(action: str, reason: str, warning: bool) -> None:
+    record = DecisionRecord(at=T0, action=action, reason=reason, message="", generation=1)
+    assert stands_out(record) is warning

@@ -269,6 +269,36 @@ def test_command_counts_again_when_it_was_taken_away_in_between(world: Make) -> 
     assert [n for n in w.news if n[0] == "Retry"] == [("Retry", "Commanded")] * 2
 
 
+@pytest.mark.parametrize(
+    ("command", "answer"),
+    [
+        ("abrot", "there is no command 'abrot', did you mean abort?; the commands are promote, abort, retry, restart"),
+        ("disable", "there is no command 'disable'; the commands are promote, abort, retry, restart"),
+        ("abort", "there is nothing to abort in state Baseline; the commands are promote, abort, retry, restart"),
+    ],
+)
+def test_a_command_that_cannot_be_carried_out_takes_no_line_and_lists_the_commands(
+    world: Make, command: str, answer: str
+) -> None:
+    w = world(draft=None)
+    before = w.memory.decisions
+    w.command = w.command_id = command
+    w.look()
+    assert w.memory.decisions == before
+    assert w.last.news == ()
+    assert (w.memory.command, w.memory.command_refused) == (command, answer)
+    w.command = w.command_id = ""
+    w.look()
+    assert (w.memory.command, w.memory.command_refused) == ("", "")
+
+
+def test_a_command_while_paused_says_which_field_stands_in_its_way(world: Make) -> None:
+    w = world(policy={"paused": True})
+    w.command = w.command_id = "promote"
+    w.look()
+    assert w.memory.command_refused == "promote is not carried out, because spec.policy.paused is true"
+
+
 def test_the_day_allows_no_more_changes_than_declared(world: Make) -> None:
     w = world(policy={"maxTransitionsPerDay": 2, "cooldown": "5m"})
     for hour in range(20):

@@ -156,6 +156,10 @@ def test_the_pod_is_unprivileged_with_writable_caches() -> None:
     assert {"name": "shm", "mountPath": "/dev/shm"} in engine["volumeMounts"]
 
 
+def test_an_engine_that_crashes_leaves_its_last_words_in_the_status_of_its_pod() -> None:
+    assert container(variant())["terminationMessagePolicy"] == "FallbackToLogsOnError"
+
+
 def test_the_command_is_a_list_without_a_shell() -> None:
     engine = container(variant())
 

@@ -5,13 +5,11 @@ import secrets
 
 from breakeven.adapters.kubernetes.rest import Rest
 from breakeven.api.scalars import format_time
+from breakeven.api.text import plain, sentence
 from breakeven.control.errors import ControlError
 from breakeven.control.ports import Clock, Manifest
 
 log = logging.getLogger(__name__)
-
-_LONGEST = 1024
-"""Longest message the API server takes."""
 
 
 class KubernetesEvents:
@@ -39,7 +37,7 @@ class KubernetesEvents:
             },
             "type": "Warning" if warning else "Normal",
             "reason": reason[:128],
-            "message": message if len(message) <= _LONGEST else message[: _LONGEST - 1] + "…",
+            "message": sentence(plain(message)),
             "source": {"component": "breakeven"},
             "reportingComponent": "breakeven",
             "reportingInstance": self._instance,

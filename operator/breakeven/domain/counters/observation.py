@@ -177,6 +177,8 @@ class Fleet:
     """Since when the newest of its pods that are not ready has not been. None: all are, or there is none."""
     restarts: int = 0
     """Container restarts, summed."""
+    crash: str = ""
+    """How a container ended last, with what it said last; empty when none did."""
     failing: str = ""
     """Why its pods do not come up, in words; empty when they do."""
     unschedulable: str = ""

@@ -2,12 +2,14 @@
 
 from breakeven.api.conditions import ConditionType, Reason
 from breakeven.api.spec import Mode
+from breakeven.api.text import sentence
 from breakeven.domain import capacity
 from breakeven.domain.decision import Finding
 from breakeven.domain.diagnosis.diagnosis import penalty_unknown
 from breakeven.domain.evidence.judgement import Judgement, verdict_of
 from breakeven.domain.measures.acceptance import in_words
 from breakeven.domain.measures.verdict import Verdict
+from breakeven.domain.report.sentences import CAUSES, speed
 from breakeven.domain.rules import economics
 from breakeven.domain.situation import Situation
 
@@ -30,7 +32,8 @@ def _capacity(situation: Situation, judgement: Judgement) -> Finding | None:
     if waiting or (situation.stable.speculates and verdict_of(judgement) == Verdict.HURTS):
         message = capacity.needs(situation.memory)
         if judgement.report is not None and verdict_of(judgement) == Verdict.HURTS:
-            message = f"speculation is under break-even ({judgement.report.message}) and nothing was stopped: {message}"
+            much = speed(judgement.report, "with the draft", bound=False) or "below break-even"
+            message = f"Left on, and nothing was stopped: {much}. {sentence(message)}; {judgement.report.message}"
         return Finding(type=ConditionType.CAPACITY_AVAILABLE, status=False, reason=Reason.LAST_REPLICA, message=message)
     return None
 
@@ -40,7 +43,8 @@ def _not_worth(situation: Situation, judgement: Judgement) -> Finding | None:
     balance = economics.not_worth(situation, judgement) if situation.policy.mode == Mode.AUTO else None
     if balance is None or judgement.report is None:
         return None
-    message = f"{judgement.report.message}; nothing is switched: {balance}"
+    much = speed(judgement.report, "with the draft", bound=False) or "below the bound"
+    message = f"It is {much}, and nothing is switched: {balance}; {judgement.report.message}"
     reason = Reason.SWITCH_DOES_NOT_PAY
     return Finding(type=ConditionType.CAPACITY_AVAILABLE, status=True, reason=reason, message=message)
 
@@ -60,26 +64,32 @@ def _acceptance(situation: Situation, judgement: Judgement) -> Finding | None:
         ("caution", limits.caution, Reason.BELOW_CAUTION),
     ):
         if limit is not None and value < float(limit):
-            message = f"accepted / drafted {value:.3f} is below spec.thresholds.acceptance.{name} {limit}"
+            message = f"{_accepted(value)}, below spec.thresholds.acceptance.{name} {limit}"
             return Finding(type=kind, status=False, reason=reason, message=message)
     cause = situation.memory.diagnosis
     if cause is not None and cause.reason == Reason.QUANTIZATION_PENALTY:
         return Finding(type=kind, status=False, reason=Reason.QUANTIZATION_PENALTY, message=cause.message)
     break_even = judgement.report.break_even_acceptance if judgement.report is not None else None
     if verdict_of(judgement) == Verdict.HURTS and break_even is not None and value < float(break_even):
-        message = f"accepted / drafted {value:.3f} is below break-even {break_even}"
+        message = f"{_accepted(value)}, below break-even {break_even}"
         return Finding(type=kind, status=False, reason=Reason.BELOW_BREAK_EVEN, message=message)
     spread = in_words(situation.memory.evidence) if situation.memory.evidence is not None else ""
     # Spreads are those of the written evidence, so that their coming and going is no news by itself.
-    message = "; ".join(part for part in (f"accepted / drafted {value:.3f}", spread) if part)
+    message = "; ".join(part for part in (_accepted(value), spread) if part)
     return Finding(type=kind, status=True, reason=Reason.HEALTHY, message=message)
+
+
+def _accepted(value: float) -> str:
+    return f"Accepted {100 * value:.0f} % of what was drafted: accepted / drafted {value:.3f}"
 
 
 def _diagnosis(situation: Situation) -> Finding | None:
     """The cause that was found, or that none stands out."""
     known = situation.memory.diagnosis
     if known is not None:
-        return Finding(type=ConditionType.DIAGNOSIS, status=True, reason=known.reason, message=known.message)
+        words = CAUSES.get(known.reason)
+        message = f"Likely cause: {words}: {known.message}" if words else known.message
+        return Finding(type=ConditionType.DIAGNOSIS, status=True, reason=known.reason, message=message)
     if not situation.wished.speculates and not situation.stable.speculates:
         return None
     unknown = penalty_unknown(situation)

@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 from breakeven.api.changes import changed, revised
 from breakeven.api.status import EvidenceStatus, Memory, StayStatus
+from breakeven.api.text import sentence
 from breakeven.domain.answer import Stay
 from breakeven.domain.evidence import tails
 from breakeven.domain.evidence.judgement import Judgement
@@ -25,7 +26,6 @@ AT_MOST_EVERY = timedelta(hours=1)
 MORE_WINDOWS = 4
 """A spread over so many times the windows says more than the one that is shown."""
 Completion: TypeAlias = Callable[[EvidenceStatus], EvidenceStatus]
-LONGEST = 1024
 WATCHED = ("speedup", "tokens_per_step", "inflation", "acceptance")
 
 
@@ -63,7 +63,7 @@ def _news(shown: EvidenceStatus | None, live: EvidenceStatus, fresh: Fresh, now:
 
 def stay_status(stay: Stay | None) -> StayStatus | None:
     """Why nothing was changed, as the status has it."""
-    return StayStatus(reason=stay.reason, message=stay.message[:LONGEST]) if stay is not None else None
+    return StayStatus(reason=stay.reason, message=sentence(stay.message)) if stay is not None else None
 
 
 def in_full(situation: Situation, judgement: Judgement) -> Completion:

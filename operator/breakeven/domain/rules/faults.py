@@ -59,6 +59,7 @@ def guard_canary(situation: Situation) -> Transition | None:
         return fail_trial(situation, Reason.ENGINE_FAILING, f"the canary does not come up: {fleet.failing}")
     if fleet.restarts >= CRASHES:
         message = f"containers of the canary restarted {fleet.restarts} times"
+        message += f", the last time {fleet.crash}" if fleet.crash else ""
         return fail_trial(situation, Reason.ENGINE_FAILING, message)
     # A canary that served and lost its node starts anew, and has its time anew.
     waited = situation.time - max(memory.since, fleet.waiting_since or memory.since)

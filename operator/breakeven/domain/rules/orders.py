@@ -1,10 +1,13 @@
 """What people ask for: a first deployment, a changed spec, a mode, a one-shot command. Obeyed, and recorded."""
 
+from collections.abc import Callable, Mapping
 from typing import TypedDict
 
 from breakeven.api.names import spoken_model
 from breakeven.api.spec import Mode
+from breakeven.api.spelling import close
 from breakeven.api.status import State
+from breakeven.api.text import plain
 from breakeven.api.variant import Variant
 from breakeven.api.vocabulary import Action, Reason
 from breakeven.domain.answer import Note, Transition, note, transition
@@ -30,14 +33,14 @@ def begin(situation: Situation) -> Transition | None:
     pinned = situation.policy.mode in (Mode.ALWAYS_ON, Mode.ADVISE)
     first = situation.wished if pinned else situation.wished.baseline
     why = {
-        Mode.ALWAYS_ON: "spec.policy.mode is AlwaysOn",
-        Mode.ALWAYS_OFF: "spec.policy.mode is AlwaysOff",
-        Mode.ADVISE: "spec.policy.mode is Advise: what is declared serves",
-        Mode.AUTO: "speculation has to prove itself against this"
+        Mode.ALWAYS_ON: "because spec.policy.mode is AlwaysOn",
+        Mode.ALWAYS_OFF: "because spec.policy.mode is AlwaysOff",
+        Mode.ADVISE: "as declared, because spec.policy.mode is Advise",
+        Mode.AUTO: "which the draft has to prove itself against"
         if situation.wished.speculates
-        else "spec.draft is absent",
+        else "because spec.draft is absent",
     }[situation.policy.mode]
-    message = f"serve with {drafting(first)}: {why}"
+    message = f"{drafting(first)}, {why}"
     begun = serve(situation, first, Action.BEGIN, Reason.FIRST_DEPLOYMENT, message)
     return begun.also(generation=situation.declared.generation, mode=situation.policy.mode)
 
@@ -81,7 +84,7 @@ def follow_spec(situation: Situation) -> Transition | Note | None:
         return None
     if _another_model(wished, stable):
         new, old = spoken_model(wished.target.model), spoken_model(stable.target.model)
-        message = f"serve {new} instead of {old}: another model is not compared"
+        message = f"{new} serves in place of {old}, and another model is not compared"
         replaced = serve(situation, wished.baseline, Action.REPLACE, Reason.TARGET_CHANGED, message)
         return replaced.also(generation=generation, profile=[], profile_grew_at=None)
     if wished.baseline == stable.baseline and not wished.speculates and stable.speculates:
@@ -96,7 +99,7 @@ def obey_mode(situation: Situation) -> Transition | Note | None:
     pinned = {Mode.ALWAYS_ON: wished, Mode.ALWAYS_OFF: wished.baseline}.get(mode)
     if pinned is not None and (situation.stable != pinned or memory.canary is not None):
         reason = Reason.PINNED_ON if mode == Mode.ALWAYS_ON else Reason.PINNED_OFF
-        message = f"serve with {drafting(pinned)}: spec.policy.mode is {mode}"
+        message = f"{drafting(pinned)}, because spec.policy.mode is {mode}"
         return serve(situation, pinned, Action.PIN, reason, message).also(mode=mode, advice="")
     if memory.mode == mode:
         return None
@@ -114,41 +117,46 @@ def obey_command(situation: Situation) -> Transition | Note | None:
     """A one-shot annotation, taken once."""
     command, identity = situation.declared.command, situation.declared.command_id
     if not identity and situation.memory.command:
-        return note(command="")  # taken away: the same may be given again
+        return note(command="", command_refused="")  # taken away: the same may be given again
     if not command or not identity or identity[:64] == situation.memory.command:
         return None
-    return _carried_out(situation, command).also(command=identity[:64])
-
-
-def _carried_out(situation: Situation, command: str) -> Transition:
-    policy = situation.policy
+    carry_out, policy = COMMANDS.get(command), situation.policy
+    if carry_out is None:
+        return _refused(identity, f"there is no command {command!r}{_meant(command)}; {_THEY_ARE}")
     if policy.paused or policy.mode != Mode.AUTO:
         why = "spec.policy.paused is true" if policy.paused else f"spec.policy.mode is {policy.mode}"
-        return _refused(f"{command} is not carried out: {why}")
-    carry_out = {"promote": _promote, "abort": _abort, "retry": _retry, "restart": _restart}.get(command)
-    carried_out = carry_out(situation) if carry_out is not None else None
-    return carried_out or _refused(f"there is nothing to {command} in state {situation.memory.state}")
+        return _refused(identity, f"{command} is not carried out, because {why}")
+    carried_out = carry_out(situation)
+    if carried_out is None:
+        return _refused(identity, f"there is nothing to {command} in state {situation.memory.state}; {_THEY_ARE}")
+    return carried_out.also(command=identity[:64], command_refused="")
 
 
-def _refused(message: str) -> Transition:
-    return transition(Action.REFUSE, Reason.COMMAND_REFUSED, message)
+def _refused(identity: str, why: str) -> Note:
+    """An answer that changes nothing: no line of the ledger, and the reason of the last decision stands."""
+    return note(command=identity[:64], command_refused=plain(why))
+
+
+def _meant(command: str) -> str:
+    near = close(command, COMMANDS)[:1]
+    return f", did you mean {near[0]}?" if near else ""
 
 
 def _promote(situation: Situation) -> Transition | None:
     canary, wished = situation.memory.canary, situation.wished
     if canary is not None:
-        return promote(situation, canary, Reason.COMMANDED, f"promoted by command: {drafting(canary)}")
+        return promote(situation, canary, Reason.COMMANDED, f"{drafting(canary)}, by command")
     if not wished.speculates or situation.stable == wished:
         return None
-    return serve(situation, wished, Action.PROMOTE, Reason.COMMANDED, f"serve with {drafting(wished)} by command")
+    return serve(situation, wished, Action.PROMOTE, Reason.COMMANDED, f"{drafting(wished)}, by command")
 
 
 def _abort(situation: Situation) -> Transition | None:
     if situation.memory.canary is not None:
-        return fail_trial(situation, Reason.COMMANDED, "the trial was aborted by command")
+        return fail_trial(situation, Reason.COMMANDED, "by command")
     if not situation.stable.speculates:
         return None
-    return disable(situation, Reason.COMMANDED, "speculation was switched off by command")
+    return disable(situation, Reason.COMMANDED, "by command")
 
 
 def _retry(situation: Situation) -> Transition:
@@ -173,8 +181,18 @@ def _restart(situation: Situation) -> Transition | None:
     if situation.memory.canary is not None:
         return None
     fresh = situation.stable.restarted()
-    message = "replicas are replaced one at a time by command"
+    message = "one at a time, by command"
     return transition(Action.RESTART, Reason.COMMANDED, message, stable=fresh, since=situation.time, **CALM)
+
+
+COMMANDS: Mapping[str, Callable[[Situation], Transition | None]] = {
+    "promote": _promote,
+    "abort": _abort,
+    "retry": _retry,
+    "restart": _restart,
+}
+"""What the annotation may say; None from a command is that there is nothing to do."""
+_THEY_ARE = f"the commands are {', '.join(COMMANDS)}"
 
 
 def _another_model(wished: Variant, stable: Variant) -> bool:

@@ -70,8 +70,8 @@ def limit_batches(situation: Situation, judgement: Judged) -> Transition | None:
     limit = schedules.crossover(situation.memory.profile, variant=stable.name, present=present, now=situation.time)
     if limit is None:
         return None
-    message = f"{judgement.report.message}; it pays below {limit} running requests: try {drafting(stable)}"
-    message += f" without drafting from {limit} on"
+    message = f"{drafting(stable)} without drafting from {limit} running requests on, because it pays below that"
+    message += f"; {judgement.report.message}"
     limited = draft.model_copy(update={"disable_above_batch_size": limit})
     begun = _tried(situation, SCHEDULE, situation.wished.name, limited, Reason.LOAD_CROSSES_BREAK_EVEN, message)
     length = tuned_length(judgement.on_batches, judgement.off, judgement.on)
@@ -136,8 +136,8 @@ def lengthen(situation: Situation, judgement: Judgement) -> Transition | None:
         return None
     if memory.cooldown_until is not None and situation.time < memory.cooldown_until:
         return None
-    message = f"{judgement.report.message}; the last of {draft.num_speculative_tokens} drafted tokens survives well"
-    message += f": try {length}"
+    message = f"{length} drafted tokens in place of {draft.num_speculative_tokens}, because the last one survives well"
+    message += f"; {judgement.report.message}"
     longer = draft.model_copy(update={"num_speculative_tokens": length})
     return _tried(situation, LONGER, situation.stable.name, longer, Reason.LONGER_DRAFT, message)
 

@@ -61,7 +61,7 @@ def begin_trial(situation: Situation) -> Answer:
     if stay is not None:
         return stay
     wanted = candidate(situation)
-    message = f"try {drafting(wanted)} against {drafting(situation.stable)}"
+    message = f"{drafting(wanted)} against {drafting(situation.stable)}"
     if wanted.baseline != situation.stable.baseline:
         message += f": {changes(situation.stable, wanted)}"
     if capacity.one_after_the_other(situation):
