@@ -10,8 +10,10 @@ import contextlib
 import logging
 import secrets
 import socket
+import sys
 import time
 from collections.abc import Coroutine
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +57,11 @@ FEED_LIMIT_S = 60.0
 """Seconds, beyond three intervals, after which a feed that has not gone round makes `/healthz` fail."""
 LIST_LIMIT_S = 120.0
 """Seconds, beyond three intervals of listing, after which listing or the watches make `/healthz` fail."""
+PRIMING_LIMIT_S = 300.0
+"""Seconds that a first complete listing may take, at the start and on becoming the leader, before `/healthz` fails."""
+RECURSION_LIMIT = 60_000
+"""The API server takes objects nested 10,000 deep, and both `json` and kopf read them by recursion: with Python's limit
+of 1,000 one such object would end the watches of everybody. Recursion in Python takes no stack of C since 3.11."""
 
 
 async def run(settings: Settings, *, kubeconfig: Path | None = None, stop: asyncio.Event | None = None) -> int:
@@ -67,6 +74,7 @@ async def run(settings: Settings, *, kubeconfig: Path | None = None, stop: async
     ControlError
         If there is no cluster to connect to.
     """
+    sys.setrecursionlimit(RECURSION_LIMIT)
     return await _Operator(settings, kubeconfig, stop or asyncio.Event()).run()
 
 
@@ -114,6 +122,8 @@ class _Operator:
         self.started = time.monotonic()
         self.listed: float | None = None
         """When everything was last listed, on the monotonic clock."""
+        self.priming: float | None = self.started
+        """Since when a first complete listing is owed, on the monotonic clock. None: none is."""
         self.watched: float | None = None
         """When the watches were last seen to work: an event came, or a listing had nothing new."""
         self.feed = MetricsFeed(
@@ -153,7 +163,11 @@ class _Operator:
         smoke_tests = SmokeTests(CompletionSmokeTest(), self.queue.add)
         reconciler = Reconciler(
             cache=self.cache,
-            core=Core(check=fitness, decide=decide, render=desired),
+            core=Core(
+                check=partial(fitness, denied=settings.pod_template_deny),
+                decide=decide,
+                render=desired,
+            ),
             ports=ports,
             smoke_tests=smoke_tests,
         )
@@ -239,6 +253,7 @@ class _Operator:
                 limit_s=3 * self.settings.prometheus_interval + FEED_LIMIT_S,
             ),
             Age(name="listing", last=lambda: self.listed or self.started, limit_s=listing_s),
+            Age(name="priming", last=lambda: self.priming, limit_s=PRIMING_LIMIT_S),
             Age(name="watches", last=lambda: self.watched or self.started, limit_s=listing_s),
         )
         return HealthServer(self.registry, ages=ages, ready=self._ready)
@@ -269,10 +284,13 @@ class _Operator:
         """List everything at the start, when this process begins to lead, and then now and again."""
         await self._list(resync, reconciler)
         while elector and not elector.held.is_set():  # a standby keeps its copy current
+            self.priming = None
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self.settings.resync):
                     await elector.held.wait()
+                self.priming = time.monotonic()
             await self._list(resync, reconciler)
+        self.priming = None
         for key in self.cache.resources():
             await self.queue.add(key)
         self.primed.set()

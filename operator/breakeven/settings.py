@@ -1,5 +1,6 @@
 """What a person installing the operator may set, from the environment; every name begins with BREAKEVEN_."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -8,6 +9,40 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 PREFIX = "BREAKEVEN_"
+
+
+POD_TEMPLATE_DENY = (
+    "hostNetwork",
+    "hostPID",
+    "hostIPC",
+    "hostPath",
+    "hostPort",
+    "hostProcess",
+    "nodeName",
+    "serviceAccountName",
+    "serviceAccount",
+    "automountServiceAccountToken",
+    "serviceAccountToken",
+    "sysctls",
+    "privileged",
+    "allowPrivilegeEscalation",
+    "procMount",
+    "runAsUser=0",
+    "runAsUser=delete",
+    "runAsNonRoot=false",
+    "runAsNonRoot=delete",
+    "securityContext=delete",
+    "capabilities.add",
+    "capabilities.drop",
+    "capabilities=delete",
+    "allowPrivilegeEscalation=delete",
+    "automountServiceAccountToken=delete",
+    "seccompProfile.type=Unconfined",
+    "seccompProfile=delete",
+    "appArmorProfile.type=Unconfined",
+)
+"""What Pod Security's level "restricted" forbids, and identities and nodes that a namespace's owner may not have meant
+to give away; rendering needs none of it (https://kubernetes.io/docs/concepts/security/pod-security-standards/)."""
 
 
 class Settings(BaseModel):
@@ -38,6 +73,9 @@ class Settings(BaseModel):
     that failed for two thirds of it."""
     identity: str = ""
     """Name of this process in the Lease and in Events. Empty: host name and a random part."""
+    pod_template_deny: tuple[str, ...] = POD_TEMPLATE_DENY
+    """Fields that spec.podTemplate may not set, comma-separated: the end of a path (hostPath, capabilities.add), with
+    =value for one value only (runAsUser=0), with =delete for a removal. `none` allows everything."""
     workers: Annotated[int, Field(ge=1, le=256)] = 32
     """Passes that run side by side."""
     resync: Annotated[float, Field(ge=5, le=86_400)] = 600
@@ -59,6 +97,16 @@ class Settings(BaseModel):
         for url in (value,) if isinstance(value, str) else value:
             if url and not _usable(url):
                 raise ValueError(f"{url!r} is no address; write scheme://host[:port][/path] with http or https")
+        return value
+
+    @field_validator("pod_template_deny")
+    @classmethod
+    def _field_names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if value == ("none",):
+            return ()
+        for entry in value:
+            if not re.fullmatch(r"[A-Za-z]+(\.[A-Za-z]+)*(=[A-Za-z0-9]+)?", entry):
+                raise ValueError(f"{entry!r} is no field; write for example hostPath, capabilities.add or runAsUser=0")
         return value
 
 

@@ -34,6 +34,17 @@ def test_misspelt_variable_is_refused_but_service_links_are_not() -> None:
     from_environment({"BREAKEVEN_SERVICE_HOST": "10.0.0.1", "BREAKEVEN_PORT_8080_TCP": "tcp://10.0.0.1:8080"})
 
 
+def test_what_pod_templates_may_not_set_is_strict_unless_it_is_said() -> None:
+    assert {"hostNetwork", "hostPath", "privileged", "runAsUser=0"} <= set(from_environment({}).pod_template_deny)
+    assert from_environment({"BREAKEVEN_POD_TEMPLATE_DENY": "hostPath, runAsUser=0"}).pod_template_deny == (
+        "hostPath",
+        "runAsUser=0",
+    )
+    assert from_environment({"BREAKEVEN_POD_TEMPLATE_DENY": "none"}).pod_template_deny == ()
+    with pytest.raises(ValidationError, match=r"pod_template_deny.*\n.*no field"):
+        from_environment({"BREAKEVEN_POD_TEMPLATE_DENY": "spec/hostPath"})
+
+
 @pytest.mark.parametrize("name", ["PROMETHEUS_URL", "PROMETHEUS_ALLOWED"])
 @pytest.mark.parametrize("url", ["http://[::1", "http://[x]", "http://a\u2100b", "http://p:99999", "p:9090", "http://"])
 def test_an_address_that_is_none_is_refused_at_the_start(name: str, url: str) -> None:

@@ -15,6 +15,7 @@ from breakeven.api.choices import (
     KVCacheDtype,
     Quantization,
 )
+from breakeven.api.free_form import LARGEST
 from breakeven.api.rules import DecimalRange, DurationRange, Pattern, Rule
 from breakeven.api.scalars import DecimalString, Duration
 
@@ -50,7 +51,7 @@ EnvVar = Annotated[
                 "name": {"type": "string", "minLength": 1, "maxLength": 256, "description": "Name of the variable."},
                 "value": {
                     "type": "string",
-                    "maxLength": 131072,
+                    "maxLength": LARGEST,
                     "description": "Its value, as text. Absent: empty, or from valueFrom.",
                 },
             },
@@ -77,6 +78,13 @@ class EngineSpec(SpecModel):
             "gpuMemoryUtilization under target, tensor parallelism as hardware.gpusPerReplica, speculation under draft",
             cel=f"!has(self.extraArgs) || !self.extraArgs.exists(a, a.matches(r'{MANAGED_FLAG}'))",
             holds=None,  # rendering refuses each flag by name, for the engine version at hand
+        ),
+        Rule(
+            field="env",
+            message=f"write at most {LARGEST} characters in all values together: put long texts into a ConfigMap and name it "
+            "in valueFrom",
+            cel=f"!has(self.env) || self.env.map(v, has(v.value) ? size(v.value) : 0).sum() <= {LARGEST}",
+            holds=lambda e: sum(len(str(v.get("value", ""))) for v in e.env) <= LARGEST,
         ),
     )
 

@@ -5,7 +5,7 @@ Its parts are in `choices`, `serving`, `hardware`, `judging` and `policy`; other
 
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from breakeven.api.base import SpecModel
 from breakeven.api.choices import (
@@ -17,6 +17,7 @@ from breakeven.api.choices import (
     Mode,
     Quantization,
 )
+from breakeven.api.free_form import PodTemplate, not_too_deep
 from breakeven.api.hardware import GpuFacts, HardwareSpec
 from breakeven.api.judging import EvidenceSpec, SpeedupSpec, ThresholdsSpec
 from breakeven.api.policy import PolicySpec, SwitchingWindow
@@ -155,5 +156,10 @@ class SpeculativeDeploymentSpec(SpecModel):
     """What the operator may do. Default: decide and act (Auto), without spare replicas and without downtime."""
     metrics: MetricsSpec = MetricsSpec()
     """Where the evidence comes from. Default: the operator's Prometheus."""
-    pod_template: dict[str, Any] | None = None
-    """Strategic-merge overrides of the rendered pod template: the escape hatch for everything else. Absent: none."""
+    pod_template: PodTemplate | None = None
+    """Strategic-merge overrides of the rendered pod template: the escape hatch for everything else. At most 64 KiB. What the operator's BREAKEVEN_POD_TEMPLATE_DENY names is refused. Absent: none."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bounded(cls, value: Any) -> Any:
+        return not_too_deep(value)

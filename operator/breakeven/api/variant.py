@@ -4,12 +4,13 @@ import hashlib
 import json
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pydantic import GetJsonSchemaHandler
+from pydantic import Field, GetJsonSchemaHandler, model_validator
 from pydantic_core import CoreSchema
 
 from breakeven.api.base import SpecModel
+from breakeven.api.free_form import PodTemplate, not_too_deep
 from breakeven.api.spec import DraftSpec, EngineSpec, HardwareSpec, SpeculativeDeploymentSpec, TargetSpec
 
 
@@ -24,10 +25,15 @@ class Variant(SpecModel):
     """How tokens are drafted. Absent: no speculation."""
     hardware: HardwareSpec = HardwareSpec()
     """Where its pods run."""
-    pod_template: dict[str, Any] | None = None
+    pod_template: PodTemplate | None = None
     """Overrides of the rendered pod template."""
-    restarts: int = 0
+    restarts: Annotated[int, Field(ge=0, le=1_000_000)] = 0
     """Times its replicas were replaced on demand without any other change. Default 0."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bounded(cls, value: Any) -> Any:
+        return not_too_deep(value)
 
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:

@@ -29,7 +29,8 @@ def run(
 
     Every option can be set as an environment variable BREAKEVEN_<NAME>, and so can what has no option:
     PROMETHEUS_ALLOWED, PROMETHEUS_TOKEN_FILE, PROMETHEUS_CA_FILE, PROMETHEUS_INTERVAL, NAMESPACES, LEASE_NAMESPACE,
-    LEASE_NAME, LEASE_DURATION, IDENTITY, WORKERS, RESYNC, LOG_LEVEL, GRACE. An option wins over its variable.
+    LEASE_NAME, LEASE_DURATION, POD_TEMPLATE_DENY, METRICS_TOKEN_FILE, IDENTITY, WORKERS, RESYNC, LOG_LEVEL, GRACE.
+    An option wins over its variable.
 
     Example: `breakeven run --kubeconfig ~/.kube/config --prometheus-url http://127.0.0.1:9090 --log-format text`
     """

@@ -3,6 +3,7 @@
 Written by the handlers, by answers to our own writes, and by full listings; an older copy never replaces a newer one.
 """
 
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -10,6 +11,8 @@ from breakeven.api.base import KIND
 from breakeven.api.names import MANAGED_BY, RESOURCE
 from breakeven.control.interning import Shared
 from breakeven.control.ports import Key, Manifest
+
+log = logging.getLogger(__name__)
 
 _UNREAD = frozenset({"managedFields", "generateName"})
 OWNED_KINDS = ("Deployment", "Service", "Pod", "PodMonitor")
@@ -104,10 +107,20 @@ class Cache:
         for name, obj in listed.items():
             old = table.by_name.get(name)
             if old is None or old.obj["metadata"].get("resourceVersion") != obj["metadata"].get("resourceVersion"):
-                key_or_none = self.put(obj)
+                key_or_none = self._put_if_it_can_be(obj)
                 if key_or_none is not None:
                     touched.add(key_or_none)
         return touched
+
+    def _put_if_it_can_be(self, obj: Manifest) -> Key | None:
+        """One object that cannot be taken in is left out by name, so that all others are served."""
+        try:
+            return self.put(obj)
+        except Exception:  # whatever is wrong with it, it is wrong with this one
+            meta = obj.get("metadata", {})
+            what = f"{obj.get('kind')} {meta.get('namespace')}/{meta.get('name')}"
+            log.exception("%s cannot be read and is passed over", what)
+            return None
 
     def resource(self, key: Key) -> Manifest | None:
         """The resource itself."""
@@ -139,10 +152,10 @@ class Cache:
 
 
 def _lean(obj: Manifest) -> Manifest:
-    """A copy without what no pass looks at: the spec of a pod is that of its Deployment, but for its node."""
+    """A copy without what no pass looks at: the spec of a pod is its Deployment's, but for its node and network."""
     lean = {**obj, "metadata": {k: v for k, v in obj["metadata"].items() if k not in _UNREAD}}
     if obj.get("kind") == "Pod":
-        lean["spec"] = {k: v for k, v in (obj.get("spec") or {}).items() if k == "nodeName"}
+        lean["spec"] = {k: v for k, v in (obj.get("spec") or {}).items() if k in ("nodeName", "hostNetwork")}
     return lean
 
 

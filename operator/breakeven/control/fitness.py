@@ -1,5 +1,7 @@
 """What engine knowledge and planning say about a spec before a pod is made."""
 
+from collections.abc import Sequence
+
 from breakeven.api.conditions import ConditionType, Reason
 from breakeven.api.spec import SpeculativeDeploymentSpec
 from breakeven.api.variant import declared_variant
@@ -13,17 +15,21 @@ from breakeven.planning.pairing import Severity
 from breakeven.planning.plan import Plan, plan
 from breakeven.planning.question import Question
 from breakeven.render import check
+from breakeven.render.denied import check_denied
 
 _LONGEST = 2000
 
 
-def fitness(resource: Manifest, spec: SpeculativeDeploymentSpec) -> Fitness:
-    """Check the declared variant and its alternatives, then plan it. Pure, and the same for the same spec."""
+def fitness(resource: Manifest, spec: SpeculativeDeploymentSpec, *, denied: Sequence[str] = ()) -> Fitness:
+    """Check the declared variant and its alternatives, then plan it. Pure, and the same for the same spec.
+
+    `denied` is what the operator's settings keep out of `podTemplate`.
+    """
     del resource
     variant = declared_variant(spec)
     others = [variant.with_draft(draft) for draft in spec.alternatives]
     remarks = dict.fromkeys(f for v in (variant, variant.baseline, *others) for f in check(v))
-    refusals = [f for f in remarks if isinstance(f, Refusal)]
+    refusals = [f for f in remarks if isinstance(f, Refusal)] or [*check_denied(spec.pod_template, denied)]
     engine = load().engine_of(variant.engine)
     if isinstance(engine, Refusal) or refusals:
         version = "" if isinstance(engine, Refusal) else str(engine.version)

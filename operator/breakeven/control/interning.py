@@ -8,6 +8,9 @@ from typing import Any
 
 ONCE = 4096
 """Parts seen once that are remembered, in case they come again."""
+DEEPEST = 64
+"""Levels that are kept, far beyond what any object of ours has: deeper ones come from somebody who wants us to recurse,
+and a spec that has them is refused by name (`api.free_form`)."""
 OFTEN = 65_536
 """Parts seen twice or more that are remembered. Beyond it all are forgotten: what is shared stays so."""
 
@@ -43,16 +46,18 @@ class Shared:
         self._texts = _Known()
         self._parts = _Known()
 
-    def of(self, value: Any) -> Any:
-        """The value with every part that is known in its place."""
+    def of(self, value: Any, levels: int = DEEPEST) -> Any:
+        """The value with every part that is known in its place, and null for what is nested deeper than `levels`."""
         if isinstance(value, str):
             return self._texts.of(value, value)
+        if levels == 0 and isinstance(value, dict | list):
+            return None
         if isinstance(value, dict):
-            parts: Any = {self._texts.of(k, k): self.of(v) for k, v in value.items()}
+            parts: Any = {self._texts.of(k, k): self.of(v, levels - 1) for k, v in value.items()}
             # The parts of a known value live as long as it is known, so nothing else can have their identity.
             return self._parts.of((dict, *((k, _mark(v)) for k, v in parts.items())), parts)
         if isinstance(value, list):
-            parts = [self.of(v) for v in value]
+            parts = [self.of(v, levels - 1) for v in value]
             return self._parts.of((list, *map(_mark, parts)), parts)
         return value
 

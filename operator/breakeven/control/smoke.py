@@ -10,6 +10,11 @@ from breakeven.domain.counters.observation import Smoke
 
 log = logging.getLogger(__name__)
 
+_ON_HOST = (
+    "the pod is on its node's network, where a request may reach somebody else: "
+    "leave spec.podTemplate.spec.hostNetwork out"
+)
+
 
 class SmokeTests:
     """Tests that are under way. A pass starts them and never waits; when an answer comes, `wake` gets the key.
@@ -35,6 +40,9 @@ class SmokeTests:
         for pod in pods:
             uid, address = pod["metadata"]["uid"], pod.get("status", {}).get("podIP", "")
             if variant_of(pod) != variant or not ready_since(pod) or uid in results or not address:
+                continue
+            if (pod.get("spec") or {}).get("hostNetwork"):  # its address is the node's: who answers there is not known
+                results[uid] = SmokeResult(Smoke.FAILED, _ON_HOST)
                 continue
             results[uid] = SmokeResult(Smoke.PENDING)
             task = asyncio.create_task(self._run(key, uid, address, model, results))

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from breakeven.api.base import API_VERSION, KIND
 from breakeven.control.cache import Cache, key_of
 from breakeven.control.ports import Key
@@ -32,6 +34,12 @@ def test_object_belongs_to_the_resource_that_its_label_names() -> None:
     assert key_of(pod("a")) == KEY
     assert key_of(body()) == KEY
     assert key_of(pod("a", **{"app.kubernetes.io/managed-by": "somebody"})) is None
+
+
+def test_what_a_pod_needs_of_its_spec_is_kept_and_nothing_else() -> None:
+    cache = Cache()
+    cache.put({**pod("a"), "spec": {"nodeName": "n", "hostNetwork": True, "containers": [{"name": "engine"}]}})
+    assert cache.owned("Pod", KEY)[0]["spec"] == {"nodeName": "n", "hostNetwork": True}
 
 
 def test_older_copy_never_replaces_a_newer_one() -> None:
@@ -78,3 +86,14 @@ def test_deleted_resource_is_known_no_more() -> None:
     cache.drop(body())
     assert cache.resources() == set()
     assert cache.resource(KEY) is None
+
+
+def test_one_object_that_cannot_be_read_is_passed_over_by_name_and_the_others_are_kept(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    cache = Cache()
+    broken = pod("broken")
+    broken["metadata"]["labels"] = ["no", "map"]
+    assert cache.replace("Pod", [pod("a"), broken, pod("b")], cache.changes) == {KEY}
+    assert [p["metadata"]["name"] for p in cache.owned("Pod", KEY)] == ["a", "b"]
+    assert "Pod inference/broken cannot be read and is passed over" in caplog.text

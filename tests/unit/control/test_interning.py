@@ -53,3 +53,17 @@ def test_parts_that_came_once_are_forgotten(monkeypatch: Any) -> None:
         pool.of({f"k{n}": [f"v{n}"]})
     assert len(pool._texts._once) <= 64
     assert pool.of(pod("c"))["spec"] is common
+
+
+def test_what_is_nested_too_deep_is_cut_and_the_rest_is_kept() -> None:
+    deep: Any = 1
+    for _ in range(9_000):
+        deep = {"a": deep}
+    kept = Shared().of({"deep": deep, "list": [["y"]], "name": "x"})
+    assert kept["name"] == "x"
+    assert kept["list"] == [["y"]]
+    levels = 0
+    while kept["a" if levels else "deep"] is not None:
+        kept = kept["a" if levels else "deep"]
+        levels += 1
+    assert levels == interning.DEEPEST - 1

@@ -19,6 +19,29 @@ POD: Manifest = {
 }
 
 
+class Answers:
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    async def run(self, address: str, model: str) -> str:
+        self.asked.append(address)
+        return ""
+
+
+async def nobody(key: Key) -> None:
+    return
+
+
+async def test_a_pod_on_the_network_of_its_node_is_not_asked_and_says_why() -> None:
+    test, results = Answers(), dict[str, SmokeResult]()
+    tests = SmokeTests(test, nobody)
+    tests.start_missing(KEY, [{**POD, "spec": {"hostNetwork": True}}], results, variant="v", model="m")
+    await tests.close()
+    assert test.asked == []
+    assert results["u"].state is Smoke.FAILED
+    assert "hostNetwork" in results["u"].message
+
+
 class Raises:
     async def run(self, address: str, model: str) -> str:
         raise RecursionError("maximum recursion depth exceeded")

@@ -13,6 +13,8 @@ from breakeven.render.overrides import check_overrides
         ({"kind": "Pod"}, "podTemplate.kind"),
         ({"metadata": {"name": "x"}}, "podTemplate.metadata.name"),
         ({"metadata": {"labels": {"breakeven.dev/variant": "x"}}}, "podTemplate.metadata.labels.breakeven.dev/variant"),
+        ({"metadata": {"labels": None}}, "podTemplate.metadata.labels"),
+        ({"metadata": None}, "podTemplate.metadata"),
         ({"metadata": {"labels": {"a": 1}}}, "podTemplate.metadata.labels.a"),
         ({"spec": {"restartPolicy": "Never"}}, "podTemplate.spec.restartPolicy"),
         ({"spec": {"containers": None}}, "podTemplate.spec.containers"),
