@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import Field
 
 from breakeven.api.base import StatusModel
-from breakeven.api.scalars import DecimalString, Text, Time
+from breakeven.api.scalars import Count, DecimalString, Text, Time
 
 
 class Source(StrEnum):
@@ -20,7 +20,7 @@ class Source(StrEnum):
 class SpreadStatus(StatusModel):
     """How far one figure spreads."""
 
-    of: int
+    of: Count
     """How many there are: pods, or windows."""
     p10: DecimalString
     """10th percentile, interpolated."""
@@ -106,7 +106,7 @@ class EvidenceStatus(StatusModel):
     """The same with speculation."""
     latency: LatencyStatus | None = None
     """Quantiles of both arms, side by side. Absent: none can be determined."""
-    requests: int | None = None
+    requests: Count | None = None
     """Finished requests in the window, the smaller arm."""
     load: DecimalString | None = None
     """Output tokens per second and replica with speculation."""

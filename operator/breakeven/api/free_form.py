@@ -11,8 +11,9 @@ from pydantic import AfterValidator, WithJsonSchema
 
 DEEPEST = 24
 """Levels of objects and lists below `spec`. A pod template of Kubernetes has at most 13."""
-LARGEST = 64 * 1024
-"""Bytes of `podTemplate` as JSON. The status holds up to four variants, each with its own, and etcd takes 1.5 MiB."""
+LARGEST = 32 * 1024
+"""Bytes of `podTemplate` as JSON, and characters of all environment variables. The memory in the status holds three variants,
+each with its own, and etcd takes 1.5 MiB with everything."""
 
 
 def not_too_deep(value: Any) -> Any:

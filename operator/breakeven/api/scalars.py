@@ -80,10 +80,18 @@ def format_decimal(value: Decimal) -> str:
 
 
 def parse_time(value: Any) -> datetime:
-    """Read an RFC 3339 time into an aware UTC datetime."""
+    """Read an RFC 3339 time into an aware UTC datetime.
+
+    Raises
+    ------
+    ValueError
+        If it is no such time, or none with which a century can still be added and subtracted.
+    """
     moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
     if moment.tzinfo is None:
         raise ValueError(f"{value!r} has no time zone")
+    if not 1969 <= moment.year <= 2199:  # 1969: local times of the epoch's first hours
+        raise ValueError(f"{value!r} is not a time from 1970 to 2199")
     return moment.astimezone(UTC)
 
 
@@ -106,6 +114,12 @@ DecimalString = Annotated[
     PlainSerializer(format_decimal, return_type=str),
     WithJsonSchema({"type": "string", "pattern": DECIMAL_PATTERN, "maxLength": 24}),
 ]
+Positive = Annotated[DecimalString, Field(gt=0)]
+NotNegative = Annotated[DecimalString, Field(ge=0)]
+Count = Annotated[int, Field(ge=0, le=10**15)]
+"""A number of things, and a generation: what Kubernetes' JSON numbers hold exactly."""
+Sum = Annotated[int, Field(ge=-(10**15), le=10**15)]
+"""A number of tokens gained or lost."""
 Time = Annotated[
     datetime,
     BeforeValidator(parse_time),

@@ -157,7 +157,7 @@ class SpeculativeDeploymentSpec(SpecModel):
     metrics: MetricsSpec = MetricsSpec()
     """Where the evidence comes from. Default: the operator's Prometheus."""
     pod_template: PodTemplate | None = None
-    """Strategic-merge overrides of the rendered pod template: the escape hatch for everything else. At most 64 KiB. What the operator's BREAKEVEN_POD_TEMPLATE_DENY names is refused. Absent: none."""
+    """Strategic-merge overrides of the rendered pod template: the escape hatch for everything else. At most 32 KiB. What the operator's BREAKEVEN_POD_TEMPLATE_DENY names is refused. Absent: none."""
 
     @model_validator(mode="before")
     @classmethod

@@ -18,7 +18,7 @@ from breakeven.api.evidence import QuantileStatus as QuantileStatus
 from breakeven.api.evidence import Source as Source
 from breakeven.api.evidence import SpreadStatus as SpreadStatus
 from breakeven.api.planned import PlanStatus
-from breakeven.api.scalars import DecimalString, Text, Time, one_line
+from breakeven.api.scalars import Count, DecimalString, NotNegative, Positive, Text, Time, one_line
 from breakeven.api.value import ValueReport as ValueReport
 from breakeven.api.value import ValueStatus as ValueStatus
 from breakeven.api.variant import Variant
@@ -65,28 +65,28 @@ class DecisionRecord(StatusModel):
     """Why, in one word."""
     message: Text
     """Why, with the figures."""
-    generation: int
+    generation: Count
     """Generation of the resource it was decided for."""
 
 
 class LoadBand(StatusModel):
     """What was measured in one band of load: the stored control."""
 
-    load: DecimalString
+    load: Positive
     """Output tokens per second and replica, middle of the band: offered load, which speculation does not change."""
-    off_tpot_ms: DecimalString
+    off_tpot_ms: Positive
     """Time per output token without speculation, in milliseconds."""
-    inflation: DecimalString | None = None
+    inflation: Positive | None = None
     """Step-time inflation R. Absent: measured before any speculation."""
-    spread: DecimalString
+    spread: NotNegative
     """Relative standard error of the time per output token."""
     measured_at: Time
     """When."""
     variant: Annotated[str, Field(max_length=16)]
     """The speculating variant it was measured with."""
-    speedup: DecimalString | None = None
+    speedup: Positive | None = None
     """S of that variant at this load. Absent: measured before any speculation."""
-    running: DecimalString | None = None
+    running: NotNegative | None = None
     """Mean running requests per replica with that variant. Absent: not known."""
 
 
@@ -119,7 +119,7 @@ class PlainPair(StatusModel):
 
     pair: Annotated[str, Field(max_length=16)]
     """Hash of target, draft, method and draft length."""
-    acceptance: DecimalString
+    acceptance: NotNegative
     """Accepted / drafted tokens in the windows it was verified on."""
     measured_at: Time
     """When."""
@@ -128,7 +128,7 @@ class PlainPair(StatusModel):
 class Memory(StatusModel):
     """All that `decide` keeps from one pass to the next."""
 
-    generation: int = 0
+    generation: Count = 0
     """Generation that this memory was last reset for."""
     state: State = State.BASELINE
     """Where the loop stands."""
@@ -142,19 +142,19 @@ class Memory(StatusModel):
     """Whether replicas without speculation are kept as a live control."""
     last_good: LastGood | None = None
     """Where a rollback goes."""
-    streak: int = 0
+    streak: Count = 0
     """Windows in a row that agreed."""
     streak_verdict: Annotated[str, Field(max_length=64)] = ""
     """What they agreed on."""
     last_window_end: Time | None = None
     """End of the last window that was judged."""
-    attempts: int = 0
+    attempts: Count = 0
     """Failed trials since speculation last paid."""
     cooldown_until: Time | None = None
     """No trial before this."""
-    tuned_length: int | None = None
+    tuned_length: Annotated[int, Field(ge=1, le=128)] | None = None
     """Draft length that the survival measured at the last failure predicts to pay. Absent: none is predicted to."""
-    failed_at_load: DecimalString | None = None
+    failed_at_load: NotNegative | None = None
     """Output tokens per second and replica when speculation last failed: well below it, a trial need not wait so long."""
     transitions: Annotated[list[Time], Field(max_length=1000)] = []
     """Changes of speculation in the last 24 hours."""
@@ -242,13 +242,17 @@ class VariantStatus(StatusModel):
 
 SHOWN_DECISIONS = 5
 """Decisions that stand among what people read; the memory has the last 20."""
-MEMORY_LENGTH = 262_144
-"""Characters of the memory: several times what the longest lists of it come to, and far below what etcd takes."""
+MEMORY_LENGTH = 786_432
+"""Characters of the memory: more than three variants with the longest arguments, environment and pod template come to, beside
+the longest lists, and with the spec still below the 1.5 MiB that etcd takes."""
 
 
 def _memory_from(value: Any) -> Any:
     """Parse the text; anything else is taken as it is."""
-    return json.loads(value) if isinstance(value, str) else value
+    try:
+        return json.loads(value) if isinstance(value, str) else value
+    except RecursionError as error:
+        raise ValueError("nested too deep") from error
 
 
 def _memory_text(memory: Memory) -> str:

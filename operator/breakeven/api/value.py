@@ -6,21 +6,21 @@ from typing import Annotated
 from pydantic import Field
 
 from breakeven.api.base import StatusModel
-from breakeven.api.scalars import DecimalString, Time
+from breakeven.api.scalars import DecimalString, Sum, Time
 
 
 class ValueSums(StatusModel):
     """What speculation gained and what knowing cost, over some time. Only judged windows are counted."""
 
-    tokens: int = 0
+    tokens: Sum = 0
     """Tokens that the same decoding time would not have given without speculation: tokens * (1 - 1 / S)."""
-    tokens_lower: int = 0
+    tokens_lower: Sum = 0
     """The same with the lower bound of S in every window."""
     replica_hours: DecimalString = Decimal(0)
     """Hours of plain replicas that would have been needed on top: replica-hours that speculate * (S - 1)."""
     replica_hours_lower: DecimalString = Decimal(0)
     """The same with the lower bound of S."""
-    cost_tokens: int = 0
+    cost_tokens: Sum = 0
     """Tokens that the live control would have decoded more if it had speculated: its tokens * (S - 1)."""
     cost_replica_hours: DecimalString = Decimal(0)
     """The same in hours of plain replicas."""

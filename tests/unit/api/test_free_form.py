@@ -1,5 +1,6 @@
 """What is free in form is bounded in depth and size."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from pydantic import ValidationError
 from breakeven.api.crd import definition
 from breakeven.api.free_form import DEEPEST, LARGEST
 from breakeven.api.spec import SpeculativeDeploymentSpec
+from breakeven.api.status import MEMORY_LENGTH, LastGood, Memory, Status
 from breakeven.api.variant import Variant
 
 BASE: dict[str, Any] = {"engine": {"image": "vllm/vllm-openai:v0.33.0"}, "target": {"model": "a/target"}}
@@ -52,7 +54,20 @@ def test_pod_template_larger_than_the_status_can_hold_is_refused() -> None:
 
 def test_environment_larger_than_the_status_can_hold_is_refused_here_and_by_the_api_server() -> None:
     env = [{"name": f"A{n}", "value": "x" * 20_000} for n in range(4)]
-    with pytest.raises(ValidationError, match=r"env: write at most 65536 characters"):
+    with pytest.raises(ValidationError, match=r"env: write at most 32768 characters"):
         SpeculativeDeploymentSpec.model_validate({**BASE, "engine": {**BASE["engine"], "env": env}})
     spec = definition()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
-    assert any("65536" in rule["rule"] for rule in spec["properties"]["engine"]["x-kubernetes-validations"])
+    assert any(str(LARGEST) in rule["rule"] for rule in spec["properties"]["engine"]["x-kubernetes-validations"])
+
+
+def test_memory_of_three_variants_at_every_limit_fits_into_the_status() -> None:
+    engine = {
+        "image": "vllm/vllm-openai:v0.33.0",
+        "extraArgs": ["x" * 1024] * 64,
+        "env": [{"name": "A", "value": "x" * LARGEST}],
+    }
+    template = {"metadata": {"annotations": {"a": "x" * (LARGEST - 64)}}}
+    variant = Variant.model_validate({**BASE, "engine": engine, "podTemplate": template})
+    good = LastGood(variant=variant, verified_at=datetime(2026, 3, 2, tzinfo=UTC), reason="measured")
+    memory = Memory(stable=variant, canary=variant.restarted(), last_good=good)
+    assert len(Status(memory=memory).model_dump(mode="json")["memory"]) < MEMORY_LENGTH * 3 / 4

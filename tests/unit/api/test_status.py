@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -10,6 +11,13 @@ from breakeven.api.status import Memory, State, Status
 
 EARLIER = json.loads((Path(__file__).parents[2] / "data" / "status-of-an-earlier-release.json").read_text())
 """Written by the release that kept the memory beside the report, after speculation was switched off in the lab."""
+BAND = {
+    "load": "100",
+    "offTpotMs": "20",
+    "spread": "0.01",
+    "measuredAt": "2026-03-02T12:00:00Z",
+    "variant": "a2a326466e",
+}
 
 
 def test_the_memory_is_one_text_that_reads_back_as_it_was() -> None:
@@ -49,3 +57,30 @@ def test_a_memory_that_cannot_be_read_is_refused_with_its_path(text: str) -> Non
     with pytest.raises(ValidationError) as refused:
         Status.model_validate({"memory": text})
     assert refused.value.errors()[0]["loc"][0] == "memory"
+
+
+@pytest.mark.parametrize(
+    ("memory", "field"),
+    [
+        ({"attempts": -5}, "attempts"),
+        ({"streak": -1}, "streak"),
+        ({"attempts": 10**30}, "attempts"),
+        ({"tunedLength": 0}, "tunedLength"),
+        ({"cooldownUntil": "9999-12-31T23:59:59-23:00"}, "cooldownUntil"),
+        ({"since": "0001-01-01T00:00:00+23:00"}, "since"),
+        ({"profile": [BAND | {"offTpotMs": "0"}]}, "offTpotMs"),
+        ({"profile": [BAND | {"load": "0"}]}, "load"),
+        ({"profile": [BAND | {"load": "-3"}]}, "load"),
+        ({"profile": [BAND | {"spread": "-1"}]}, "spread"),
+        ({"profile": [BAND | {"inflation": "0"}]}, "inflation"),
+    ],
+)
+def test_a_memory_that_no_measurement_leaves_behind_is_refused_by_field(memory: dict[str, Any], field: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        Status.model_validate({"memory": json.dumps(memory)})
+    assert refused.value.errors()[0]["loc"][-1] == field
+
+
+def test_a_memory_nested_too_deep_is_refused() -> None:
+    with pytest.raises(ValidationError, match="nested too deep"):
+        Status.model_validate({"memory": '{"stable":' * 20_000})

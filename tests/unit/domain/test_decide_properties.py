@@ -7,6 +7,7 @@ from typing import Any
 
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from tests.support import statuses
 
 from breakeven.api.spec import SpeculativeDeploymentSpec
 from breakeven.api.status import DiagnosisStatus, LastGood, LoadBand, Memory, Remedy, State
@@ -166,6 +167,23 @@ def test_no_input_makes_it_raise_and_memory_survives_json(given_: tuple[Declared
     assert again == decision.memory
     assert again.model_dump_json() == text
     assert Memory.model_validate(decision.memory.model_dump(mode="json")) == decision.memory
+
+
+@st.composite
+def written_by_hand(draw: st.DrawFn) -> tuple[Declared, Memory, Observation]:
+    """A memory like those that the operator writes, some fields of which somebody has changed to anything."""
+    spec = draw(specs())
+    memory, other = draw(memories(spec)), draw(statuses.memories(spec))
+    changed = draw(st.sets(st.sampled_from(sorted(Memory.model_fields)), min_size=1))
+    memory = memory.model_copy(update={name: getattr(other, name) for name in changed})
+    return Declared(spec=spec, generation=memory.generation), memory, draw(observations(memory, spec))
+
+
+@settings(max_examples=200, deadline=None)
+@given(written_by_hand())
+def test_any_status_that_the_schema_admits_is_decided_on(given_: tuple[Declared, Memory, Observation]) -> None:
+    decision = decide(*given_, NOW)
+    assert Memory.model_validate_json(decision.memory.model_dump_json()) == decision.memory
 
 
 @settings(max_examples=100, deadline=None)

@@ -78,11 +78,11 @@ def learned(
     tpot = rounded(off_tpot.value * 1000)
     middle_load = rounded(middle(band_of(load)))
     spread = rounded(off_tpot.error)
-    if tpot is None or middle_load is None or spread is None:
+    if not tpot or not middle_load or spread is None:  # a time that rounds to nothing was never measured
         return None
     inflation = None
     if on is not None and on.step_seconds and off.step_seconds:
-        inflation = rounded(on.step_seconds / off.step_seconds)
+        inflation = rounded(on.step_seconds / off.step_seconds) or None
     fresh = LoadBand(
         load=middle_load,
         off_tpot_ms=tpot,
@@ -90,7 +90,7 @@ def learned(
         spread=spread,
         measured_at=now,
         variant=variant,
-        speedup=rounded(speedup.value) if speedup is not None else None,
+        speedup=(rounded(speedup.value) if speedup is not None else None) or None,
         running=rounded(running, 3),
     )
     others = [band for band in profile if band_of(float(band.load)) != band_of(load)]
