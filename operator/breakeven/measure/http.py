@@ -85,7 +85,7 @@ class HttpServer:
                     raise PageError(
                         f"{url}: HTTP {response.status}: there are no metrics; acceptance and step times need them"
                     )
-                body = await response.content.read(MAX_BYTES)
+                body = await _whole(response, url)
         except TimeoutError:
             raise PageError(f"{url}: no answer within {_PAGE_TIMEOUT_S:g} s") from None
         except (aiohttp.ClientError, OSError):
@@ -120,6 +120,16 @@ def base_url(address: str) -> str:
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError(f"{address!r} is no address; write for example http://10.0.0.7:8000")
     return full.removesuffix("/metrics").removesuffix("/v1")
+
+
+async def _whole(response: aiohttp.ClientResponse, url: str) -> bytes:
+    """The body, however many pieces it comes in. Raises PageError when it has no end."""
+    body = b""
+    async for part in response.content.iter_any():
+        body += part
+        if len(body) > MAX_BYTES:
+            raise PageError(f"{url}: the page is larger than {MAX_BYTES >> 20} MiB")
+    return body
 
 
 def _answer(kind: str, sent: float, first: float, last: float, tail: bytes) -> Answer:

@@ -120,3 +120,19 @@ def test_an_address_may_be_written_in_several_ways(address: str) -> None:
 def test_what_is_no_address_is_refused() -> None:
     with pytest.raises(ValueError, match="is no address; write for example"):
         base_url("ftp://x")
+
+
+async def test_a_page_that_comes_in_pieces_is_read_whole() -> None:
+    lines = [f'vllm:prefix_cache_queries_total{{engine="{i}"}} 1.0\n' for i in range(4000)]
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await response.write(b'vllm:generation_tokens_total{engine="0"} 5\n')
+        for line in lines:
+            await response.write(line.encode())
+            await asyncio.sleep(0)
+        return response
+
+    async with serving(handle) as server:
+        assert (await server.page()).prefix_queries == len(lines)
