@@ -1,16 +1,22 @@
 """The files that `breakeven measure` leaves."""
 
+from dataclasses import replace
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from breakeven.api.names import spoken_model
+from breakeven.api.spec import SpeculativeDeploymentSpec
+from breakeven.api.variant import declared_variant
 from breakeven.cli.manifests import Resource
 from breakeven.cli.yamltext import yaml_text
-from breakeven.measure.advice import changes, profile_csv, resource
+from breakeven.measure.advice import Advice, changes, profile_csv, resource
 from breakeven.measure.grid import Arm
 from breakeven.measure.report.content import Report
 from breakeven.measure.report.document import as_json
 from breakeven.measure.report.html import as_html
 from breakeven.measure.report.markdown import as_markdown
+from breakeven.render.check import refusals
 
 
 def write(report: Report, declared: Resource | None, directory: Path) -> list[Path]:
@@ -22,7 +28,8 @@ def write(report: Report, declared: Resource | None, directory: Path) -> list[Pa
         "profile.csv": profile_csv(report.figures, _labels(report, declared)),
     }
     if declared is not None:
-        made = resource(declared.spec, declared.name, declared.namespace, report.advice)
+        fitting = fits(declared, report.advice)
+        made = resource(declared.spec, declared.name, declared.namespace, fitting)
         texts["speculativedeployment.yaml"] = yaml_text([made])
     elif patch := changes(report.advice):
         texts["spec-patch.yaml"] = yaml_text([{"spec": patch}])
@@ -33,6 +40,26 @@ def write(report: Report, declared: Resource | None, directory: Path) -> list[Pa
             path.write_text(text, encoding="utf-8")
             written.append(path)
     return written
+
+
+def fits(declared: Resource, wanted: Advice) -> Advice:
+    """The advice without what this resource cannot say: its engine cannot do it, or its thresholds contradict it."""
+    kept = Advice(k=wanted.k, better_k=wanted.better_k, gain=wanted.gain, mode=wanted.mode)
+    for field in ("disable_above", "caution"):
+        more = replace(kept, **{field: getattr(wanted, field)})
+        if _can_be(declared, more):
+            kept = more
+    return kept
+
+
+def _can_be(declared: Resource, wanted: Advice) -> bool:
+    made = resource(declared.spec, declared.name, declared.namespace, wanted)
+    try:
+        spec = SpeculativeDeploymentSpec.model_validate(made["spec"])
+    except ValidationError:
+        return False
+    before = {finding.message for finding in refusals(declared_variant(declared.spec))}
+    return all(finding.message in before for finding in refusals(declared_variant(spec)))
 
 
 def _labels(report: Report, declared: Resource | None) -> dict[str, str]:

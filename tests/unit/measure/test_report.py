@@ -11,7 +11,7 @@ from tests.support.measured import cell, measured, pair, speedup
 
 from breakeven.api.spec import SpeculativeDeploymentSpec
 from breakeven.cli.manifests import Resource
-from breakeven.cli.measure_files import write
+from breakeven.cli.measure_files import fits, write
 from breakeven.domain.measures.verdict import Bounds
 from breakeven.measure.advice import advice, profile_csv
 from breakeven.measure.figures import CellFigures, Slo
@@ -143,6 +143,22 @@ def test_json_profile_and_resource_are_written_and_read_back(tmp_path: Path) -> 
     assert spec.draft is not None
     assert spec.draft.disable_above_batch_size == 17
     assert float(spec.thresholds.acceptance.caution or 0) == pytest.approx(0.33)
+
+
+def test_a_limit_that_the_engine_cannot_keep_is_left_out_of_the_resource() -> None:
+    old = SPEC.model_copy(update={"engine": SPEC.engine.model_copy(update={"image": "vllm/vllm-openai:v0.16.0"})})
+    kept = fits(Resource(name="llama", namespace="x", spec=old), report().advice)
+    assert kept.disable_above is None
+    assert kept.caution is not None
+    assert fits(Resource(name="llama", namespace="x", spec=SPEC), report().advice).disable_above == 17
+
+
+def test_a_warning_above_the_users_own_threshold_is_left_out_of_the_resource() -> None:
+    thresholds = {"acceptance": {"healthy": "0.2"}}
+    own = SpeculativeDeploymentSpec.model_validate(
+        SPEC.model_dump(mode="json", by_alias=True, exclude_unset=True) | {"thresholds": thresholds}
+    )
+    assert fits(Resource(name="llama", namespace="x", spec=own), report().advice).caution is None
 
 
 def test_without_a_resource_the_fields_that_follow_are_a_patch(tmp_path: Path) -> None:
