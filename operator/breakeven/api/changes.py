@@ -88,6 +88,12 @@ class EvidenceChange(TypedDict, total=False):
     tpot_p99_off_ms: Decimal | None
     tpot_p99_on_ms: Decimal | None
     latency: LatencyStatus | None
+    kv_usage_off: Decimal | None
+    kv_usage_on: Decimal | None
+    prefix_hit_rate_off: Decimal | None
+    prefix_hit_rate_on: Decimal | None
+    preemptions_off: int | None
+    preemptions_on: int | None
     requests: int | None
     load: Decimal | None
     replicas_saved: Decimal | None

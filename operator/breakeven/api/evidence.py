@@ -106,6 +106,18 @@ class EvidenceStatus(StatusModel):
     """The same with speculation."""
     latency: LatencyStatus | None = None
     """Quantiles of both arms, side by side. Absent: none can be determined."""
+    kv_usage_off: DecimalString | None = None
+    """Highest share of the KV cache in use on any replica without speculation."""
+    kv_usage_on: DecimalString | None = None
+    """The same with speculation: the draft's own cache leaves less for requests."""
+    prefix_hit_rate_off: DecimalString | None = None
+    """Share of the prompt tokens that the prefix cache had, without speculation. Absent: vLLM before 0.8.5, or off."""
+    prefix_hit_rate_on: DecimalString | None = None
+    """The same with speculation."""
+    preemptions_off: Count | None = None
+    """Requests that were preempted for want of KV cache, without speculation."""
+    preemptions_on: Count | None = None
+    """The same with speculation."""
     requests: Count | None = None
     """Finished requests in the window, the smaller arm."""
     load: DecimalString | None = None

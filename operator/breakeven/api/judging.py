@@ -9,7 +9,7 @@ from pydantic import Field
 from breakeven.api.base import SpecModel
 from breakeven.api.rules import DecimalRange, DurationRange, Rule
 from breakeven.api.scalars import DECIMAL_PATTERN, DURATION_PATTERN, DecimalString, Duration
-from breakeven.api.serving import Share
+from breakeven.api.serving import ModelName, Share
 
 _ORDERED = (
     "!has(self.{lower}) || !has(self.{upper}) || !self.{lower}.matches(r'"
@@ -37,6 +37,18 @@ class SpeedupSpec(SpecModel):
     """Speculation is switched on when the lower bound of S is above this. Default 1.05."""
     disable: Annotated[DecimalString, DecimalRange("0.1", "10")] = Decimal("0.98")
     """Speculation leaves when the upper bound of S stays below this. Default 0.98."""
+
+
+class QuantizationReferenceSpec(SpecModel):
+    """What a quantized pair is compared with, where it has other names than the pair it was made from."""
+
+    target: ModelName | None = None
+    """Unquantized checkpoint that `target.model` was made from. Absent: the same name."""
+    draft: ModelName | None = None
+    """Unquantized checkpoint that `draft.model` was made from. Absent: the same name."""
+    acceptance: Annotated[DecimalString, DecimalRange("0", "1")] | None = None
+    """Accepted / drafted tokens of the unquantized pair, measured elsewhere. Absent: as it was measured here when that pair
+    was promoted last."""
 
 
 class FixedAcceptanceSpec(SpecModel):

@@ -19,7 +19,7 @@ from breakeven.api.choices import (
 )
 from breakeven.api.free_form import PodTemplate, not_too_deep
 from breakeven.api.hardware import GpuFacts, HardwareSpec
-from breakeven.api.judging import EvidenceSpec, SpeedupSpec, ThresholdsSpec
+from breakeven.api.judging import EvidenceSpec, QuantizationReferenceSpec, SpeedupSpec, ThresholdsSpec
 from breakeven.api.policy import PolicySpec, SwitchingWindow
 from breakeven.api.rules import Pattern, Rule
 from breakeven.api.serving import AcceptanceSpec, DraftSpec, EngineSpec, ModelFacts, TargetSpec
@@ -150,6 +150,8 @@ class SpeculativeDeploymentSpec(SpecModel):
     """Where replicas run. Default: one H100 or H200 each."""
     thresholds: ThresholdsSpec = ThresholdsSpec()
     """What counts as paying. Default: on above a speed-up of 1.05, off below 0.98, no fixed acceptance thresholds."""
+    quantization_reference: QuantizationReferenceSpec = QuantizationReferenceSpec()
+    """What a quantized pair is compared with. Default: the pair of the same names, as measured here without quantization."""
     evidence: EvidenceSpec = EvidenceSpec()
     """How much must be measured before a verdict. Default: windows of 10m, three to promote, two to leave."""
     policy: PolicySpec = PolicySpec()

@@ -34,6 +34,10 @@ class Totals:
     """Sum of the per-request mean time per output token."""
     finished_tpot_count: float | None = None
     preemptions: float | None = None
+    prefix_queries: float | None = None
+    """Prompt tokens that were looked up in the prefix cache."""
+    prefix_hits: float | None = None
+    """Those that it had."""
     drafts: float | None = None
     """One request, one step with at least one drafted token."""
     drafted: float | None = None

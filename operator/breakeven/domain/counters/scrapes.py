@@ -36,6 +36,8 @@ def scrape_of(at: float, values: Mapping[Series, float]) -> Scrape:
         finished_tpot_seconds=_one(values, f"{vllm_metrics.REQUEST_TPOT}_sum"),
         finished_tpot_count=_one(values, f"{vllm_metrics.REQUEST_TPOT}_count"),
         preemptions=_one(values, "num_preemptions"),
+        prefix_queries=_first(values, vllm_metrics.PREFIX_QUERIES),
+        prefix_hits=_first(values, vllm_metrics.PREFIX_HITS),
         drafts=None if v0 else _one(values, "spec_decode_num_drafts"),
         drafted=None if v0 else _one(values, "spec_decode_num_draft_tokens"),
         accepted=None if v0 else _one(values, "spec_decode_num_accepted_tokens"),
@@ -50,7 +52,7 @@ def scrape_of(at: float, values: Mapping[Series, float]) -> Scrape:
     gauges = Gauges(
         running=_one(values, "num_requests_running"),
         waiting=_one(values, "num_requests_waiting"),
-        kv_usage=next((v for n in vllm_metrics.KV_USAGE if (v := _one(values, n)) is not None), None),
+        kv_usage=_first(values, vllm_metrics.KV_USAGE),
     )
     return Scrape(at=at, totals=totals, gauges=gauges)
 
@@ -67,6 +69,11 @@ def _of_all_ranks(values: Mapping[Series, float]) -> Mapping[Series, float]:
 def _one(values: Mapping[Series, float], name: str) -> float | None:
     value = values.get(Series(name))
     return None if value is None or isnan(value) else value
+
+
+def _first(values: Mapping[Series, float], names: Iterable[str]) -> float | None:
+    """The value under the newest name that is there."""
+    return next((v for name in names if (v := _one(values, name)) is not None), None)
 
 
 def _sum(values: Mapping[Series, float], series: Iterable[Series]) -> float | None:

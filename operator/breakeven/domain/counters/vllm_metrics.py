@@ -28,6 +28,10 @@ STEP = ("inter_token_latency_seconds", "time_per_output_token_seconds")
 """Time between two outputs of one request, newest name first. 0.10.2 to 0.11.2 export both: they are never added up."""
 KV_USAGE = ("kv_cache_usage_perc", "gpu_cache_usage_perc")
 """Share of the KV cache in use, newest name first."""
+PREFIX_QUERIES = ("prefix_cache_queries", "gpu_prefix_cache_queries")
+"""Prompt tokens looked up in the prefix cache, newest name first; 0.9.2 to 0.11.2 export both."""
+PREFIX_HITS = ("prefix_cache_hits", "gpu_prefix_cache_hits")
+"""Those of them that it had."""
 FIRST_TOKEN = "time_to_first_token_seconds"
 REQUEST_TPOT = "request_time_per_output_token_seconds"
 FINISHED = "request_success"
@@ -45,6 +49,7 @@ COUNTERS: Mapping[str, str] = {
     ANCHOR: "",
     "prompt_tokens": "",
     "num_preemptions": "",
+    **dict.fromkeys((*PREFIX_QUERIES, *PREFIX_HITS), ""),
     "spec_decode_num_drafts": "",
     DRAFTED: "",
     "spec_decode_num_accepted_tokens": "",

@@ -5,17 +5,16 @@ The figures of the promotion are the reference. Each cause is found beyond one b
 nearer one, so that figures near a bound do not flap (docs/decisions.md, "Diagnosis").
 """
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from breakeven.api.names import spoken_model
-from breakeven.api.spec import Quantization
 from breakeven.api.status import Source
 from breakeven.api.variant import Variant
 from breakeven.api.vocabulary import Reason
 from breakeven.domain.counters.observation import Batch
 from breakeven.domain.counters.windows import BATCHES, Span
+from breakeven.domain.diagnosis.quantized_pairs import reference_of
 from breakeven.domain.evidence import tails
 from breakeven.domain.evidence.judgement import Held, Judged, Judgement
 from breakeven.domain.measures import queues
@@ -115,15 +114,16 @@ def draft_mismatch(situation: Situation, judgement: Judgement, *, held: bool) ->
 
 def quantization_penalty(situation: Situation, judgement: Judgement, *, held: bool) -> Cause | None:
     """Acceptance below that of the same pair without quantization."""
-    measured, on, known = _accepted(judgement), speculating(situation), situation.memory.unquantized
-    if measured is None or on is None or known is None or not quantized(on) or known.pair != pair_of(on):
+    measured, on = _accepted(judgement), speculating(situation)
+    known = reference_of(situation, on) if on is not None else None
+    if measured is None or known is None:
         return None
     points = situation.spec.thresholds.baseline_drop_points / 100
-    fall = float(known.acceptance) - (measured.value if held else measured.upper())
+    fall = float(known) - (measured.value if held else measured.upper())
     if fall <= (points * NEARER if held else points):
         return None
     message = (
-        f"acceptance {measured.value:.3f} against {known.acceptance} of the unquantized pair, more than the"
+        f"acceptance {measured.value:.3f} against {known} of the unquantized pair, more than the"
         f" {situation.spec.thresholds.baseline_drop_points} points of spec.thresholds.baselineDropPoints"
     )
     return Cause(reason=Reason.QUANTIZATION_PENALTY, message=message)
@@ -256,21 +256,6 @@ def speculating(situation: Situation) -> Variant | None:
     """The speculating variant that is judged."""
     judged = situation.memory.canary if situation.on_trial else situation.stable
     return judged if judged is not None and judged.speculates else None
-
-
-def quantized(variant: Variant) -> bool:
-    """Whether either model of a pair is quantized."""
-    draft = variant.draft.quantization if variant.draft is not None else Quantization.NONE
-    return variant.target.quantization is not Quantization.NONE or draft is not Quantization.NONE
-
-
-def pair_of(variant: Variant) -> str:
-    """Names a pair whatever its quantization: the models, the method and the draft length."""
-    draft = variant.draft
-    parts = [variant.target.model]
-    if draft is not None:
-        parts += [str(draft.method), draft.model or "", str(draft.num_speculative_tokens), str(draft.acceptance.method)]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:10]
 
 
 def inflation(judgement: Judgement) -> float | None:

@@ -11,6 +11,7 @@ from breakeven.api.status import DiagnosisStatus, EvidenceStatus, Memory, PlainP
 from breakeven.api.vocabulary import Reason
 from breakeven.domain.diagnosis import causes
 from breakeven.domain.diagnosis.causes import Cause
+from breakeven.domain.diagnosis.quantized_pairs import made_from, pair_of, quantized, reference_of
 from breakeven.domain.evidence.judgement import Judged, Judgement
 from breakeven.domain.situation import Situation
 
@@ -52,22 +53,26 @@ def unquantized(situation: Situation, report: EvidenceStatus | None) -> PlainPai
     """What a promotion says about the pair without quantization; what was known before when it says nothing."""
     canary = situation.memory.canary
     known = situation.memory.unquantized
-    if canary is None or not canary.speculates or causes.quantized(canary):
+    if canary is None or not canary.speculates or quantized(situation, canary):
         return known
     if report is None or report.acceptance is None:
         return known
-    return PlainPair(pair=causes.pair_of(canary), acceptance=report.acceptance, measured_at=situation.time)
+    return PlainPair(
+        pair=pair_of(canary, made_from(situation, canary)),
+        acceptance=report.acceptance,
+        measured_at=situation.time,
+    )
 
 
 def penalty_unknown(situation: Situation) -> str:
     """Why no quantization penalty can be determined, in words; empty when it can, or nothing is quantized."""
     on = causes.speculating(situation)
-    if on is None or not causes.quantized(on):
+    if on is None or not quantized(situation, on) or reference_of(situation, on) is not None:
         return ""
-    known = situation.memory.unquantized
-    if known is not None and known.pair == causes.pair_of(on):
-        return ""
-    return "a quantization penalty is unknown: this pair was never verified without quantization"
+    return (
+        "a quantization penalty is unknown: this pair was never verified without quantization; "
+        "name the pair it was made from, or its acceptance, as spec.quantizationReference"
+    )
 
 
 def _shown(situation: Situation, judgement: Judgement) -> Cause | None:

@@ -88,6 +88,16 @@ class Sums:
     """Seconds covered."""
     replicas: float
     """Mean replicas."""
+    preemptions: float | None = None
+    prefix_queries: float | None = None
+    prefix_hits: float | None = None
+    kv_usage: float | None = None
+    """Highest share of the KV cache in use on any replica."""
+
+    @property
+    def prefix_hit_rate(self) -> float | None:
+        """Share of the prompt tokens looked up that the prefix cache had."""
+        return _over(self.prefix_hits, self.prefix_queries)
 
     @property
     def tpot(self) -> float | None:
@@ -153,6 +163,10 @@ def sums(batches: Sequence[Batch]) -> Sums:
         failed=_sum([b.totals.failed for b in batches]),
         length=length,
         replicas=math.fsum(b.replicas * (b.end - b.start) for b in batches) / length if length > 0 else 0.0,
+        preemptions=_sum([b.totals.preemptions for b in batches]),
+        prefix_queries=_sum([b.totals.prefix_queries for b in batches]),
+        prefix_hits=_sum([b.totals.prefix_hits for b in batches]),
+        kv_usage=max((b.gauges.kv_usage for b in batches if b.gauges.kv_usage is not None), default=None),
     )
 
 
@@ -182,6 +196,12 @@ def figures(
         break_even_acceptance=rounded(break_even),
         tpot_off_ms=rounded(_ms(off.tpot if off else None)),
         tpot_on_ms=rounded(_ms(on.tpot if on else None)),
+        kv_usage_off=rounded(off.kv_usage if off else None, 3),
+        kv_usage_on=rounded(on.kv_usage if on else None, 3),
+        prefix_hit_rate_off=rounded(off.prefix_hit_rate if off else None, 3),
+        prefix_hit_rate_on=rounded(on.prefix_hit_rate if on else None, 3),
+        preemptions_off=_whole(off.preemptions if off else None),
+        preemptions_on=_whole(on.preemptions if on else None),
         requests=_requests(off, on),
         load=rounded(on.load if on else None, 3),
         replicas_saved=rounded(_saved(on, speedup.value if speedup else None), 3),
@@ -190,6 +210,10 @@ def figures(
         window_end=None if until is None else datetime.fromtimestamp(until, UTC).replace(microsecond=0),
         message=message,
     )
+
+
+def _whole(count: float | None) -> int | None:
+    return None if count is None or not math.isfinite(count) else round(count)
 
 
 def _requests(off: Sums | None, on: Sums | None) -> int | None:

@@ -15,8 +15,8 @@ from breakeven.api.vocabulary import HoldReason, Reason
 from breakeven.domain.counters.observation import Arm, Batch, Fleet, Gauges, Observation, Totals
 from breakeven.domain.counters.windows import Span
 from breakeven.domain.decision import Declared
-from breakeven.domain.diagnosis.causes import pair_of
 from breakeven.domain.diagnosis.diagnosis import examined
+from breakeven.domain.diagnosis.quantized_pairs import pair_of
 from breakeven.domain.evidence.judgement import Held, Hold, Judged, Judgement, Nothing
 from breakeven.domain.measures.figures import sums
 from breakeven.domain.measures.statistics import LogRatio
@@ -156,6 +156,29 @@ def test_a_quantized_pair_is_compared_with_the_recorded_one_only() -> None:
     assert reason(moment(spec, unquantized=other, reference=reference), low) == ""
     said = findings(moment(spec, evidence=REFERENCE), low)[-1]
     assert "unknown" in said.message
+    assert "spec.quantizationReference" in said.message
+
+
+def test_a_quantized_checkpoint_of_another_name_is_compared_with_the_one_it_was_made_from() -> None:
+    made = {"model": "RedHatAI/Llama-3.1-70B-Instruct-FP8"}
+    named = {"target": "meta-llama/Llama-3.1-70B-Instruct"}
+    known = PlainPair(pair=pair_of(declared_variant(spec_of())), acceptance=Decimal("0.6"), measured_at=START)
+    reference = REFERENCE.model_copy(update={"acceptance": Decimal("0.46")})
+    low = judged(batches(acceptance=0.45))
+    spec = spec_of(target=made, quantizationReference=named)
+    assert reason(moment(spec, unquantized=known, reference=reference), low) == "QuantizationPenalty"
+    assert reason(moment(spec_of(target=made), unquantized=known, reference=reference), low) == ""
+    assert reason(moment(spec_of(quantizationReference=named), unquantized=known, reference=reference), low) == ""
+
+
+def test_an_acceptance_that_was_measured_elsewhere_is_compared_with() -> None:
+    quantized = {"model": "meta-llama/Llama-3.1-70B-Instruct", "quantization": "FP8"}
+    reference = REFERENCE.model_copy(update={"acceptance": Decimal("0.46")})
+    low = judged(batches(acceptance=0.45))
+    declared = spec_of(target=quantized, quantizationReference={"acceptance": "0.6"})
+    assert reason(moment(declared, reference=reference), low) == "QuantizationPenalty"
+    near = spec_of(target=quantized, quantizationReference={"acceptance": "0.47"})
+    assert reason(moment(near, reference=reference), low) == ""
 
 
 def decaying(shape: list[float]) -> Judged:
