@@ -314,7 +314,7 @@ class Status(StatusModel):
     """What speculation gained and what knowing cost. Absent: nothing was judged yet."""
     plan: PlanStatus | None = None
     """What planning predicts for the declared variant. Absent: not planned yet."""
-    memory: MemoryText = Memory()
+    memory: MemoryText = Field(default_factory=Memory)
     """What the operator remembers, as JSON. Only the operator reads it: `kubectl get spd NAME -o
     jsonpath='{.status.memory}' | jq` shows it."""
 
