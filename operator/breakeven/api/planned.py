@@ -43,7 +43,7 @@ class PlanStatus(StatusModel):
     assumed_acceptance: DecimalString | None = None
     """Acceptance per position that the speed-ups assume."""
     speedups: Annotated[list[PlannedSpeedup], Field(max_length=16)] = []
-    """Predictions by batch."""
+    """Predictions by batch. Empty in status: `breakeven plan` prints them."""
     crossover_batch: int | None = None
     """Running requests per replica from which speculation is predicted slower. Absent: at none that was looked at."""
     best_k: int | None = None

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from breakeven.api.conditions import ConditionType, Reason, set_condition
 from breakeven.api.names import spoken_model
+from breakeven.api.planned import PlanStatus
 from breakeven.api.spec import DraftSpec, Mode, SpeculativeDeploymentSpec
 from breakeven.api.status import SHOWN_DECISIONS, Condition, Role, State, Status, VariantStatus
 from breakeven.api.vocabulary import StayReason
@@ -72,9 +73,14 @@ def status_of(summary: PassSummary, old: Status, now: datetime) -> Status:
         evidence=memory.evidence,
         diagnosis=memory.diagnosis,
         value=value_report(memory.value),
-        plan=summary.fitness.plan,
+        plan=_plan(summary.fitness.plan),
         memory=memory,
     )
+
+
+def _plan(plan: PlanStatus | None) -> PlanStatus | None:
+    """The plan without a prediction for each batch, thirty lines of `kubectl describe`: `breakeven plan` prints them."""
+    return plan.model_copy(update={"speedups": []}) if plan is not None else None
 
 
 def refused_status(old: Status, *, reason: Reason, message: str, generation: int, now: datetime) -> Status:

@@ -213,7 +213,7 @@ def figures(
 
 
 def _whole(count: float | None) -> int | None:
-    return None if count is None or not math.isfinite(count) else round(count)
+    return round(count) if count is not None and 0 <= count < LARGEST else None
 
 
 def _requests(off: Sums | None, on: Sums | None) -> int | None:

@@ -7,7 +7,7 @@ rest on figures have theirs in `WHY`, and for all others the rule's own message 
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from breakeven.api.scalars import format_duration
@@ -112,6 +112,7 @@ def speed(report: EvidenceStatus, against: str = "", *, bound: bool = True) -> s
 
 def clock(moment: datetime, now: datetime) -> str:
     """A moment in UTC: without its date on the same day, with seconds when it is near."""
+    moment, now = moment.astimezone(UTC), now.astimezone(UTC)
     form = "%H:%M:%S" if moment - now < SOON else "%H:%M"
     return f"{moment:{form if moment.date() == now.date() else '%Y-%m-%d ' + form}} UTC"
 

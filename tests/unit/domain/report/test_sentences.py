@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
@@ -166,3 +166,5 @@ def test_times_are_utc_and_say_so_with_the_date_on_another_day() -> None:
     assert clock(now + timedelta(minutes=35), now) == "23:35 UTC"
     assert clock(now + timedelta(hours=2), now) == "2026-03-03 01:00 UTC"
     assert clock(now + timedelta(seconds=20), now) == "23:00:20 UTC"
+    east = timezone(timedelta(hours=2))
+    assert clock((now + timedelta(minutes=35)).astimezone(east), now.astimezone(east)) == "23:35 UTC"
