@@ -256,7 +256,8 @@ class _Operator:
             Age(name="priming", last=lambda: self.priming, limit_s=PRIMING_LIMIT_S),
             Age(name="watches", last=lambda: self.watched or self.started, limit_s=listing_s),
         )
-        return HealthServer(self.registry, ages=ages, ready=self._ready)
+        token_file = self.settings.metrics_token_file
+        return HealthServer(self.registry, ages=ages, ready=self._ready, token_file=token_file)
 
     def _ready(self) -> bool:
         """A standby is ready: it is there to take over."""

@@ -84,6 +84,8 @@ class Settings(BaseModel):
     """Address of /healthz, /readyz and /metrics."""
     health_port: Annotated[int, Field(ge=0, le=65_535)] = 8080
     """Port of the same; 0 is any free one, which is logged."""
+    metrics_token_file: Path | None = None
+    """File with the bearer token that /metrics asks for; read anew for each request. Absent: anyone may read them."""
     log_format: Literal["json", "text"] = "json"
     """json or text."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -8,6 +8,7 @@ from typing import Any
 import kopf
 import pytest
 import yaml
+from tests.support.world import World
 
 from breakeven.adapters.kubernetes.rights import RIGHTS, Right, right_for
 from breakeven.api.spec import SpeculativeDeploymentSpec
@@ -15,6 +16,7 @@ from breakeven.api.status import Role
 from breakeven.api.variant import declared_variant
 from breakeven.control.cache import Cache
 from breakeven.control.queue import KeyQueue
+from breakeven.control.resync import Resync
 from breakeven.domain.decision import Placement
 from breakeven.handlers import watch
 from breakeven.render.names import Owner
@@ -84,7 +86,11 @@ def test_a_call_that_is_not_declared_fails() -> None:
             right_for(*call)
 
 
-def test_everything_that_is_watched_may_be_watched(monkeypatch: pytest.MonkeyPatch) -> None:
+def watched_kinds(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    return {right.kind for right in watched_rights(monkeypatch)}
+
+
+def watched_rights(monkeypatch: pytest.MonkeyPatch) -> list[Right]:
     watched: list[tuple[str, ...]] = []
 
     def event(*where: str, **_: Any) -> Callable[[Any], Any]:
@@ -93,13 +99,17 @@ def test_everything_that_is_watched_may_be_watched(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(kopf.on, "event", event)
     watch.register(kopf.OperatorRegistry(), Cache(), KeyQueue())
-    assert watched
-    for group, version, resource in watched:
-        (right,) = (r for r in RIGHTS if (r.group, r.version, r.resource) == (group, version, resource))
+    return [r for where in watched for r in RIGHTS if (r.group, r.version, r.resource) == where]
+
+
+def test_everything_that_is_watched_may_be_watched(monkeypatch: pytest.MonkeyPatch) -> None:
+    rights = watched_rights(monkeypatch)
+    assert len(rights) == 4
+    for right in rights:
         assert {"list", "watch"} <= set(right.verbs)
 
 
-def test_everything_that_is_rendered_may_be_applied_and_deleted() -> None:
+def test_everything_that_is_rendered_may_be_applied() -> None:
     spec = SpeculativeDeploymentSpec.model_validate(
         {"engine": {"image": "vllm/vllm-openai:v0.33.0"}, "target": {"model": "m"}, "replicas": 2}
     )
@@ -108,7 +118,36 @@ def test_everything_that_is_rendered_may_be_applied_and_deleted() -> None:
     kinds = {(m["apiVersion"], m["kind"]) for m in rendering.objects}
     assert {kind for _, kind in kinds} == {"Deployment", "Service", "PodMonitor"}
     for api_version, kind in kinds:
-        assert right_for(api_version, kind, "patch") == right_for(api_version, kind, "delete")
+        assert right_for(api_version, kind, "patch") == right_for(api_version, kind, "create")
+
+
+_VERBS = {"apply": ("create", "patch"), "status": ("patch",)}
+"""What a call of the port needs: server-side apply creates as well."""
+
+
+async def test_rights_to_objects_are_those_that_a_whole_story_uses(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    world.cluster.kinds.add("PodMonitor")
+    resync = Resync(world.cluster, world.cache, ())
+    await resync.run()
+    world.reconciler.with_pod_monitors = resync.pod_monitors
+    await world.settle()
+    for command in ("retry", "abort"):
+        world.command(command)
+        await world.settle()
+    for release in ("0.12.0", "0.13.0", "0.14.0"):  # Deployments that nobody needs any more are deleted
+        world.edit_spec(engine={"image": f"vllm/vllm-openai:v{release}"})
+        await world.settle()
+    used = {
+        (call.kind, call.verb == "status", verb)
+        for call in world.cluster.calls
+        for verb in _VERBS.get(call.verb, (call.verb,))
+    }
+    used |= {(kind, False, verb) for kind in watched_kinds(monkeypatch) for verb in ("list", "watch")}
+    given = {
+        (r.kind, "/" in r.resource, verb) for r in RIGHTS for verb in r.verbs if r.kind in {kind for kind, _, _ in used}
+    }
+    assert used == given
 
 
 def test_the_binding_names_the_service_account_of_the_manifests() -> None:

@@ -57,6 +57,7 @@ def inspect(
 
     Example: `breakeven inspect --before a.prom --after b.prom`
     """
+    from breakeven.api.text import plain
     from breakeven.cli import inspect_view
     from breakeven.domain.inspection import NotComparable, compare
     from breakeven.inspect.belonging import check_control, remarks
@@ -77,10 +78,10 @@ def inspect(
         if control:
             check_control(server[-1], control[-1])
     except (PageError, NotComparable) as error:
-        typer.echo(f"error: {error}", err=True)
+        typer.echo(f"error: {plain(str(error))}", err=True)
         raise typer.Exit(2 if isinstance(error, PageError) else 1) from None
     speedup = compare(seen, other) if other is not None else None
-    told = remarks(server, control, seen)
+    told = [plain(remark) for remark in remarks(server, control, seen)]
     if output is Output.JSON:
         typer.echo(inspect_view.as_json(seen, other, speedup, told, timed=url is not None))
     else:

@@ -102,7 +102,7 @@ def show(
     from rich.console import Console
     from rich.table import Table
 
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False)
     if timed:
         console.print(f"measured for {server.batches[-1].end - server.batches[0].start:.0f} s", style="dim")
     table = Table(box=None, pad_edge=False, show_header=control is not None)

@@ -28,8 +28,12 @@ def page_url(address: str) -> str:
     PageError
         If it is not an HTTP address.
     """
-    parts = urlsplit(address if "://" in address else f"http://{address}")
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    try:
+        parts = urlsplit(address if "://" in address else f"http://{address}")
+        fits = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # brackets, ports and characters that no address has
+        fits = False
+    if not fits:
         raise PageError(f"{address!r} is not an address; write for example http://10.0.0.7:8000")
     return urlunsplit(parts._replace(path=parts.path if parts.path.strip("/") else "/metrics"))
 

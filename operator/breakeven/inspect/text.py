@@ -15,6 +15,7 @@ _MARKS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff",
 """Byte order marks; PowerShell writes one in front of what `>` and Out-File save."""
 _GZIP = b"\x1f\x8b"
 _PACKED = ((b"PK\x03\x04", "zip"), (b"\x28\xb5\x2f\xfd", "zstd"), (b"BZh", "bzip2"), (b"\xfd7zXZ", "xz"))
+_MOST = 10**300
 _EXEMPLAR = " # {"
 """What OpenMetrics may write behind a value."""
 _SAMPLE = re.compile(
@@ -106,4 +107,7 @@ def _from_first(text: str) -> Iterator[tuple[int, str]]:
 
 
 def _parsed(text: str) -> list[Sample]:
-    return [s for family in text_string_to_metric_families(text + "\n") for s in family.samples]
+    found = [s for family in text_string_to_metric_families(text + "\n") for s in family.samples]
+    if any(isinstance(s.value, int) and abs(s.value) > _MOST for s in found):  # the parser reads any number of digits
+        raise ValueError("no counter is so large")
+    return found

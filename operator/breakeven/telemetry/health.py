@@ -2,15 +2,21 @@
 
 `/healthz` names each loop with the age of its last good turn, and answers 503 when one is too old, so that a loop that
 hangs or died in silence restarts the pod. Ages are told by the monotonic clock: setting the system's clock makes no
-loop old, nor hides that it is. `/readyz` fails until the watches are primed; `/metrics` is for Prometheus.
+loop old, nor hides that it is. `/readyz` fails until the watches are primed; `/metrics` is for Prometheus, and with a
+token file for nobody else: names of resources and what they cost are in it. Probes carry no token.
 """
 
+import hmac
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +40,10 @@ class HealthServer:
         ages: tuple[Age, ...],
         ready: Callable[[], bool],
         clock: Callable[[], float] = time.monotonic,
+        token_file: Path | None = None,
     ) -> None:
+        """Make it; with `token_file`, `/metrics` wants what stands in it as a bearer token."""
+        self._token_file = token_file
         self._registry = registry
         self._ages = ages
         self._ready = ready
@@ -80,5 +89,18 @@ class HealthServer:
         ready = self._ready()
         return web.Response(status=200 if ready else 503, text="ok" if ready else "the watches are not primed yet")
 
-    async def _metrics(self, _: web.Request) -> web.Response:
+    async def _metrics(self, request: web.Request) -> web.Response:
+        if self._token_file is not None and not _authorized(request, self._token_file):
+            return web.Response(status=401, text="a bearer token is needed", headers={"WWW-Authenticate": "Bearer"})
         return web.Response(body=generate_latest(self._registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+def _authorized(request: web.Request, token_file: Path) -> bool:
+    """Whether the request carries the token, which is read anew each time: mounted Secrets rotate."""
+    try:
+        token = token_file.read_bytes().strip()
+    except OSError as error:
+        log.error("the token for /metrics cannot be read, so nobody gets them: %s", error)
+        return False
+    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+    return bool(token) and scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), token)

@@ -28,13 +28,20 @@ class JsonFormatter(logging.Formatter):
 
 
 class TextFormatter(logging.Formatter):
-    """Time, level, message, then what was given as `extra`."""
+    """Time, level, message, then what was given as `extra`: one line, and a traceback indented below it.
+
+    What engines, API servers and users wrote is in messages: line breaks and terminal codes in it are shown escaped, so
+    that nobody can forge a line.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         """Render one record."""
         extra = "".join(f" {name}={value}" for name, value in _extra(record).items())
-        text = f"{_time(record)} {record.levelname:<7} {record.getMessage()}{extra}"
-        return f"{text}\n{self.formatException(record.exc_info)}" if record.exc_info else text
+        text = _escaped(f"{_time(record)} {record.levelname:<7} {record.getMessage()}{extra}")
+        if not record.exc_info:
+            return text
+        traceback = self.formatException(record.exc_info).split("\n")
+        return "\n".join([text, *(f"    {_escaped(line)}" for line in traceback)])
 
 
 def setup(*, form: str, level: str) -> None:
@@ -46,6 +53,10 @@ def setup(*, form: str, level: str) -> None:
     root.setLevel(level.upper())
     for name in _NOISY:
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def _escaped(text: str) -> str:
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def _time(record: logging.LogRecord) -> str:

@@ -4,6 +4,7 @@ import json
 import logging
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from aiohttp import ClientSession
@@ -118,3 +119,29 @@ def test_log_line_is_one_json_object_with_what_was_given_beside() -> None:
 
 def test_what_libraries_hang_on_their_records_stays_out() -> None:
     assert "settings" not in json.loads(JsonFormatter().format(record("kopf.objects")))
+
+
+async def test_metrics_with_a_token_are_for_who_has_it_and_probes_need_none(tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.write_text("s3cret\n")
+    server = HealthServer(CollectorRegistry(), ages=(), ready=lambda: True, token_file=token)
+    port = await server.start("127.0.0.1", 0)
+
+    async def status_of(path: str, authorization: str = "") -> int:
+        headers = {"Authorization": authorization} if authorization else {}
+        async with ClientSession() as session, session.get(f"http://127.0.0.1:{port}{path}", headers=headers) as answer:
+            return answer.status
+
+    try:
+        refused = ["", "Bearer", "Bearer wrong", "s3cret", "Basic s3cret", "Bearer s3cret2", "Bearer \u00e9"]
+        assert [await status_of("/metrics", text) for text in refused] == [401] * len(refused)
+        assert await status_of("/metrics", "Bearer s3cret") == 200
+        assert [await status_of(path) for path in ("/healthz", "/readyz")] == [200, 200]
+        token.write_text("rotated")
+        assert [await status_of("/metrics", f"Bearer {text}") for text in ("s3cret", "rotated")] == [401, 200]
+        token.write_text("")
+        assert await status_of("/metrics", "Bearer ") == 401
+        token.unlink()
+        assert await status_of("/metrics", "Bearer rotated") == 401
+    finally:
+        await server.stop()

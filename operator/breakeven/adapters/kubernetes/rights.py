@@ -30,7 +30,6 @@ class Right:
 
 
 _WATCH = ("get", "list", "watch")
-_OWN = ("get", "list", "watch", "create", "patch", "delete")
 
 RIGHTS: tuple[Right, ...] = (
     Right(
@@ -54,12 +53,24 @@ RIGHTS: tuple[Right, ...] = (
         version="v1",
         kind="Deployment",
         resource="deployments",
-        verbs=_OWN,
+        verbs=(*_WATCH, "create", "patch", "delete"),
         why="one for each variant",
     ),
-    Right(group="", version="v1", kind="Service", resource="services", verbs=_OWN, why="one for each resource"),
     Right(
-        group="", version="v1", kind="Pod", resource="pods", verbs=_WATCH, why="which series belong to which variant"
+        group="",
+        version="v1",
+        kind="Service",
+        resource="services",
+        verbs=(*_WATCH, "create", "patch"),
+        why="one for each resource; it goes with its owner",
+    ),
+    Right(
+        group="",
+        version="v1",
+        kind="Pod",
+        resource="pods",
+        verbs=("list", "watch"),
+        why="which series belong to which variant",
     ),
     Right(
         group="", version="v1", kind="Event", resource="events", verbs=("create",), why="decisions, when they are taken"
@@ -69,7 +80,7 @@ RIGHTS: tuple[Right, ...] = (
         version="v1",
         kind="PodMonitor",
         resource="podmonitors",
-        verbs=("get", "list", "watch", "create", "patch", "delete"),
+        verbs=("get", "list", "create", "patch"),
         why="scraping of the engines, where the Prometheus operator is installed",
     ),
     Right(

@@ -320,9 +320,9 @@ def _inflated(situation: Situation, judgement: Judgement, *, held: bool) -> str 
 def _acceptance_outweighs(situation: Situation, judgement: Judgement) -> bool:
     """Whether E = 1 + k accepted/drafted fell by a larger factor than R rose by since the promotion; S = E / R."""
     before, present, on = situation.memory.reference, inflation(judgement), judgement.on
-    if before is None or before.acceptance is None or before.inflation is None or present is None:
+    if before is None or before.acceptance is None or not before.inflation or present is None:
         return False
-    if on is None or on.draft_length is None or on.tokens_per_step is None:
+    if on is None or on.draft_length is None or not on.tokens_per_step:
         return False
     was = 1 + on.draft_length * float(before.acceptance)
     return was / on.tokens_per_step > present / float(before.inflation)

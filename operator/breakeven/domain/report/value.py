@@ -25,6 +25,7 @@ DEAD_BAND = 0.05
 """Growth below this share of a sum tells nobody anything."""
 LARGEST = 10**15
 """Tokens beyond this are a counter gone wrong."""
+_MOST_HOURS = Decimal(10**8)
 _FINEST = Decimal("0.000001")
 
 
@@ -81,7 +82,7 @@ def _gained(on: Sequence[Batch], value: float, lower: float, control: Sequence[B
     if not (0 < lower <= value < math.inf) or max(tokens, theirs) > LARGEST:
         return None
     return ValueSums(
-        tokens=round(tokens * (1 - 1 / value)),
+        tokens=round(max(-LARGEST, tokens * (1 - 1 / value))),
         tokens_lower=round(max(-LARGEST, tokens * (1 - 1 / lower))),
         replica_hours=_decimal(hours * (value - 1)),
         replica_hours_lower=_decimal(hours * (lower - 1)),
@@ -140,4 +141,10 @@ def _fields(sums: ValueSums) -> dict[str, int | Decimal]:
 
 
 def _added(first: ValueSums, second: ValueSums) -> ValueSums:
-    return ValueSums.model_validate({n: v + getattr(second, n) for n, v in _fields(first).items()})
+    return ValueSums.model_validate({n: _held(v + getattr(second, n)) for n, v in _fields(first).items()})
+
+
+def _held(total: int | Decimal) -> int | Decimal:
+    """A sum that stays what the status can hold, however wrong the counters behind it are."""
+    limit = LARGEST if isinstance(total, int) else _MOST_HOURS
+    return max(-limit, min(limit, total))

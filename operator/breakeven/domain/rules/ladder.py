@@ -91,7 +91,10 @@ def tuned_length(batches: Sequence[Batch], off: Sums | None, on: Sums | None) ->
     length = len(survival)
     if length < 2:
         return None
-    predicted = [(1 + math.fsum(survival[:k])) / (1 + (inflation - 1) * k / length) for k in range(1, length + 1)]
+    steps = [1 + (inflation - 1) * k / length for k in range(1, length + 1)]
+    if min(steps) <= 0:  # an R that rounds to nothing is no measurement
+        return None
+    predicted = [(1 + math.fsum(survival[:k])) / step for k, step in enumerate(steps, start=1)]
     best = max(range(length), key=lambda index: predicted[index])
     gains = predicted[best] >= WORTH_IT and predicted[best] >= WORTH_IT * predicted[-1]
     return best + 1 if gains and best + 1 < length else None

@@ -96,7 +96,7 @@ def crossover(profile: Sequence[LoadBand], *, variant: str, present: AtLoad, now
     losing = min((p for p in [*points, present] if p.speedup < 1), default=None, key=lambda p: p.running)
     if losing is None or min(losing.running, losing.speedup) <= 0:
         return None
-    calmer = (p for p in points if p.speedup > 1 and p.load * BUSIER <= losing.load)
+    calmer = (p for p in points if p.speedup > 1 and p.running > 0 and p.load * BUSIER <= losing.load)
     paying = max(calmer, default=None, key=lambda p: p.running)
     if paying is None or losing.running < APART * paying.running or losing.inflation < ROSE * paying.inflation:
         return None
