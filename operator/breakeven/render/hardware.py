@@ -6,6 +6,7 @@ from breakeven.api.spec import HardwareSpec
 from breakeven.engines import Caution, Finding, Reason, Refusal
 from breakeven.planning.gpus import LABELS, PER_NODE, accelerators, is_mig, known_names, unplaceable, vendors
 from breakeven.render.placement import brings_gpus
+from breakeven.render.pod_values import check_node_selector
 from breakeven.render.request import Request
 
 _SEVERAL_NODES = (
@@ -25,6 +26,7 @@ def check_hardware(request: Request) -> Iterator[Finding]:
     """Find GPUs that do not add up, that no single machine has, or that no node can be chosen by."""
     yield from _count(request)
     yield from _one_machine(request)
+    yield from check_node_selector(request.variant.hardware.node_selector, "hardware.nodeSelector")
     hardware = request.variant.hardware
     if len(vendors(hardware)) > 1:
         yield _refuse(

@@ -11,6 +11,8 @@ Manifest = dict[str, Any]
 
 CONTAINER = "engine"
 """Name of the container that runs vLLM."""
+VOLUMES = frozenset({"cache", "shm"})
+"""Volumes that every pod has."""
 PORT = 8000
 """Port of the API, of health and of metrics: vLLM has one for all."""
 PORT_NAME = "http"

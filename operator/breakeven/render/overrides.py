@@ -8,8 +8,9 @@ from breakeven.api.names import APP_INSTANCE, APP_NAME, MANAGED_BY, RESOURCE, VA
 from breakeven.engines import Reason, Refusal
 from breakeven.render.managed import RUNNER_VARIABLES
 from breakeven.render.merge import KEYS
-from breakeven.render.names import CONTAINER
+from breakeven.render.names import CONTAINER, VOLUMES
 from breakeven.render.pod_fields import REMOVE, check_fields
+from breakeven.render.pod_values import check_together, check_values
 
 _MANAGED_LABELS = frozenset({APP_INSTANCE, APP_NAME, MANAGED_BY, RESOURCE, VARIANT})
 _OF_CONTAINER: Mapping[str, str] = MappingProxyType(
@@ -32,6 +33,8 @@ def check_overrides(overrides: Mapping[str, Any] | None) -> Iterator[Refusal]:
     if not wrong:
         yield from _check_metadata(overrides.get("metadata") or {})
         yield from _check_spec(overrides.get("spec") or {})
+        yield from check_values(overrides, "podTemplate")
+        yield from check_together(overrides.get("spec") or {}, "podTemplate.spec", volumes=VOLUMES)
 
 
 def _lists(value: Any, path: str, *, whole: bool = False) -> Iterator[Refusal]:

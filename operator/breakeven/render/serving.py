@@ -1,11 +1,13 @@
 """What the target's own fields may say on an engine version."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
 from breakeven.engines import Caution, Finding, Reason, Refusal, version_in_image
+from breakeven.render.lifetime import pre_stop_s
 from breakeven.render.managed import RUNNER_VARIABLES
 from breakeven.render.pod_fields import check_fields
+from breakeven.render.pod_values import check_variable
 from breakeven.render.request import Request
 
 VERSION_DISAGREES = "VersionDisagrees"
@@ -35,6 +37,20 @@ def check_serving(request: Request) -> Iterator[Finding]:
             field="target.gpuMemoryUtilization",
             reason=Reason.INVALID_CONFIGURATION,
             message=f'{share} is no share of memory; write a number above 0 and up to 1, for example "0.9"',
+        )
+
+
+def check_grace(request: Request) -> Iterator[Refusal]:
+    """Find an overridden grace period that is over before the engine is told to stop."""
+    spec = (request.variant.pod_template or {}).get("spec")
+    given = spec.get("terminationGracePeriodSeconds") if isinstance(spec, Mapping) else None
+    least = pre_stop_s(request.variant.engine.shutdown_timeout, drains=request.engine.drains) + 1
+    if isinstance(given, int) and given < least:
+        yield Refusal(
+            field="podTemplate.spec.terminationGracePeriodSeconds",
+            reason=Reason.INVALID_CONFIGURATION,
+            message=f"write at least {least}: until then the pod leaves the Service; or leave it out and set "
+            "engine.shutdownTimeout",
         )
 
 
@@ -77,9 +93,8 @@ def check_environment(request: Request) -> Iterator[Finding]:
     """Find variables that the API server would refuse, or whose value rendering has to know and cannot read."""
     for place, variable in enumerate(request.variant.engine.env):
         name = str(variable.get("name"))
-        yield from check_fields(variable, "EnvVar", f"engine.env[{place}]")
-        if "=" in name:
-            yield _environment(f"{name!r} is no name of a variable; write name and value apart")
+        wrong = [*check_fields(variable, "EnvVar", f"engine.env[{place}]")]
+        yield from wrong or check_variable(variable, f"engine.env[{place}]")
         if name in RUNNER_VARIABLES and "valueFrom" in variable:
             yield _environment(f"{name} decides what may be rendered; write its value here instead of valueFrom")
         if name == "VLLM_API_KEY":

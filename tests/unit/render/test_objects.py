@@ -168,7 +168,10 @@ def test_the_command_is_a_list_without_a_shell() -> None:
 
 
 def test_declared_variables_win_over_ours() -> None:
-    env = [{"name": "HF_HOME", "value": "/models"}, {"name": "HF_TOKEN", "valueFrom": {"secretKeyRef": {"name": "t"}}}]
+    env = [
+        {"name": "HF_HOME", "value": "/models"},
+        {"name": "HF_TOKEN", "valueFrom": {"secretKeyRef": {"name": "t", "key": "k"}}},
+    ]
     made = container(variant(engine={"env": env}))["env"]
 
     assert [e["value"] for e in made if e["name"] == "HF_HOME"] == ["/models"]

@@ -118,7 +118,8 @@ def test_what_the_api_server_would_refuse_is_refused_first(overrides: dict[str, 
 
 @pytest.mark.parametrize("amount", [4, "4", "500m"])
 def test_quantities_may_be_numbers_as_the_api_server_takes_them(amount: int | str) -> None:
-    sidecar = {"name": "s", "image": "i", "resources": {"limits": {"cpu": amount, "example.com/nic.fast": amount}}}
+    limits = {"cpu": amount, "example.com/nic.fast": 4 if amount == 4 else "4"}
+    sidecar = {"name": "s", "image": "i", "resources": {"limits": limits}}
     volume = {"name": "v", "emptyDir": {"sizeLimit": amount}}
     probe = {"httpGet": {"port": 8000}}
     engine = {"name": "engine", "startupProbe": probe, "readinessProbe": {"httpGet": {"port": "http"}}}

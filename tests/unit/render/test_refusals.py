@@ -120,7 +120,7 @@ def test_forcing_an_engine_that_lacks_the_method_is_refused() -> None:
 def test_a_variable_that_pods_cannot_have_or_rendering_cannot_read_is_refused(variable: dict[str, Any]) -> None:
     (refusal,) = refusals(variant("0.9.2", engine={"env": [variable]}))
 
-    assert refusal.field == "engine.env"
+    assert refusal.field.startswith("engine.env")
     assert variable["name"] in refusal.message or "in quotes" in refusal.message
 
 
