@@ -36,6 +36,7 @@ from breakeven.control.ports import Ports
 from breakeven.control.queue import KeyQueue
 from breakeven.control.reconcile import Reconciler
 from breakeven.control.resync import Resync
+from breakeven.control.screening import Screening
 from breakeven.control.smoke import SmokeTests
 from breakeven.control.workers import Workers
 from breakeven.domain.decide import decide
@@ -171,6 +172,7 @@ class _Operator:
             ports=ports,
             smoke_tests=smoke_tests,
         )
+        self.feed.after_cycle = Screening(reconciler.asks, self.queue).screen
         resync = Resync(cluster, self.cache, settings.namespaces)
         workers = Workers(self.queue, reconciler.reconcile, self.figures)
         start, ending = self.background.start, self.background.ending

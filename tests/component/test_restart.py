@@ -47,7 +47,7 @@ async def test_resource_with_pods_waits_for_its_first_reading() -> None:
     world.edit_spec(replicas=2)
     world.cluster.calls.clear()
     outcome = await world.once()
-    assert outcome.again_s == 1.0
+    assert outcome.again_s == 30.0
     assert world.cluster.calls == []
     world.metrics.back()
     await world.settle()

@@ -1,5 +1,7 @@
 """Passes that are skipped because the last full one still holds, and what ends that."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -27,6 +29,11 @@ def arm(batches: int, *, tpot: float = 0.01) -> dict[str, Arm]:
     return {"a": Arm(variant="a", batches=made, ready=4, scraped=4)}
 
 
+def slow(arms: Mapping[str, Arm], now: datetime) -> bool:
+    """What asks for a full pass here: a newest batch with more than 15 ms a token."""
+    return any((arm.batches[-1].totals.step_seconds or 0.0) > 15.0 for arm in arms.values())
+
+
 class CountingDecide:
     """`decide` that counts its calls."""
 
@@ -35,7 +42,7 @@ class CountingDecide:
 
     def __call__(self, declared: Declared, memory: Memory, observation: Observation, now: datetime) -> Decision:
         self.calls += 1
-        return plain_decide(declared, memory, observation, now)
+        return replace(plain_decide(declared, memory, observation, now), asks=slow)
 
 
 async def quiet_world(**spec: Any) -> tuple[World, CountingDecide]:
@@ -54,7 +61,35 @@ async def test_nothing_is_decided_while_nothing_is_new() -> None:
     world, decide = await quiet_world()
     outcome = await world.once()
     assert decide.calls == 0
-    assert outcome.again_s == 15.0
+    assert outcome.again_s == 120.0
+
+
+async def test_every_reading_is_screened_and_only_what_has_a_reason_gets_a_pass() -> None:
+    world, decide = await quiet_world()
+    assert not world.reconciler.asks(KEY)
+    world.metrics.reading = MetricsReading(arms=arm(4))
+    assert not world.reconciler.asks(KEY)
+    world.metrics.reading = MetricsReading(arms=arm(5, tpot=0.02))
+    assert world.reconciler.asks(KEY)
+    await world.once()
+    world.metrics.outage("Stale")
+    assert world.reconciler.asks(KEY)
+    assert decide.calls == 1
+
+
+async def test_resource_that_waits_for_its_first_reading_is_woken_by_it() -> None:
+    world, _ = await quiet_world()
+    world.start()
+    world.metrics.outage("Starting")
+    await world.once()
+    assert world.reconciler.asks(KEY)
+
+
+async def test_resource_that_is_refused_does_not_ask_for_passes() -> None:
+    world, _ = await quiet_world()
+    world.edit_spec(target={"model": ""})
+    await world.settle()
+    assert not world.reconciler.asks(KEY)
 
 
 async def test_batch_like_the_last_waits_and_one_that_moved_does_not() -> None:

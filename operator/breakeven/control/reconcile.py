@@ -30,7 +30,8 @@ from breakeven.control.write import Writer
 from breakeven.render.names import Owner, selector
 
 _STANDBY = timedelta(seconds=5)
-_SOON = timedelta(seconds=1)
+_FIRST_READING = timedelta(seconds=30)
+"""The end of the first reading brings the resource back; this only if none ends."""
 _KINDS = (
     ("apps/v1", "Deployment"),
     ("v1", "Pod"),
@@ -57,11 +58,12 @@ class Reconciler:
         state = self._states.setdefault(key, ResourceState())
         quiet = self._still_quiet(key, state)
         if quiet is not None:
-            return Outcome(again_s=quiet.again.total_seconds())
-        state.quiet_pass = None
+            return Outcome(again_s=(quiet.until - self._ports.clock.now()).total_seconds())
+        state.quiet_pass, state.awaits_metrics = None, False
         snapshot = self._snapshot(key)
         if snapshot is not None and await self._must_wait(snapshot, state):
-            return Outcome(again_s=_SOON.total_seconds())
+            state.awaits_metrics = True
+            return Outcome(again_s=_FIRST_READING.total_seconds())
         plan = self._plan(snapshot, state)
         if plan is not None and not plan.idle and not self._ports.leadership.may_write():
             return Outcome(again_s=_STANDBY.total_seconds())
@@ -71,20 +73,31 @@ class Reconciler:
         if plan is None:
             self._forget(key)
             return Outcome()
+        state.awaits_metrics = plan.decision is not None
+        again = plan.look_again
         if not plan.idle:
             await self._write(key, plan, state)
         elif isinstance(plan.move, Arrived) and plan.decision is not None and plan.observation is not None:
             now = self._ports.clock.now()
             state.quiet_pass = quiet_pass(self._basis(key), plan.observation, plan.decision, now)
+            again = state.quiet_pass.until - now if state.quiet_pass is not None else again
         self._ports.recorder.reports(key, plan.status, plan.decision)
-        return Outcome(again_s=plan.look_again.total_seconds())
+        return Outcome(again_s=again.total_seconds())
+
+    def asks(self, key: Key) -> bool:
+        """Whether the newest metrics of a resource ask for a pass; looked at for all resources after each reading."""
+        state = self._states.get(key)
+        if state is None or not state.awaits_metrics:
+            return False
+        last, now = state.quiet_pass, self._ports.clock.now()
+        return last is None or not last.agrees_with(self._ports.metrics.read(key, now), now)
 
     def _still_quiet(self, key: Key, state: ResourceState) -> QuietPass | None:
         """The last full pass, if neither the API server nor the metrics say anything new since."""
         last, now = state.quiet_pass, self._ports.clock.now()
         if last is None or not last.still_holds(self._basis(key), now):
             return None
-        return last if last.agrees_with(self._ports.metrics.read(key, now)) else None
+        return last if last.agrees_with(self._ports.metrics.read(key, now), now) else None
 
     def _basis(self, key: Key) -> Basis:
         """What a pass rests on besides the metrics."""

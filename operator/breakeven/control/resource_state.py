@@ -24,6 +24,8 @@ class ResourceState:
 
     parsed: Parsed | None = None
     """The resource as it was last read."""
+    awaits_metrics: bool = False
+    """Whether its last pass rested on metrics, so that newer ones may ask for another."""
     metrics_read: bool = False
     """Whether its metrics were read once; an outage before that may be nothing but the start of this process."""
     unsettled_at: dict[str, datetime] = field(default_factory=dict)

@@ -3,18 +3,21 @@
 Two answers are kept: "there is nothing to do" spares the whole pass, "there is no object to write" the rendering.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from breakeven.api.status import State
 from breakeven.control.ports import Manifest, MetricsReading
-from breakeven.domain.counters.observation import Arm, Observation
+from breakeven.domain.counters.observation import Arm, Fleet, Observation
 from breakeven.domain.decision import Decision
-from breakeven.domain.quiet import unremarkable
 
-FULL_PASS_AFTER = 7.5
-"""Passes after which everything is weighed again, for what only time changes: two minutes at the usual 15 s."""
+FULL_PASS_AFTER = timedelta(minutes=2)
+"""When everything is weighed again, for what only time changes."""
+AT_REST_AFTER = timedelta(minutes=15)
+"""The same where speculation is judged window by window and every replica is at rest: what time changes then is counted
+in windows or hours, and the end of a window asks for a full pass anyhow."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,21 +44,18 @@ class QuietPass:
     """A pass that found nothing to do."""
 
     basis: Basis
-    arms: Mapping[str, Arm]
-    window_end: float | None
-    """When the window under way will be over; Unix seconds."""
-    again: timedelta
-    """When to come back."""
-    full_pass_at: datetime
+    asks: Callable[[Mapping[str, Arm], datetime], bool]
+    """Whether newer evidence asks for a full pass."""
+    until: datetime
     """When everything is weighed again, whatever the metrics say."""
 
     def still_holds(self, basis: Basis, now: datetime) -> bool:
         """Whether neither an object nor the clock asks for a full pass."""
-        return now < self.full_pass_at and basis.same_as(self.basis)
+        return now < self.until and basis.same_as(self.basis)
 
-    def agrees_with(self, reading: MetricsReading) -> bool:
+    def agrees_with(self, reading: MetricsReading, now: datetime) -> bool:
         """Whether the metrics do not ask for a full pass either."""
-        return reading.outage is None and unremarkable(self.arms, reading.arms, until=self.window_end)
+        return reading.outage is None and not self.asks(reading.arms, now)
 
 
 def quiet_pass(basis: Basis, observation: Observation, decision: Decision, now: datetime) -> QuietPass | None:
@@ -66,12 +66,14 @@ def quiet_pass(basis: Basis, observation: Observation, decision: Decision, now: 
     """
     memory = decision.memory
     waited_for = (memory.canary, memory.cooldown_until, observation.outage)
-    if decision.suspects or any(each is not None for each in waited_for):
+    if decision.asks is None or any(each is not None for each in waited_for):
         return None
-    return QuietPass(
-        basis=basis,
-        arms=observation.arms,
-        window_end=decision.next_window,
-        again=decision.look_again,
-        full_pass_at=now + FULL_PASS_AFTER * decision.look_again,
-    )
+    judged = memory.state is State.SPECULATING and decision.next_window is not None
+    at_rest = judged and all(map(_settled, observation.fleet.values()))
+    return QuietPass(basis=basis, asks=decision.asks, until=now + (AT_REST_AFTER if at_rest else FULL_PASS_AFTER))
+
+
+def _settled(fleet: Fleet) -> bool:
+    """Whether nothing about these replicas is a question of time."""
+    busy = fleet.terminating or fleet.stuck or fleet.failing or fleet.unschedulable
+    return not busy and (fleet.settled_since is not None or fleet.wanted == fleet.existing == 0)

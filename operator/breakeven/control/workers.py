@@ -42,8 +42,9 @@ class Workers:
             outcome = await self._reconcile(key)
             self._queue.succeeded(key)
             if outcome.again_s is not None:
-                # Spread: a thousand resources must not come back in the same instant.
-                await self._queue.add(key, outcome.again_s * (0.9 + 0.2 * random.random()))
+                # Spread: a thousand resources must not come back in the same instant. Later rather than earlier: the
+                # next reading of the metrics comes then and asks for the passes that have a reason.
+                await self._queue.add(key, outcome.again_s * (1.0 + 0.2 * random.random()))
         except Refused as exc:
             error = "refused"
             log.error("refused: %s", exc, extra={"key": str(key)})

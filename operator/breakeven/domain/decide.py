@@ -7,7 +7,7 @@ from breakeven.api.changes import changed
 from breakeven.api.spec import Mode
 from breakeven.api.status import DecisionRecord, LastGood, Memory, State
 from breakeven.api.vocabulary import HoldReason, StayReason
-from breakeven.domain import capacity
+from breakeven.domain import capacity, quiet
 from breakeven.domain.answer import Answer, Note, Stay, Transition
 from breakeven.domain.counters.observation import Observation
 from breakeven.domain.counters.windows import batch_length
@@ -100,6 +100,7 @@ def decide(declared: Declared, memory: Memory, observation: Observation, now: da
         look_again=max(SOONEST, min(LATEST, batch_length(declared.spec.evidence))),
         next_window=judgement.next_end,
         suspects=judgement.suspects,
+        asks=None if judgement.suspects else quiet.watch(here, judgement).asks,
     )
 
 

@@ -1,12 +1,14 @@
 """What one pass decides."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from breakeven.api.spec import SpeculativeDeploymentSpec
 from breakeven.api.status import DecisionRecord, EvidenceStatus, Memory, Role
 from breakeven.api.variant import Variant
 from breakeven.domain.answer import Stay
+from breakeven.domain.counters.observation import Arm
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,5 +64,7 @@ class Decision:
     """When the window under way will be over, Unix seconds. None: none is under way."""
     suspects: bool = False
     """The newest minutes look like a loss: the next increment may show it, so the next look has to be a whole one."""
+    asks: Callable[[Mapping[str, Arm], datetime], bool] | None = None
+    """Whether newer evidence asks for another pass before that, while memory, spec and fleet stay. None: any does."""
     look_again: timedelta = timedelta(seconds=15)
     """When deciding may come out differently without any event."""

@@ -1,60 +1,67 @@
-"""Whether the newest evidence can wait for the next full pass.
+"""Whether the newest evidence can wait for the end of the window.
 
-Between the ends of two windows only a sudden change can alter what is decided: an alarm, a storm, an outage. All of
-them show in the newest batch or increment of an arm before anything else, so a look at these alone tells whether the
-whole evidence has to be weighed at once. It errs towards weighing, and `control` weighs everything now and then anyhow.
+Between the ends of two windows only what acts within minutes can alter what is decided: the sequential alarm, the guard
+against storms, an outage, another fleet. Their own conditions are asked here, on the newest points alone, so that
+whatever a full pass would act on asks for one; noise does not.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
 
-from breakeven.domain.counters.observation import Arm, Batch
-from breakeven.domain.measures import queues
-from breakeven.domain.measures.speedup import decode_tokens
-
-MOVED = 0.05
-"""Time per token of an arm that moved by more than this share since the last full pass is remarkable."""
-
-
-def unremarkable(before: Mapping[str, Arm], now: Mapping[str, Arm], *, until: float | None) -> bool:
-    """Whether nothing in the newest evidence asks for a full pass.
-
-    Parameters
-    ----------
-    before
-        Arms of the last full pass.
-    now
-        The same arms now.
-    until
-        End of the window under way, Unix seconds: when all arms have reached it, it is judged. None: none is under way.
-    """
-    if before.keys() != now.keys():
-        return False
-    if any((a.ready, a.scraped) != (before[name].ready, before[name].scraped) for name, a in now.items()):
-        return False
-    ends = [a.batches[-1].end if a.batches else -math.inf for a in now.values()]
-    grown = any(len(a.batches) and not len(before[name].batches) for name, a in now.items())
-    if grown or (until is not None and ends and min(ends) >= until - 1e-3):
-        return False
-    return all(_same(_newest(before[name]), _newest(a)) for name, a in now.items())
+from breakeven.domain.counters.observation import Arm
+from breakeven.domain.evidence.judgement import Judgement
+from breakeven.domain.evidence.loss_alarm import Lookout, lookout
+from breakeven.domain.rules.faults import StormWatch, storm_watch
+from breakeven.domain.situation import Situation
 
 
-def _newest(arm: Arm) -> Batch | None:
-    newest: Sequence[Batch] = arm.newest or arm.batches
-    return next(reversed(newest), None)
+class _Standing(NamedTuple):
+    """What an arm must not change in."""
+
+    ready: int
+    scraped: int
+    measured: bool
+    """Whether it has a batch."""
 
 
-def _same(before: Batch | None, now: Batch | None) -> bool:
-    if before is None or now is None or before is now:
-        return before is now
-    if now.totals.preemptions or now.totals.failed or (now.gauges.waiting or 0.0) > queues.AT_LEAST:
-        return False
-    ours, theirs = _tpot(now), _tpot(before)
-    if ours is None or theirs is None:
-        return ours is theirs
-    return abs(ours - theirs) <= MOVED * theirs
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watch:
+    """What a full pass left to watch until the window under way is over. It holds while memory, spec and fleet do."""
+
+    standing: Mapping[str, _Standing]
+    until: float | None
+    """End of that window, Unix seconds: when all arms have reached it, it is judged. None: none is under way."""
+    lookout: Lookout | None
+    storm: StormWatch | None
+
+    def asks(self, arms: Mapping[str, Arm], now: datetime) -> bool:
+        """Whether the newest evidence asks for a full pass."""
+        if arms.keys() != self.standing.keys() or any(_standing(a) != self.standing[name] for name, a in arms.items()):
+            return True
+        if self.until is not None and _measured_until(arms) >= self.until - 1e-3:
+            return True
+        if self.lookout is not None and self.lookout.sees(arms):
+            return True
+        return self.storm is not None and self.storm.rages(arms, now)
 
 
-def _tpot(batch: Batch) -> float | None:
-    tokens, seconds = decode_tokens(batch.totals), batch.totals.decode_seconds
-    return seconds / tokens if tokens and seconds else None
+def watch(situation: Situation, judgement: Judgement) -> Watch:
+    """What is to be watched after a pass that ended in this situation."""
+    return Watch(
+        standing={name: _standing(arm) for name, arm in situation.observation.arms.items()},
+        until=judgement.next_end,
+        lookout=lookout(situation),
+        storm=storm_watch(situation),
+    )
+
+
+def _standing(arm: Arm) -> _Standing:
+    return _Standing(arm.ready, arm.scraped, len(arm.batches) > 0)
+
+
+def _measured_until(arms: Mapping[str, Arm]) -> float:
+    """The end of the newest batch that every arm has."""
+    return min((a.batches[-1].end if len(a.batches) else -math.inf for a in arms.values()), default=-math.inf)

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +25,8 @@ from breakeven.domain.counters.batches import number
 from breakeven.domain.counters.observation import Arm, Outage
 
 Connect = Callable[[Endpoint], Asks]
+AfterCycle = Callable[[Sequence[Key]], Awaitable[None]]
+"""Told after each cycle of an address, failed ones too, which resources have another reading now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +71,7 @@ class MetricsFeed:
         self.telemetry = FeedTelemetry()
         self.turned: float | None = None
         """When `run` last went round, on the monotonic clock. It never waits for an address."""
+        self.after_cycle: AfterCycle | None = None
         self._settings = settings
         self._connect = connect
         self._clock = clock or SystemClock()
@@ -165,6 +168,8 @@ class MetricsFeed:
         if not self._clock.jump:
             await endpoint.cycle(now, self._wanted(url, now))
         self._report(endpoint)
+        if self.after_cycle is not None:
+            await self.after_cycle([key for key, query in self._queries.items() if self._url(query) == url])
 
     def _report(self, endpoint: EndpointFeed) -> None:
         figures = self.telemetry

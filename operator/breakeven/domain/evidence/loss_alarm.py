@@ -5,7 +5,7 @@ batches anyhow, so what was measured before a roll-out stays the reference of wh
 """
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -62,22 +62,56 @@ def suspected(situation: Situation) -> bool:
     return arms is not None and _slow(arms)
 
 
-def _arms(situation: Situation) -> _Arms | None:
+@dataclass(frozen=True, slots=True)
+class Lookout:
+    """What the alarm compares until memory, spec or fleet change, by the names of variants."""
+
+    on: str
+    off: str | None
+    """The control; None: none is declared."""
+    late: float
+    """Seconds that the control may be behind."""
+    leave: float
+    """The bound where the control is measured."""
+    inflation: float | None
+    """Stands for a control that is not. None: none is stored."""
+    leave_alone: float
+    """The bound then."""
+
+    def sees(self, arms: Mapping[str, Arm]) -> bool:
+        """Whether the newest point is slow at all: only then can `alarmed` find anything."""
+        found = self.arms(arms)
+        return found is not None and _slow(found)
+
+    def arms(self, arms: Mapping[str, Arm]) -> _Arms | None:
+        """What is compared at this moment."""
+        ours = _seen(arms.get(self.on), "stable")
+        theirs = _seen(arms.get(self.off), "control") if self.off is not None else None
+        if ours is None:
+            return None
+        if theirs is not None and theirs.batches[-1].end >= ours.batches[-1].end - self.late:
+            return _Arms(ours, theirs, 0.0, self.leave)
+        return _Arms(ours, None, self.inflation, self.leave_alone) if self.inflation is not None else None
+
+
+def lookout(situation: Situation) -> Lookout | None:
+    """What the alarm compares; None when there is nothing to compare, or a trial is judged by its windows."""
     compared = comparison(situation)
-    if situation.observation.outage is not None or compared is None or compared.trial:
+    if compared is None or compared.trial:
         return None
-    ours = _seen(situation.arm(compared.on), "stable")
-    theirs = _seen(situation.arm(compared.off), "control") if compared.off is not None else None
-    if ours is None:
-        return None
-    late = FRESH * batch_length(situation.evidence).total_seconds()
-    if theirs is not None and theirs.batches[-1].end >= ours.batches[-1].end - late:
-        return _Arms(ours, theirs, 0.0, compared.bounds.leave)
-    inflation = stored_inflation(situation.memory.profile, compared.on.name, situation.time)
-    if inflation is None:
-        return None
-    bounds = compared.bounds if compared.off is None else compared.bounds.without_control()
-    return _Arms(ours, None, inflation, bounds.leave)
+    return Lookout(
+        on=compared.on.name,
+        off=compared.off.name if compared.off is not None else None,
+        late=FRESH * batch_length(situation.evidence).total_seconds(),
+        leave=compared.bounds.leave,
+        inflation=stored_inflation(situation.memory.profile, compared.on.name, situation.time),
+        leave_alone=(compared.bounds if compared.off is None else compared.bounds.without_control()).leave,
+    )
+
+
+def _arms(situation: Situation) -> _Arms | None:
+    here = lookout(situation) if situation.observation.outage is None else None
+    return here.arms(situation.observation.arms) if here is not None else None
 
 
 def _slow(arms: _Arms) -> bool:

@@ -5,16 +5,15 @@ with the control: what the control suffers too is load, not speculation.
 """
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from breakeven.api.scalars import format_duration
 from breakeven.api.status import State
-from breakeven.api.variant import Variant
 from breakeven.api.vocabulary import Reason, StayReason
 from breakeven.domain.answer import Answer, Stay, Transition
-from breakeven.domain.counters.observation import Batch, Fleet, Smoke
+from breakeven.domain.counters.observation import Arm, Batch, Fleet, Smoke
 from breakeven.domain.measures import queues
 from breakeven.domain.rules import cooldown
 from breakeven.domain.rules.transitions import abandon_trial, disable, fail_trial
@@ -96,11 +95,10 @@ def guard_stable(situation: Situation) -> Answer:
 
 def guard_storm(situation: Situation) -> Answer:
     """Stop speculation that preempts, queues or fails where the control does not."""
-    on = situation.memory.canary if situation.on_trial else situation.stable
-    if on is None or not on.speculates or situation.observation.outage is not None:
+    watched = storm_watch(situation)
+    if watched is None or situation.observation.outage is not None:
         return None
-    control = situation.stable if situation.on_trial else situation.stable.baseline
-    fault = storm(recent(situation, on), recent(situation, control) if control != on else ())
+    fault = watched.fault(situation.observation.arms, situation.time)
     if fault is None:
         return None
     if situation.on_trial:
@@ -116,16 +114,42 @@ def _used_up(fault: str) -> Stay:
     return Stay(reason=StayReason.DAY_USED_UP, message=message, ends=False)
 
 
-def recent(situation: Situation, variant: Variant) -> Sequence[Batch]:
-    """The newest batches of an arm that cover the grace, all of them within it or nothing."""
-    arm = situation.arm(variant)
-    if arm is None:
-        return ()
-    span = grace(situation).total_seconds()
-    since = situation.time.timestamp() - 2 * span
-    batches = arm.batches[bisect_left(arm.batches, since, key=lambda b: b.start) :]
-    covered = sum(b.end - b.start for b in batches)
-    return batches if covered >= span * 0.999 else ()
+@dataclass(frozen=True, slots=True)
+class StormWatch:
+    """Which arms the guard against storms looks at until memory, spec or fleet change, by the names of variants."""
+
+    on: str
+    control: str | None
+    grace: float
+    """Seconds that a storm has to last."""
+
+    def rages(self, arms: Mapping[str, Arm], now: datetime) -> bool:
+        """Whether there is a storm."""
+        return self.fault(arms, now) is not None
+
+    def fault(self, arms: Mapping[str, Arm], now: datetime) -> Fault | None:
+        """What is wrong with the speculating arm and not with its control; None when nothing is."""
+        on = arms.get(self.on)
+        control = arms.get(self.control) if self.control is not None else None
+        return storm(self._recent(on, now), self._recent(control, now))
+
+    def _recent(self, arm: Arm | None, now: datetime) -> Sequence[Batch]:
+        """The newest batches of an arm that cover the grace, all of them within it or nothing."""
+        if arm is None:
+            return ()
+        since = now.timestamp() - 2 * self.grace
+        batches = arm.batches[bisect_left(arm.batches, since, key=lambda b: b.start) :]
+        covered = sum(b.end - b.start for b in batches)
+        return batches if covered >= self.grace * 0.999 else ()
+
+
+def storm_watch(situation: Situation) -> StormWatch | None:
+    """What the guard looks at; None when nothing speculates."""
+    on = situation.memory.canary if situation.on_trial else situation.stable
+    if on is None or not on.speculates:
+        return None
+    control = situation.stable if situation.on_trial else situation.stable.baseline
+    return StormWatch(on.name, control.name if control != on else None, grace(situation).total_seconds())
 
 
 def storm(on: Sequence[Batch], control: Sequence[Batch]) -> Fault | None:

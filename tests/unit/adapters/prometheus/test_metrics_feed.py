@@ -1,6 +1,7 @@
 """The feed on a Prometheus that is played by plain values: what is asked, what comes out, what is an outage."""
 
 import re
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -337,3 +338,20 @@ async def test_what_went_by_while_a_long_past_was_read_is_read_before_anything_i
     reading = feed.read(KEY, moment(late))
     assert reading.outage is None
     assert reading.arms["on"].scraped == 1
+
+
+async def test_each_cycle_tells_which_resources_have_another_reading_even_when_it_fails(
+    feed: MetricsFeed, prometheus: FakePrometheus
+) -> None:
+    prometheus.run("a", START, START + 300)
+    told: list[list[Key]] = []
+
+    async def hear(keys: Sequence[Key]) -> None:
+        told.append(list(keys))
+
+    feed.after_cycle = hear
+    feed.watch(KEY, query({"v": [pod("a")]}))
+    await feed.cycle(START + 300)
+    prometheus.fails = Unreachable("x")
+    await feed.cycle(START + 315)
+    assert told == [[KEY], [KEY]]
