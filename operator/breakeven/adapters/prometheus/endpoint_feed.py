@@ -96,8 +96,11 @@ class EndpointFeed:
 
     def __init__(self, connect: Callable[[], Asks]) -> None:
         self.histories: dict[PodName, ReplicaHistory] = {}
-        self.outage: Outage | None = None
+        self.failure: Outage | None = None
         """Why the last cycle failed."""
+        self.outage: Outage | None = None
+        """Why nothing may be judged: the last two cycles failed, or the first. One alone holds nobody, because what was
+        read before is as fresh as after a scrape that was missed."""
         self.last_success: float | None = None
         """Unix seconds of the last complete cycle."""
         self.last_queries = 0
@@ -144,15 +147,16 @@ class EndpointFeed:
             log.exception("a cycle failed")
             self._failed("QueryFailed", f"the answer cannot be used: {type(error).__name__} {error}"[:300], now)
         else:
-            self.outage = None
+            self.failure = self.outage = None
             self.last_success = now
         self.last_queries = self.queries - before
         self.last_cycle_s = monotonic() - begun
 
     def _failed(self, reason: str, message: str, now: float) -> None:
-        held = self.outage
-        since = held.since if held is not None and held.reason == reason else None
-        self.outage = Outage(reason=reason, message=message, since=since or datetime.fromtimestamp(now, UTC))
+        before = self.failure
+        since = before.since if before is not None and before.reason == reason else None
+        self.failure = Outage(reason=reason, message=message, since=since or datetime.fromtimestamp(now, UTC))
+        self.outage = self.failure if before is not None or self.last_success is None else None
 
     async def _catch_up(self, now: float, wanted: Mapping[PodName, Wanted]) -> None:
         """Read up to the present: what went by while a long past was read would look like an outage."""

@@ -174,7 +174,7 @@ class MetricsFeed:
     def _report(self, endpoint: EndpointFeed) -> None:
         figures = self.telemetry
         figures.cycles += 1
-        figures.failed_cycles += endpoint.outage is not None
+        figures.failed_cycles += endpoint.failure is not None
         figures.queries += endpoint.last_queries
         figures.last_cycle_queries = sum(e.last_queries for e in self._endpoints.values())
         figures.last_cycle_s = endpoint.last_cycle_s

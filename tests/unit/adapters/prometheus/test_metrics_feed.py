@@ -213,6 +213,26 @@ async def test_an_outage_is_reported_from_its_beginning_and_forgotten_after(
     assert [b.start - START for b in recovered.arms["on"].batches] == [0, 60, 120, 180, 240, 300]
 
 
+async def test_one_failed_cycle_holds_nobody(feed: MetricsFeed, prometheus: FakePrometheus) -> None:
+    prometheus.run("a", START, START + 420)
+    feed.watch(KEY, query({"on": [pod("a")]}))
+    await feed.cycle(START + 300)
+    before = feed.read(KEY, moment(START + 300))
+    prometheus.fails = Unreachable("prometheus:9090 cannot be reached: connection refused")
+    await feed.cycle(START + 315)
+    reading = feed.read(KEY, moment(START + 315))
+    assert reading.outage is None
+    assert reading.arms["on"].batches == before.arms["on"].batches
+    assert feed.telemetry.failed_cycles == 1
+    await feed.cycle(START + 330)
+    assert feed.read(KEY, moment(START + 330)).outage is not None
+    prometheus.fails = None
+    await feed.cycle(START + 345)
+    prometheus.fails = Unreachable("prometheus:9090 cannot be reached: connection refused")
+    await feed.cycle(START + 360)
+    assert feed.read(KEY, moment(START + 360)).outage is None
+
+
 async def test_partial_results_are_an_outage_and_are_read_again(feed: MetricsFeed, prometheus: FakePrometheus) -> None:
     prometheus.run("a", START, START + 300)
     feed.watch(KEY, query({"on": [pod("a")]}))
