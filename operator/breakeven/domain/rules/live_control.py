@@ -24,6 +24,9 @@ QUIET_WINDOWS = 144
 """Windows without a new band of load after which the control is returned: a day at the default window."""
 WITHOUT_CONTROL = 2
 """Windows in a row at an unmeasured load, or of a doubt, before the control is bought back."""
+FELL = 0.92
+"""Share of the speed-up that the live control measured in this band of load: below it the stored control is doubted.
+Contexts that get shorter make every step faster, and then a loss can look like a gain against what is stored."""
 
 
 def doubt(situation: Situation, judgement: Judgement) -> Answer:
@@ -32,9 +35,21 @@ def doubt(situation: Situation, judgement: Judgement) -> Answer:
         return None
     if not isinstance(judgement, Judged) or judgement.source != Source.CALIBRATED:
         return None
-    if judgement.verdict != Verdict.MARGINAL:
+    if judgement.verdict == Verdict.HURTS:
+        return None  # that has its own row
+    if judgement.verdict != Verdict.MARGINAL and not fell(situation, judgement):
         return None
     return _after_a_row(situation, Verdict.MARGINAL, judgement.span, contradicted(situation, judgement))
+
+
+def fell(situation: Situation, judgement: Judgement) -> bool:
+    """Whether S against the stored control is far below what the live one measured for this variant at this load."""
+    if not isinstance(judgement, Judged) or judgement.source != Source.CALIBRATED or judgement.speedup is None:
+        return False
+    stored = control_profile.find(situation.memory.profile, judgement.on.load, situation.time)
+    if stored is None or stored.speedup is None or stored.variant != situation.stable.name:
+        return False
+    return judgement.speedup.value < FELL * float(stored.speedup)
 
 
 def buy_when_blind(situation: Situation, judgement: Judgement) -> Answer:
@@ -78,9 +93,10 @@ def return_control(situation: Situation) -> Transition | None:
         return None
     if crossing.explained(situation) and cooldown.recent(memory, situation.time):
         return None  # what the load switched within a day it will switch again
-    grew = memory.profile_grew_at or memory.since
+    if memory.since is None or situation.time - memory.since < cooldown.FORGIVEN_AFTER:
+        return None  # what was measured before the promotion says nothing about what was promoted
     quiet: timedelta = situation.evidence.window * QUIET_WINDOWS
-    if grew is None or situation.time - grew < quiet:
+    if situation.time - (memory.profile_grew_at or memory.since) < quiet:
         return None
     bands = len(memory.profile)
     message = f"{bands} bands of load are measured and none was new for {format_duration(quiet)}"

@@ -49,6 +49,8 @@ def settle_streak(situation: Situation, judgement: Judgement) -> Note | None:
     """A judged span that does not say the same breaks the row."""
     if not isinstance(judgement, Judged) or judgement.verdict == Verdict.HURTS or situation.on_trial:
         return None
+    if live_control.fell(situation, judgement):
+        return None  # a window that asks for the live control breaks no row that does
     changes = broken(situation, judgement.span)
     return note(**changes) if changes else None
 
