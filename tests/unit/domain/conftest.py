@@ -59,6 +59,8 @@ class World:
     unschedulable: str = ""
     batches: dict[str, list[Batch]] = field(default_factory=dict)
     settled: dict[str, tuple[int, datetime]] = field(default_factory=dict)
+    warm: dict[str, datetime] = field(default_factory=dict)
+    """From when on the first replica of a variant counts."""
     variants: dict[str, Variant] = field(default_factory=dict)
     decisions: list[Decision] = field(default_factory=list)
     serving: dict[str, int] = field(default_factory=dict)
@@ -77,7 +79,7 @@ class World:
         begin = self.now
         self.now += batch
         for name, count in self.serving.items():
-            if count and self.outage is None:
+            if count and self.outage is None and self.warm[name] <= begin:
                 self.batches.setdefault(name, []).append(self._batch(name, count, begin, self.now))
         return self.look()
 
@@ -89,7 +91,8 @@ class World:
         decision = decide(declared, self.memory, self.observation(), self.now)
         self.memory = decision.memory
         self.decisions.append(decision)
-        self.serving = {p.variant.name: p.replicas for p in decision.placements}
+        before, self.serving = self.serving, {p.variant.name: p.replicas for p in decision.placements}
+        self.warm |= {name: self.now + self.spec.evidence.warmup for name in self.serving if not before.get(name)}
         for placement in decision.placements:
             name, count = placement.variant.name, placement.replicas
             self.variants[name] = placement.variant

@@ -1,8 +1,10 @@
 """From an observation to a judgement: which arms, which windows, which verdict, or why there is none."""
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from math import ceil
 
 from breakeven.api.changes import revised
 from breakeven.api.status import LoadBand, Source, State
@@ -10,7 +12,7 @@ from breakeven.api.variant import Variant
 from breakeven.api.vocabulary import HoldReason
 from breakeven.domain import capacity
 from breakeven.domain.counters.observation import Arm, Batch, Fleet, Smoke
-from breakeven.domain.counters.windows import BATCHES, LEVELS, Grid, Span, grid
+from breakeven.domain.counters.windows import BATCHES, HISTORY, LEVELS, Grid, Span, grid
 from breakeven.domain.evidence import control_profile
 from breakeven.domain.evidence.judgement import Held, Hold, Judged, Judgement, Nothing, held, held_by
 from breakeven.domain.measures import verdict
@@ -24,6 +26,9 @@ from breakeven.domain.situation import Situation
 
 SCRAPED_SHARE = 0.8
 """With fewer of its ready replicas scraped, an arm is not judged."""
+READY_SHARE = 0.75
+"""With fewer of its replicas ready while some come or go, an arm is not judged. Those that are not ready, or warm up, are
+in no batch, so one of many that restarts changes nothing about the others."""
 STALE_WINDOWS = 2
 """An arm whose newest batch is older than so many windows is not judged."""
 
@@ -242,7 +247,7 @@ def _not_comparable(situation: Situation, compared: Comparison) -> Hold | None:
 def _fleet_hold(fleet: Fleet | None, name: str) -> Hold | None:
     if fleet is None or fleet.ready == 0:
         return Hold(reason=HoldReason.STARTING, message=f"no replica of the {name} is ready")
-    if fleet.settled_since is None:
+    if fleet.settled_since is None and fleet.ready < READY_SHARE * fleet.wanted:
         return Hold(reason=HoldReason.REPLICAS_CHANGING, message=f"replicas of the {name} are changing")
     return None
 
@@ -258,12 +263,24 @@ def arm_hold(arm: Arm | None, name: str) -> Hold | None:
 
 
 def _comparable_since(situation: Situation, compared: Comparison) -> float:
-    moments = [situation.memory.since, situation.memory.evidence_after]
-    for variant in (compared.off, compared.on):
-        fleet = situation.fleet(variant) if variant is not None else None
-        if fleet is not None and fleet.settled_since is not None:
-            moments.append(fleet.settled_since + situation.evidence.warmup)
-    return max((moment.timestamp() for moment in moments if moment is not None), default=0.0)
+    """The first batch that every arm has since the last change of state and the last outage; Unix seconds.
+
+    Batches that are kept for long enough are forgotten, and the first one moves; then whole windows are counted from
+    the change of state, so that every pass cuts the same ones.
+    """
+    moments = (situation.memory.since, situation.memory.evidence_after)
+    begin = max((moment.timestamp() for moment in moments if moment is not None), default=0.0)
+    arms = [_counting(situation, variant) for variant in (compared.off, compared.on) if variant is not None]
+    first = max((_first_since(arm, begin) for arm in arms), default=begin)
+    window = situation.evidence.window.total_seconds()
+    if any(arm and arm[-1].end - first >= (HISTORY - 1) * window for arm in arms):
+        return begin + ceil((first - begin) / window) * window
+    return first
+
+
+def _first_since(batches: Sequence[Batch], begin: float) -> float:
+    index = bisect_left(batches, begin, key=lambda batch: batch.start)
+    return max(begin, batches[index].start) if index < len(batches) else begin
 
 
 def _counting(situation: Situation, variant: Variant) -> Sequence[Batch]:

@@ -105,10 +105,14 @@ def later(span: timedelta) -> Change:
 
 HOLDS: dict[str, tuple[Change, str, str]] = {
     "too few requests that speculate": (evidence(minRequests=10_000_000), "TooFewRequests", "speculating arm"),
-    "too few in the control": (batches(totals(finished=1.0), of_control=True), "TooFewRequests", "control arm"),
+    "too few in the control": (batches(totals(finished=0.5), of_control=True), "TooFewRequests", "control arm"),
     "too few drafts": (evidence(minDraftTokens=1_000_000_000), "TooFewDrafts", "1000000000 tokens"),
-    "replicas change": (stable(fleet={"settled_since": None}), "ReplicasChanging", "stable"),
-    "replicas of the control change": (control(fleet={"settled_since": None}), "ReplicasChanging", "control"),
+    "replicas change": (stable(fleet={"settled_since": None, "ready": 2}), "ReplicasChanging", "stable"),
+    "replicas of the control change": (
+        control(fleet={"settled_since": None, "wanted": 2}),
+        "ReplicasChanging",
+        "control",
+    ),
     "none is ready": (stable(fleet={"ready": 0}), "Starting", "stable"),
     "half of the replicas is scraped": (stable(arm={"ready": 4, "scraped": 2}), "PartialData", "stable"),
     "no batch": (control(arm={"batches": ()}), "NoData", "control"),
@@ -121,8 +125,8 @@ HOLDS: dict[str, tuple[Change, str, str]] = {
         "draft counters",
     ),
     "the newest batch is old": (later(timedelta(minutes=31)), "Stale", "two windows"),
-    "just settled": (
-        lambda here: stable(fleet={"settled_since": here.time - timedelta(minutes=12)})(here),
+    "it began to be measured just now": (
+        lambda here: stable(arm={"batches": here.observation.arms[here.stable.name].batches[-9:]})(here),
         "FirstWindow",
         "not complete",
     ),
@@ -145,7 +149,8 @@ def test_what_cannot_be_judged_is_held_with_its_reason(name: str) -> None:
         batches(lambda n, b: b if n < 6 else None),
         stable(arm={"ready": 5, "scraped": 4}),
         later(timedelta(minutes=10)),
-        lambda here: stable(fleet={"settled_since": here.time - timedelta(minutes=16)})(here),
+        stable(fleet={"settled_since": None, "wanted": 4}),
+        lambda here: stable(arm={"batches": here.observation.arms[here.stable.name].batches[-10:]})(here),
         batches(lambda _, batch: on_v0(batch, emitted=900.0)),
     ],
 )

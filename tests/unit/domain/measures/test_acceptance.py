@@ -119,9 +119,9 @@ def test_spreads_are_written_twice_after_a_promotion_and_then_with_other_news_on
         if not written or w.memory.evidence != written[-1]:
             written.append(w.memory.evidence)
     over = [(e.acceptance_over_pods.of, e.acceptance_over_windows.of) for e in written[-2:]]
-    assert over == [(3, 5), (3, 20)]
+    assert over == [(3, 6), (3, 24)]
     said = next(f.message for f in w.last.findings if f.type == "AcceptanceHealthy")
-    assert "over 3 pods" in said and "over 20 windows" in said
+    assert "over 3 pods" in said and "over 24 windows" in said
     w.pods = lambda variant, pod: 1.0 + 0.04 * pod
     w.run(timedelta(hours=5))
     assert w.memory.evidence == written[-1]
