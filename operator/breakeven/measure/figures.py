@@ -202,7 +202,7 @@ def side(visits: Sequence[Visit], slo: Slo) -> Side:
         client_ttft=mean(visits, lambda v: math.fsum(a.ttft for a in v.answers), lambda v: float(len(v.answers))),
         tpot_quantiles=tuple(over_requests(tpots, q) for q in QUANTILES),
         ttft_quantiles=tuple(over_requests([[a.ttft for a in each] for each in answers], q) for q in QUANTILES),
-        throughput=mean(visits, lambda v: v.totals.emitted_tokens, lambda v: v.seconds),
+        throughput=_throughput(visits, sums),
         goodput=mean(visits, lambda v: _good(v, slo), lambda v: v.seconds) if slo else None,
         good=mean(visits, lambda v: _good(v, slo), lambda v: float(len(v.answers))) if slo else None,
         running=_average([v.gauges.running for v in visits]),
@@ -215,6 +215,19 @@ def side(visits: Sequence[Visit], slo: Slo) -> Side:
         tpots=tuple(t for each in tpots for t in each),
         acceptances=tuple(share for each in shares for share in each),
     )
+
+
+def _throughput(visits: Sequence[Visit], sums: Totals) -> Figure | None:
+    """Output tokens a second. Counters move a step at a time, so a window's ends may cut a step of every request.
+
+    Where steps all last the same, that is all the uncertainty there is.
+    """
+    made = mean(visits, lambda v: v.totals.emitted_tokens, lambda v: v.seconds)
+    running = _average([v.gauges.running for v in visits])
+    if made is None or running is None or not sums.decode_tokens or not sums.decode_steps:
+        return made
+    cut = running * sums.decode_tokens / sums.decode_steps * math.sqrt(len(visits))
+    return made.widened(cut / math.fsum(v.seconds for v in visits))
 
 
 def _tells_steps(visits: Sequence[Visit]) -> bool:

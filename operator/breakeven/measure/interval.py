@@ -37,6 +37,14 @@ class Figure:
             upper=None if self.upper is None else rising(self.upper),
         )
 
+    def widened(self, reach: float) -> "Figure":
+        """With an independent uncertainty of so much to either side."""
+        return Figure(
+            value=self.value,
+            lower=None if self.lower is None else self.value - math.hypot(self.value - self.lower, reach),
+            upper=None if self.upper is None else self.value + math.hypot(self.upper - self.value, reach),
+        )
+
     @property
     def precision(self) -> float:
         """Half the distance of the bounds, relative to the value; infinite where they are not known."""

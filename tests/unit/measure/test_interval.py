@@ -45,3 +45,9 @@ def test_one_visit_gives_a_quantile_without_bounds() -> None:
 def test_a_figure_without_bounds_is_not_precise() -> None:
     assert Figure(value=1.0).precision == pytest.approx(float("inf"))
     assert Figure(value=2.0, lower=1.9, upper=2.1).precision == pytest.approx(0.05)
+
+
+def test_an_independent_uncertainty_adds_in_quadrature() -> None:
+    wide = Figure(value=10.0, lower=7.0, upper=14.0).widened(4.0)
+    assert (wide.lower, wide.upper) == (pytest.approx(5.0), pytest.approx(10.0 + 32**0.5))
+    assert Figure(value=10.0).widened(4.0) == Figure(value=10.0)

@@ -107,6 +107,13 @@ def test_open_loop_keeps_its_rate_whatever_the_server_does(tmp_path: Path) -> No
     assert figures[0].speedup is not None
 
 
+def test_throughput_is_not_known_better_than_a_step_at_a_windows_end(tmp_path: Path) -> None:
+    _, figures, _ = measured(pair(), tmp_path, cells=grid((0.0,), (1,), ()))
+    alone = figures[0].off
+    assert alone is not None and alone.throughput is not None and alone.throughput.lower is not None
+    assert alone.throughput.value - alone.throughput.lower > 0.1 / alone.seconds
+
+
 def test_goodput_counts_requests_that_kept_every_limit(tmp_path: Path) -> None:
     _, figures, _ = measured(pair(), tmp_path, slo=Slo(tpot=0.006))
     cold, hot = figures
