@@ -1,5 +1,7 @@
 """The loop with the decision core itself in place of the stand-in."""
 
+from datetime import timedelta
+
 from tests.support.world import KEY, World
 
 from breakeven.api.status import State
@@ -114,3 +116,30 @@ async def test_a_switch_off_is_a_warning_and_a_trial_is_not() -> None:
     assert {"StartTrial", "Promote", "Disable"} <= set(posted)
     assert world.events.warnings == ["Disable"]
     assert posted.count("Disable") == 1
+
+
+async def test_an_outage_is_told_in_a_sentence_and_is_what_kubectl_get_shows() -> None:
+    world = World(gpus=4, decide=decide)
+    await world.settle()
+    world.metrics.outage("PrometheusUnreachable")
+    await world.settle()
+    message = world.condition("MetricsAvailable")["message"]
+    assert message == "Prometheus does not answer. Nothing is judged meanwhile. connection refused"
+    assert (world.status.reason, world.status.message) == ("PrometheusUnreachable", "Prometheus does not answer.")
+    assert world.status.ready == "4/4"
+
+
+async def test_a_try_that_was_announced_and_cannot_begin_is_explained_in_the_same_condition() -> None:
+    world = World(gpus=4, decide=decide)
+    await world.settle()
+    world.command("abort")
+    await world.settle()
+    announced = world.condition("SpeculationActive")["message"]
+    assert announced.startswith("Trial ended: by command. Next try ")
+    assert "Still off" not in announced
+    world.metrics.outage("PrometheusUnreachable")
+    world.clock.forward(timedelta(hours=1))
+    await world.settle()
+    assert world.condition("SpeculationActive")["message"].endswith(
+        " Still off: no trial begins while the metrics are away."
+    )

@@ -274,5 +274,13 @@ def find_condition(conditions: Sequence[Condition], type: ConditionType | str) -
     return next((c for c in conditions if c.type == str(type)), None)
 
 
+def meaning_of(type: ConditionType, reason: str) -> str:
+    """What a reason of a condition says, as a sentence; empty for one that it does not have."""
+    said = next((words for each, words in CONDITIONS[type].reasons.items() if each == reason), "")
+    for status in ("True: ", "False: ", "Unknown: "):
+        said = said.removeprefix(status)
+    return sentence(said)
+
+
 def _only_while_true(type: ConditionType | str) -> bool:
     return any(str(name) == str(type) and doc.only_while_true for name, doc in CONDITIONS.items())

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from breakeven.api.conditions import ConditionType, Reason, set_condition
+from breakeven.api.conditions import ConditionType, Reason, meaning_of, set_condition
 from breakeven.api.names import spoken_model
 from breakeven.api.planned import PlanStatus
 from breakeven.api.spec import DraftSpec, Mode, SpeculativeDeploymentSpec
@@ -79,7 +79,7 @@ def status_of(summary: PassSummary, old: Status, now: datetime) -> Status:
 
 
 def _plan(plan: PlanStatus | None) -> PlanStatus | None:
-    """The plan without a prediction for each batch, thirty lines of `kubectl describe`: `breakeven plan` prints them."""
+    """The plan without a prediction for each batch, which `breakeven plan` prints in fewer lines."""
     return plan.model_copy(update={"speedups": []}) if plan is not None else None
 
 
@@ -271,7 +271,8 @@ def _stalled(summary: PassSummary) -> Finding | None:
     stable = next((p.variant.name for p in summary.decision.placements if p.role is Role.STABLE), "")
     f = summary.observation.fleet.get(stable)
     if f is not None and f.failing:
-        return Finding(type=ConditionType.STALLED, status=True, reason=Reason.ENGINE_FAILING, message=f.failing)
+        message = f"An engine keeps failing: {f.failing}"
+        return Finding(type=ConditionType.STALLED, status=True, reason=Reason.ENGINE_FAILING, message=message)
     stuck = [pod for fleet in summary.observation.fleet.values() for pod in fleet.stuck]
     return _stuck(stuck) if stuck else None
 
@@ -279,7 +280,8 @@ def _stalled(summary: PassSummary) -> Finding | None:
 def _stuck(pods: Sequence[str]) -> Finding:
     more = f" and {len(pods) - _NAMED} more" if len(pods) > _NAMED else ""
     message = (
-        f"terminating beyond the grace period: {', '.join(pods[:_NAMED])}{more}. Nothing waits for it any more. "
+        f"A pod does not stop, terminating beyond the grace period: {', '.join(pods[:_NAMED])}{more}. "
+        "Nothing waits for it any more. "
         "Its node does not answer, or a finalizer holds it: remove the Node object, or `kubectl delete pod --force`"
     )
     return Finding(type=ConditionType.STALLED, status=True, reason=Reason.POD_NOT_STOPPING, message=message)
@@ -297,7 +299,7 @@ def _speculation(summary: PassSummary) -> Finding:
         serving = draft_in_words(memory.stable.draft if memory.stable else None)
         message = f"{serving} serves on, and the trial beside it failed. {last.message}"
     elif last:
-        reason, message = last.reason, last.message + _overdue(summary)
+        reason, message = last.reason, _with_what_holds_it_up(last.message, summary)
     elif summary.spec.draft is None:
         reason, message = Reason.NO_DRAFT, "spec.draft is absent"
     elif summary.spec.policy.mode is Mode.ALWAYS_OFF:
@@ -311,12 +313,12 @@ def _speculation(summary: PassSummary) -> Finding:
     return Finding(type=ConditionType.SPECULATION_ACTIVE, status=on, reason=reason, message=message)
 
 
-def _overdue(summary: PassSummary) -> str:
-    """Why the next try that was announced is not under way, once its time has come."""
+def _with_what_holds_it_up(message: str, summary: PassSummary) -> str:
+    """The decision, and why the next try that it announced is not under way, once its time has come."""
     memory, stay = summary.decision.memory, summary.decision.stay
     if memory.state is not State.COOLDOWN or stay is None or stay.reason is StayReason.COOLING_DOWN:
-        return ""
-    return f". Still off: {stay.message}"
+        return message
+    return f"{message.rstrip('.')}. Still off: {stay.message}."
 
 
 def _as_it_runs(finding: Finding, summary: PassSummary, old: Status) -> Finding:
@@ -345,7 +347,10 @@ def _metrics(summary: PassSummary) -> Finding:
             message="no replica serves that could be read",
         )
     if outage:
-        return Finding(type=ConditionType.METRICS_AVAILABLE, status=False, reason=outage.reason, message=outage.message)
+        # The meaning of the reason is the sentence; the feed's own words come after it.
+        meaning = meaning_of(ConditionType.METRICS_AVAILABLE, outage.reason) or "There are no metrics."
+        message = f"{meaning} Nothing is judged meanwhile. {outage.message}"
+        return Finding(type=ConditionType.METRICS_AVAILABLE, status=False, reason=outage.reason, message=message)
     return Finding(
         type=ConditionType.METRICS_AVAILABLE, status=True, reason=Reason.FRESH, message="engine metrics are fresh"
     )

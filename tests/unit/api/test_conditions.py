@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from breakeven.api.conditions import CONDITIONS, ConditionType, Reason, find_condition, set_condition
+from breakeven.api.conditions import CONDITIONS, ConditionType, Reason, find_condition, meaning_of, set_condition
 from breakeven.api.status import Condition
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -86,3 +86,10 @@ def test_a_type_is_there_once_and_says_what_was_set_last(changes: list[tuple[Con
         else:
             assert found is not None
             assert found.status == ("Unknown" if status is None else str(status))
+
+
+def test_the_meaning_of_a_reason_is_a_sentence_and_that_of_an_unknown_word_is_empty() -> None:
+    kind = ConditionType.METRICS_AVAILABLE
+    assert meaning_of(kind, "PrometheusUnreachable") == "Prometheus does not answer."
+    assert meaning_of(kind, "Starting") == "The first reading of Prometheus is under way."
+    assert meaning_of(kind, "NeverHeardOf") == ""
