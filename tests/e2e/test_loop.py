@@ -4,6 +4,7 @@ The engines are simulated (and say so on their pages); everything between them a
 """
 
 import json
+import re
 import time
 from collections.abc import Iterator, Mapping
 from datetime import datetime
@@ -73,7 +74,14 @@ def test_the_loop_survives_a_kill_and_an_outage_and_its_figures_are_those_of_the
     off = cluster.wait(name, "speculation off", lambda s: s.get("state") in ("Cooldown", "Baseline"))
     assert actions(off)[-1] == "Disable"
     described = cluster.lab.kubectl("describe", "spd", name, "-n", NAMESPACE).stdout
-    assert off["decisions"][0]["message"] in " ".join(described.split()) or "BelowBreakEven" in described
+    since, why = described.partition("Conditions:")[2].splitlines()[1:3]
+    assert "Last Transition Time:" in since
+    assert re.search(r"Message: +Switched off: \d+ % slower with the draft .*Accepted \d+ %, needs \d+ %\.", why)
+    assert re.search(r"Next try [0-9:]+ UTC\.", why)
+    assert re.search(r"Warning +Disable .*Switched off: ", described)
+    shown = cluster.lab.kubectl("get", "spd", name, "-n", NAMESPACE).stdout
+    assert shown.split()[:7] == ["NAME", "READY", "STATE", "SPEEDUP", "REASON", "MESSAGE", "AGE"]
+    assert "Switched off: " in shown
 
     cluster.traffic(name, "greedy")
     again = cluster.wait(name, "speculation again", speculating)

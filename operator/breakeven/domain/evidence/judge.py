@@ -7,6 +7,7 @@ from datetime import timedelta
 from math import ceil
 
 from breakeven.api.changes import revised
+from breakeven.api.scalars import format_duration
 from breakeven.api.status import LoadBand, Source, State
 from breakeven.api.variant import Variant
 from breakeven.api.vocabulary import HoldReason
@@ -110,7 +111,9 @@ def _best(
     """The first span that decides; else the shortest that could be judged; else why none could."""
     done = cut.complete(newest)
     shortest: Judged | None = None
-    hold = held(HoldReason.FIRST_WINDOW, f"the first window of {situation.evidence.window} is not complete")
+    hold = held(
+        HoldReason.FIRST_WINDOW, f"the first window of {format_duration(situation.evidence.window)} is not complete"
+    )
     for level in levels(compared, done):
         span = cut.last(newest, level)
         if span is None:
