@@ -91,7 +91,7 @@ async def test_mistyped_command_leaves_the_reason_and_the_ledger_and_is_answered
     await world.settle()
     assert world.condition("SpeculationActive") == before
     assert world.status.decisions == decided
-    assert world.status.command.startswith("abrot: refused, there is no command 'abrot', did you mean abort?")
+    assert world.status.command.startswith("abrot: refused, there is no command 'abrot' (did you mean abort?)")
     assert "promote, abort, retry, restart" in world.status.command
     answers = [m for r, m in world.events.posted if r == "Refuse"]
     assert answers == [f"command {world.status.command}"]

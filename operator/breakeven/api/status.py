@@ -277,7 +277,7 @@ class Status(StatusModel):
     reason: Annotated[str, Field(max_length=64)] = ""
     """What is wrong now, else what was decided last, in one word."""
     message: Annotated[str, Field(max_length=256)] = ""
-    """The same in a sentence; the condition that it is from has the figures."""
+    """What is wrong now, else what was decided last, in a sentence; the condition that it is from has the figures."""
     since: Time | None = None
     """When `state` was entered."""
     speedup: DecimalString | None = None

@@ -272,7 +272,7 @@ def test_command_counts_again_when_it_was_taken_away_in_between(world: Make) -> 
 @pytest.mark.parametrize(
     ("command", "answer"),
     [
-        ("abrot", "there is no command 'abrot', did you mean abort?; the commands are promote, abort, retry, restart"),
+        ("abrot", "there is no command 'abrot' (did you mean abort?); the commands are promote, abort, retry, restart"),
         ("disable", "there is no command 'disable'; the commands are promote, abort, retry, restart"),
         ("abort", "there is nothing to abort in state Baseline; the commands are promote, abort, retry, restart"),
     ],

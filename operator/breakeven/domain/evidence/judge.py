@@ -28,8 +28,8 @@ from breakeven.domain.situation import Situation
 SCRAPED_SHARE = 0.8
 """With fewer of its ready replicas scraped, an arm is not judged."""
 READY_SHARE = 0.75
-"""With fewer of its replicas ready while some come or go, an arm is not judged. Those that are not ready, or warm up, are
-in no batch, so one of many that restarts changes nothing about the others."""
+"""With fewer of its replicas ready while some come or go, an arm is not judged. Those that are not ready, or warm up,
+are in no batch, so one of many that restarts changes nothing about the others."""
 STALE_WINDOWS = 2
 """An arm whose newest batch is older than so many windows is not judged."""
 

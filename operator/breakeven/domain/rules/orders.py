@@ -139,7 +139,7 @@ def _refused(identity: str, why: str) -> Note:
 
 def _meant(command: str) -> str:
     near = close(command, COMMANDS)[:1]
-    return f", did you mean {near[0]}?" if near else ""
+    return f" (did you mean {near[0]}?)" if near else ""
 
 
 def _promote(situation: Situation) -> Transition | None:
