@@ -9,7 +9,7 @@ ENGINE ?= simulated
 KEEP ?=
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help install tools demo test test-vllm check lint types contracts crds lock golden bench dist clean
+.PHONY: help install tools demo test test-faults test-vllm check lint types contracts crds lock golden bench dist clean
 
 help: ## show this list
 	@echo "Breakeven: the two commands of a newcomer are 'make demo' and 'make test'."
@@ -46,7 +46,10 @@ contracts: install
 check: lint types contracts ## lint, types and import contracts
 
 test: check tools ## everything CI runs: checks, unit, golden, component and end-to-end tests
-	@$(BIN)/pytest -n 2 --dist loadfile -m "not vllm" $(PYTEST_ARGS)
+	@$(BIN)/pytest -n 2 --dist loadfile -m "not vllm and not faults" $(PYTEST_ARGS)
+
+test-faults: tools ## break what the operator stands on, one thing after the other; prints what held and how long recovery took
+	@$(BIN)/pytest -m faults tests/faults tests/component $(PYTEST_ARGS)
 
 test-vllm: tools ## the story on a real vLLM (CPU build, about 7 GB in the per-user cache the first time)
 	@$(BIN)/pytest -m vllm -s $(PYTEST_ARGS)
