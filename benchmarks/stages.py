@@ -8,6 +8,7 @@ per token. Figures are CPU time of this process (user and system), which a busy 
 
 import argparse
 import asyncio
+import gc
 import random
 import re
 import time
@@ -21,6 +22,7 @@ from breakeven.adapters.prometheus.metrics_feed import FeedSettings, MetricsFeed
 from breakeven.api.spec import SpeculativeDeploymentSpec
 from breakeven.api.status import Memory, State
 from breakeven.api.variant import declared_variant
+from breakeven.app import GARBAGE
 from breakeven.control.ports import Key, MetricsQuery, MetricsReading, Pod
 from breakeven.domain.counters.observation import Arm, Fleet, Observation
 from breakeven.domain.counters.windows import batch_length, history
@@ -167,6 +169,7 @@ def main() -> None:
     parser.add_argument("--cycles", type=int, default=12)
     parser.add_argument("--noise", type=float, default=0.05)
     options = parser.parse_args()
+    gc.set_threshold(*GARBAGE)
     spent = asyncio.run(measure(options.resources, options.cycles, options.noise))
     print(f"| {options.resources:,} resources, {options.cycles} cycles | median ms | mean ms |\n| --- | --: | --: |")
     passes = sorted(spent.passes)

@@ -7,6 +7,7 @@ spared by the sweep with which it ends. Stop: watches, then workers (within the 
 
 import asyncio
 import contextlib
+import gc
 import logging
 import secrets
 import socket
@@ -52,6 +53,9 @@ LOST_LEASE = 1
 """Exit status after the Lease was lost: the pod starts again as a standby."""
 BACKGROUND_ENDED = 3
 """Exit status after a task of the background ended although nobody told it to: the log says which and why."""
+GARBAGE = (50_000, 20, 20)
+"""Thresholds of the garbage collector: what is kept of resources has no reference cycles, and a cycle of the feed makes
+a hundred thousand short-lived objects, for which Python's own thresholds would go through all of it again and again."""
 PASS_LIMIT_S = 900.0
 """Seconds without a pass that went well, with resources to look at, after which `/healthz` fails."""
 FEED_LIMIT_S = 60.0
@@ -76,6 +80,7 @@ async def run(settings: Settings, *, kubeconfig: Path | None = None, stop: async
         If there is no cluster to connect to.
     """
     sys.setrecursionlimit(RECURSION_LIMIT)
+    gc.set_threshold(*GARBAGE)
     return await _Operator(settings, kubeconfig, stop or asyncio.Event()).run()
 
 

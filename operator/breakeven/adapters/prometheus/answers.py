@@ -1,7 +1,9 @@
 """The answer to a query, checked once: series with labels and samples. Anything else is a `MetricsError`.
 
-A matrix is gone through as it came, one series at a time: ten megabytes of JSON are a hundred as Python objects. That
-takes the form in which Prometheus, Thanos, Mimir and VictoriaMetrics write it; any other form is read whole.
+A matrix is gone through as it came, a block of series at a time: ten megabytes of JSON are a hundred as Python objects.
+That takes the form in which Prometheus, Thanos, Mimir and VictoriaMetrics write it; any other form is read whole. The
+samples of a block are one column of numbers once its punctuation was seen to be exactly that of samples; a block with
+any other is decoded series by series, which says what is wrong with it.
 """
 
 import json
@@ -26,6 +28,10 @@ _HEAD = re.compile(
 )
 _DECODE = json.JSONDecoder().raw_decode
 _NUMBERS = (float, int)
+_BLOCK_BYTES = 1024 * 1024
+"""What is turned into numbers at a time."""
+_PUNCTUATION = bytes(c for c in range(256) if c not in b"0123456789.eE+-NaInf")
+_NO_PUNCTUATION = bytes(c for c in range(256) if c not in _PUNCTUATION)
 _LABELS, _VALUES = b'{"metric":', b'},"values":['
 """`_VALUES` stands between the labels of a series and its samples. It cannot stand within a label: there a quote has a
 backslash."""
@@ -38,6 +44,15 @@ class RawSeries(NamedTuple):
     """Its labels, `__name__` among them."""
     values: Samples
     """In order of time; one of an instant vector."""
+
+
+class Row(NamedTuple):
+    """One series of a matrix."""
+
+    labels: bytes
+    """As they are written."""
+    times: tuple[float, ...]
+    values: tuple[float, ...]
 
 
 Result = Iterable[RawSeries]
@@ -54,12 +69,50 @@ class Matrix:
         self._begin = begin
         self._latest = latest
 
-    def rows(self) -> Iterator[tuple[bytes, Samples]]:
+    def rows(self) -> Iterator["Row"]:
         """The labels of each series as they are written, since they are the same in every answer, and its samples."""
-        body, at = self._body, self._begin
-        if body.startswith(b"]", at):
+        at = self._begin
+        if self._body.startswith(b"]", at):
             self._end(at)
             return
+        while (block := self._block(at)) is not None:
+            rows, at = block
+            yield from rows
+            if self._body.startswith(b"]", at):
+                self._end(at)
+                return
+        yield from self._one_by_one(at)
+
+    def _block(self, at: int) -> tuple[Iterable["Row"], int] | None:
+        """The series of about a mebibyte, and where they end; None when their form is not the usual one."""
+        body = self._body
+        stop = body.find(b"," + _LABELS, at + _BLOCK_BYTES) + 1
+        first, *rows = bytes(body[at : stop or len(body)]).split(_LABELS)
+        if first or not rows:
+            return None
+        if not stop:  # the last series ends somewhere in what is left
+            close = rows[-1].find(b'"]]}') + 4
+            stop = len(body) - len(rows[-1]) + close
+            rows[-1] = rows[-1][:close] + b","
+        parts = [row.partition(_VALUES + b"[") for row in rows]
+        if not all(samples.endswith(b'"]]},') for _, _, samples in parts):
+            return None
+        texts = [samples[:-5] for _, _, samples in parts]
+        columns = _columns(b'"],['.join(texts), self._latest)
+        if columns is None:
+            return None
+        ends = [0]
+        for text in texts:
+            ends.append(ends[-1] + text.count(b'"],[') + 1)
+        times, values = columns
+        return (
+            Row(labels + b"}", times[begin:end], values[begin:end])
+            for (labels, _, _), begin, end in zip(parts, ends, ends[1:], strict=False)
+        ), stop
+
+    def _one_by_one(self, at: int) -> Iterator["Row"]:
+        """The series from here on, each checked by itself."""
+        body = self._body
         while True:
             labels = body.find(_VALUES, at) + 1
             if not labels or not body.startswith(_LABELS, at):
@@ -68,7 +121,9 @@ class Matrix:
             end = begin + 1 if body.startswith(b"]", begin) else body.find(b"]]", begin) + 2
             if end < begin or not body.startswith(b"}", end):
                 raise _broken("a series does not end with its samples")
-            yield bytes(body[at + len(_LABELS) : labels]), _samples_in(body[begin - 1 : end], self._latest)
+            samples = _samples_in(body[begin - 1 : end], self._latest)
+            times, values = zip(*samples, strict=True) if samples else ((), ())
+            yield Row(bytes(body[at + len(_LABELS) : labels]), times, values)
             at = end + 2
             if body.startswith(b"]", end + 1):
                 self._end(end + 1)
@@ -78,7 +133,7 @@ class Matrix:
 
     def __iter__(self) -> Iterator[RawSeries]:
         """The series."""
-        return (RawSeries(labels_of(labels), samples) for labels, samples in self.rows())
+        return (RawSeries(labels_of(row.labels), list(zip(row.times, row.values, strict=True))) for row in self.rows())
 
     def _end(self, at: int) -> None:
         """What follows the series says whether they are all that there is."""
@@ -102,6 +157,21 @@ def read(body: bytes | bytearray, *, at: float, whole_bytes: int = WHOLE_BYTES) 
     if len(body) > whole_bytes:
         raise QueryFailed(f"the answer has an unusual form and more than {whole_bytes >> 20} MiB")
     return [_series(raw, latest) for raw in _check(_decoded(body))]
+
+
+def _columns(text: bytes, latest: float) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
+    """Times and values of the samples in `time,"value"],[time,"value` …; None when it is anything else."""
+    marked = text.replace(b'"],[', b";").replace(b',"', b":")
+    count = marked.count(b":")
+    if marked.translate(None, _NO_PUNCTUATION) != b":;" * (count - 1) + b":":
+        return None
+    try:
+        numbers = tuple(map(float, marked.replace(b";", b":").split(b":")))
+    except ValueError:
+        return None
+    times, values = numbers[::2], numbers[1::2]
+    total = sum(times)  # differs from itself when a time is no number
+    return (times, values) if total == total and min(times) >= 0 and max(times) <= latest else None
 
 
 def labels_of(text: bytes) -> dict[str, str]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from statistics import median
 from time import monotonic
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from breakeven.adapters.evidence_store.heap import give_back
 from breakeven.adapters.evidence_store.packed_pieces import Shapes
@@ -23,7 +23,7 @@ from breakeven.adapters.evidence_store.replica_history import ReplicaHistory
 from breakeven.adapters.prometheus.answers import RawSeries
 from breakeven.adapters.prometheus.errors import MetricsError
 from breakeven.adapters.prometheus.naming import Naming, Pairs, PodName, namings
-from breakeven.adapters.prometheus.promql import Gathering, Places, Target, chosen, gather, scrapes
+from breakeven.adapters.prometheus.promql import Gathering, Places, Target, chosen, gather, scrapes, series_at
 from breakeven.adapters.prometheus.questions import Asks, Questions
 from breakeven.adapters.prometheus.selectors import Selector, pod_selectors
 from breakeven.domain.counters.batches import STALE, number
@@ -78,8 +78,15 @@ class Wanted:
         return Pairs.of(self.namespace_label, self.pod_label)
 
 
-PodScrapes = dict[PodName, tuple[Target, list[Scrape]]]
-"""What a reading has of each pod: the target that speaks for it, and its scrapes."""
+class _OfPod(NamedTuple):
+    """What a reading has of one pod, or what was read of it before."""
+
+    target: Target | None
+    """The target that speaks for it."""
+    scrapes: list[Scrape]
+    """Those that were not read before."""
+    series: Mapping[float, int]
+    """How many series its newest scrapes have: a scrape with as many is not taken apart a second time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +120,8 @@ class EndpointFeed:
         self._naming: dict[PodName, Naming] = {}
         self._places = Places()
         self._shapes = Shapes()
+        self._series: dict[PodName, Mapping[float, int]] = {}
+        """How many series the newest scrapes of each pod had."""
         self._looked: float | None = None
 
     def close(self) -> None:
@@ -123,6 +132,7 @@ class EndpointFeed:
     def forget_past(self) -> None:
         """Read everything anew: what was read was dated by another clock."""
         self.histories.clear()
+        self._series.clear()
         self._looked = None
 
     @property
@@ -188,6 +198,7 @@ class EndpointFeed:
     def _make_room(self, now: float, wanted: Mapping[PodName, Wanted]) -> None:
         for pod in [p for p, h in self.histories.items() if p not in wanted or h.length != wanted[p].length]:
             del self.histories[pod]
+            self._series.pop(pod, None)
         gone = [p for p in self._naming if p not in wanted]
         for pod in gone:
             del self._naming[pod]
@@ -233,6 +244,7 @@ class EndpointFeed:
                 if self._naming.get(pod) != naming:
                     self._naming[pod] = naming
                     self.histories[pod] = self._empty(now, lost[pod])
+                    self._series.pop(pod, None)
             prefixes.update(
                 p for raw in anchors[prefix] if (p := prefix_of(raw.metric.get("__name__", ""))) is not None
             )
@@ -290,7 +302,7 @@ class EndpointFeed:
 
     async def _read(self, read: _Read, wanted: Mapping[PodName, Wanted]) -> None:
         naming = {p: self._naming[p] for p in read.pods}
-        held = {p: self.histories[p].target for p in read.pods}
+        held = {p: _OfPod(self.histories[p].target, [], self._series.get(p, {})) for p in read.pods}
         interval = self.interval(read.pods) or DEFAULT_INTERVAL_S
         seconds = read.end - read.start + OVERLAP * interval
         asked: list[Selector] = []
@@ -304,8 +316,8 @@ class EndpointFeed:
         for count, pod in enumerate(read.pods):
             history = self.histories[pod]
             if pod in scraped:
-                history.target, scrapes_of_pod = scraped[pod]
-                history.add(scrapes_of_pod)
+                history.target, fresh, self._series[pod] = scraped[pod]
+                history.add(fresh)
             history.covered = max(history.covered, read.end)
             if count % 200 == 199:
                 await asyncio.sleep(0)
@@ -324,18 +336,19 @@ class EndpointFeed:
         asked: Sequence[Selector],
         at: float,
         naming: Mapping[PodName, Naming],
-        held: Mapping[PodName, Target | None],
+        held: Mapping[PodName, _OfPod],
         patience: float,
-    ) -> PodScrapes:
+    ) -> dict[PodName, _OfPod]:
         """Ask and parse, in the thread. All of it or, when one query fails, nothing: half a scrape is no scrape."""
         gathering: Gathering[PodName] = Gathering()
         for selector in asked:
             for result in self._questions.results(selector, at):
                 gather(gathering, result, naming, self._places)
-        by_pod: PodScrapes = {}
+        by_pod = {}
         for pod, targets in gathering.by_owner.items():
-            target = chosen(targets, held[pod], patience=patience)
-            by_pod[pod] = (target, scrapes(targets[target]))
+            target = chosen(targets, held[pod].target, patience=patience)
+            before = held[pod].series if target == held[pod].target else {}
+            by_pod[pod] = _OfPod(target, scrapes(targets[target], before), series_at(targets[target]))
         return by_pod
 
 

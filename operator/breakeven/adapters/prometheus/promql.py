@@ -1,10 +1,11 @@
 """How a raw result becomes scrapes of pods."""
 
-from collections.abc import Callable, Iterable, Mapping
-from hashlib import blake2b
-from typing import Any, Generic, TypeVar
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Generic, NamedTuple, TypeVar
 
-from breakeven.adapters.prometheus.answers import Matrix, RawSeries, Samples, labels_of
+from breakeven.adapters.prometheus.answers import Matrix, RawSeries, labels_of
 from breakeven.adapters.prometheus.naming import Naming, PodName
 from breakeven.domain.counters import vllm_metrics
 from breakeven.domain.counters.observation import Scrape
@@ -19,6 +20,9 @@ Readings = dict[float, dict[Series, float]]
 Place = tuple[PodName, Target, Series]
 """Where the samples of a series belong."""
 Owner = TypeVar("Owner")
+REMEMBERED = 8
+"""Scrapes of which is remembered how many series they had: more than are read a second time."""
+_NOTHING: Mapping[float, int] = MappingProxyType({})
 
 
 class Places:
@@ -29,18 +33,18 @@ class Places:
 
     def __init__(self) -> None:
         self._naming: Naming | None = None
-        self._places: dict[bytes, Place] = {}
+        self._places: dict[int, Place] = {}
         self._parts: dict[Any, Any] = {}
         self._gone = 0
 
-    def of(self, naming: Naming) -> "dict[bytes, Place]":
-        """Places by `digest`, as pods of this naming have them."""
+    def of(self, naming: Naming) -> "dict[int, Place]":
+        """Places by the hash of the labels: 64 bits, seeded anew in each process, so that nobody can make two alike."""
         if naming != self._naming:
             self.clear()
             self._naming = naming
         return self._places
 
-    def keep(self, key: bytes, place: Place) -> Place:
+    def keep(self, key: int, place: Place) -> Place:
         """Keep a place; equal parts are kept once."""
         pod, target, series = place
         once = self._parts.setdefault
@@ -60,27 +64,28 @@ class Places:
         self._gone = 0
 
 
-def digest(labels: bytes) -> bytes:
-    """A key for labels in an eighth of their space: 128 bits, so that no two label sets of a cluster share one."""
-    return blake2b(labels, digest_size=16).digest()
+class Column(NamedTuple):
+    """The samples of one series of a target."""
+
+    series: Series
+    times: tuple[float, ...]
+    values: tuple[float, ...]
 
 
 class Gathering(Generic[Owner]):
-    """Collects the values of raw results by owner (a pod, or a replica of the past), target and scrape."""
+    """Collects the samples of raw results by owner (a pod, or a replica of the past) and target."""
 
     def __init__(self) -> None:
-        self.by_owner: dict[Owner, dict[Target, Readings]] = {}
+        self.by_owner: dict[Owner, dict[Target, list[Column]]] = {}
         self.samples = 0
 
-    def take(self, place: tuple[Owner, Target, Series], samples: Samples) -> None:
+    def take(self, place: tuple[Owner, Target, Series], times: tuple[float, ...], values: tuple[float, ...]) -> None:
         """Add the samples of one series; one without samples adds nothing, not even its target."""
-        if not samples:
+        if not times:
             return
         owner, target, series = place
-        readings = self.by_owner.setdefault(owner, {}).setdefault(target, {})
-        for at, value in samples:
-            vllm_metrics.merge(readings.setdefault(at, {}), series, value)
-        self.samples += len(samples)
+        self.by_owner.setdefault(owner, {}).setdefault(target, []).append(Column(series, times, values))
+        self.samples += len(times)
 
     def take_all(
         self,
@@ -91,7 +96,7 @@ class Gathering(Generic[Owner]):
         for labels, samples in result:
             place = place_of(labels)
             if place is not None:
-                self.take(place, samples)
+                self.take(place, tuple(at for at, _ in samples), tuple(value for _, value in samples))
 
 
 def gather(
@@ -103,8 +108,8 @@ def gather(
         into.take_all(result, lambda labels: _place_under(labels, known, naming))
         return
     kept = places.of(known[0])
-    for labels, samples in result.rows():
-        key = digest(labels)
+    for labels, times, values in result.rows():
+        key = hash(labels)
         place = kept.get(key)
         if place is None:
             place = _place(labels_of(labels), known[0], naming)
@@ -112,7 +117,7 @@ def gather(
                 continue
             place = places.keep(key, place)
         if place[0] in naming:
-            into.take(place, samples)
+            into.take(place, times, values)
 
 
 def _place_under(
@@ -141,18 +146,69 @@ def engine_series(labels: Mapping[str, str], prefix: str) -> tuple[Target, Serie
     return tuple(sorted((k, v) for k, v in labels.items() if k not in vllm_metrics.OWN_LABELS)), series
 
 
-def scrapes(readings: Readings) -> list[Scrape]:
-    """Scrapes in order of time; those without a count of emitted tokens are no scrapes of an engine."""
+def readings(columns: Sequence[Column], but: Mapping[float, int] = _NOTHING) -> Readings:
+    """Values of one target by time of the scrape, ranks added up.
+
+    Those of the times in `but` are left out where they are of as many series as it says: they were read before.
+    """
+    times = columns[0].times
+    together = all(column.times == times for column in columns)
+    if not together:
+        return _one_by_one(columns, but)
+    rows = zip(times, zip(*(column.values for column in columns), strict=True), strict=True)
+    fresh = [(at, values) for at, values in rows if but.get(at) != len(columns)]
+    if not fresh:
+        return {}
+    names = [column.series for column in columns]
+    if len(set(names)) < len(names) or any(name.bare for name in names) or len(dict(fresh)) < len(fresh):
+        return _merged((at, name, v) for at, values in fresh for name, v in zip(names, values, strict=True))
+    return {at: dict(zip(names, map(vllm_metrics.counted, values), strict=True)) for at, values in fresh}
+
+
+def _one_by_one(columns: Sequence[Column], but: Mapping[float, int]) -> Readings:
+    there = Counter(at for column in columns for at in column.times)
+    return _merged(
+        (at, series, value)
+        for series, times, values in columns
+        for at, value in zip(times, values, strict=True)
+        if but.get(at) != there[at]
+    )
+
+
+def _merged(samples: Iterable[tuple[float, Series, float]]) -> Readings:
+    merged: Readings = {}
+    for at, series, value in samples:
+        vllm_metrics.merge(merged.setdefault(at, {}), series, value)
+    return merged
+
+
+def series_at(columns: Sequence[Column]) -> dict[float, int]:
+    """How many series each of the newest scrapes has."""
+    times = columns[0].times
+    if all(column.times == times for column in columns):
+        return dict.fromkeys(times[-REMEMBERED:], len(columns))
+    newest = sorted({at for column in columns for at in column.times})[-REMEMBERED:]
+    there = Counter(at for column in columns for at in column.times)
+    return {at: there[at] for at in newest}
+
+
+def scrapes(columns: Sequence[Column], but: Mapping[float, int] = _NOTHING) -> list[Scrape]:
+    """Scrapes in order of time; those without a count of emitted tokens are no scrapes of an engine.
+
+    `but` leaves out what was read before, as in `readings`.
+    """
     anchor = Series(vllm_metrics.ANCHOR)
-    return [scrape_of(at, values) for at, values in sorted(readings.items()) if anchor in values]
+    return [scrape_of(at, values) for at, values in sorted(readings(columns, but).items()) if anchor in values]
 
 
-def chosen(targets: Mapping[Target, Readings], held: Target | None, *, patience: float) -> Target:
+def chosen(targets: Mapping[Target, Sequence[Column]], held: Target | None, *, patience: float) -> Target:
     """Which of several targets speaks for a pod that is scraped more than once: counting it twice would double it.
 
     The one held before stays until it lags behind the newest by more than `patience` seconds.
     """
-    newest = {target: max(readings) for target, readings in targets.items()}
+    if len(targets) == 1:
+        return next(iter(targets))
+    newest = {target: max(max(column.times) for column in columns) for target, columns in targets.items()}
     latest = max(newest.values())
     if held is not None and latest - newest.get(held, 0.0) <= patience:
         return held

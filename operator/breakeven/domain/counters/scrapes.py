@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
+from functools import cache
 from math import isnan
 
 from breakeven.domain.counters import vllm_metrics
@@ -66,8 +67,11 @@ def _of_all_ranks(values: Mapping[Series, float]) -> Mapping[Series, float]:
     return {s: v for s, v in values.items() if most[s.name] == every}
 
 
+_series = cache(Series)
+
+
 def _one(values: Mapping[Series, float], name: str) -> float | None:
-    value = values.get(Series(name))
+    value = values.get(_series(name))
     return None if value is None or isnan(value) else value
 
 

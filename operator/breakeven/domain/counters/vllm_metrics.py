@@ -209,6 +209,11 @@ def _ranks_key(series: Series) -> Series:
     return Series(f"ranks of {series.name}", series.label)
 
 
+def counted(value: float) -> float:
+    """The value as a counter or a level has it; no number where it cannot be one."""
+    return value if 0 <= value < float("inf") else float("nan")
+
+
 def _add(into: dict[Series, float], series: Series, value: float) -> None:
     before = into.get(series)
     if before is not None:

@@ -22,6 +22,12 @@ def body(result: list[Any], **more: Any) -> bytes:
     return json.dumps(answer, separators=(",", ":"), ensure_ascii=False).encode()
 
 
+def matrix(text: bytes) -> Matrix:
+    found = read(text, at=NOW)
+    assert isinstance(found, Matrix)
+    return found
+
+
 def wanted(result: list[Any]) -> list[RawSeries]:
     return [RawSeries(s["metric"], [(float(t), float(v)) for t, v in s["values"]]) for s in result]
 
@@ -142,3 +148,23 @@ def test_an_unusual_form_is_read_up_to_a_size() -> None:
     with pytest.raises(QueryFailed, match="unusual form"):
         read(text, at=NOW, whole_bytes=len(text) - 1)
     assert read(text, at=NOW, whole_bytes=len(text))
+
+
+def test_an_answer_of_many_blocks_is_read_whole_and_its_end_counts() -> None:
+    many = [{"metric": {"__name__": f"x{i}"}, "values": [[i, "1"], [i + 1, "NaN"]]} for i in range(60_000)]
+    rows = [(row.labels, row.times) for row in matrix(body(many)).rows()]
+    assert rows == [(f'{{"__name__":"x{i}"}}'.encode(), (i, i + 1)) for i in range(60_000)]
+    with pytest.raises(PartialData):
+        list(matrix(body(many)[:-1] + b',"warnings":["store gateway unavailable"]}').rows())
+    with pytest.raises(QueryFailed):
+        list(matrix(body([*many, {"metric": {}, "values": [[1, "two"]]}])).rows())
+
+
+@pytest.mark.parametrize(
+    "samples",
+    [b'[[1,"2,"3"],[4"],[5,"6"]]', b'[[1,2"3"]]', b'[[1"],[2,"3"]]', b'[[,"3"]]', b'[[NaN,"3"]]', b'[["1","3"]]'],
+)
+def test_punctuation_in_the_wrong_places_is_a_failed_query(samples: bytes) -> None:
+    text = body([ONE, {"metric": {}, "values": []}]).replace(b'"values":[]', b'"values":' + samples)
+    with pytest.raises(QueryFailed):
+        list(read(text, at=NOW))

@@ -7,7 +7,17 @@ import pytest
 
 from breakeven.adapters.prometheus.answers import Matrix, read
 from breakeven.adapters.prometheus.naming import Naming, PodName
-from breakeven.adapters.prometheus.promql import Gathering, Places, Readings, Target, gather
+from breakeven.adapters.prometheus.promql import (
+    Column,
+    Gathering,
+    Places,
+    Readings,
+    Target,
+    gather,
+    readings,
+    series_at,
+)
+from breakeven.domain.counters.vllm_metrics import Series
 
 VLLM = Naming("vllm:", "namespace", "pod")
 OTHER = Naming("kserve_vllm:", "namespace", "pod")
@@ -39,7 +49,7 @@ def answer(result: list[Any]) -> Matrix:
 def gathered(result: Any, naming: dict[PodName, Naming], places: Places) -> dict[PodName, dict[Target, Readings]]:
     gathering: Gathering[PodName] = Gathering()
     gather(gathering, result, naming, places)
-    return gathering.by_owner
+    return {owner: {t: readings(c) for t, c in targets.items()} for owner, targets in gathering.by_owner.items()}
 
 
 @pytest.mark.parametrize(
@@ -78,3 +88,23 @@ def test_places_of_pods_that_went_are_forgotten() -> None:
     assert len(places.of(VLLM)) == 4
     places.gone(100, 1)
     assert not places.of(VLLM)
+
+
+def test_scrape_that_was_read_before_is_taken_apart_again_only_when_it_has_more_series() -> None:
+    gathering: Gathering[PodName] = Gathering()
+    gather(gathering, answer(ANSWER[:3]), {("n", "a"): VLLM}, Places())
+    ((columns,),) = (targets.values() for targets in gathering.by_owner.values())
+    seen = series_at(columns)
+    assert seen == {0.0: 3, 15.0: 3}
+    assert readings(columns, seen) == {}
+    assert list(readings(columns, {0.0: 3, 15.0: 2})) == [15.0]
+    late = [*columns, columns[0]._replace(times=(15.0, 30.0))]
+    assert list(readings(late, seen)) == [15.0, 30.0]
+
+
+def test_columns_say_the_same_whether_their_times_are_alike_or_not() -> None:
+    series_ = [Series("generation_tokens"), Series("num_preemptions", bare=True), Series("request_success", "stop")]
+    columns = [Column(s, (1.0, 2.0), (float(i), float("inf"))) for i, s in enumerate(series_)]
+    for some in (columns, columns[::2]):
+        torn = [*some, Column(Series("prompt_tokens"), (3.0,), (1.0,))]
+        assert repr(readings(some)) == repr({at: v for at, v in readings(torn).items() if at < 3.0})
