@@ -154,6 +154,11 @@ class _Operator:
             await rest.close()
             await health.stop()
 
+    def _reconciler(self, ports: Ports, smoke_tests: SmokeTests) -> Reconciler:
+        check = partial(fitness, denied=self.settings.pod_template_deny)
+        core = Core(check=check, decide=decide, render=desired)
+        return Reconciler(cache=self.cache, core=core, ports=ports, smoke_tests=smoke_tests)
+
     async def _lead(self, rest: Rest) -> int:
         settings = self.settings
         elector = self._elector() if settings.leader_election else None
@@ -167,16 +172,7 @@ class _Operator:
             recorder=self.figures,
         )
         smoke_tests = SmokeTests(CompletionSmokeTest(), self.queue.add)
-        reconciler = Reconciler(
-            cache=self.cache,
-            core=Core(
-                check=partial(fitness, denied=settings.pod_template_deny),
-                decide=decide,
-                render=desired,
-            ),
-            ports=ports,
-            smoke_tests=smoke_tests,
-        )
+        reconciler = self._reconciler(ports, smoke_tests)
         self.feed.after_cycle = Screening(reconciler.asks, self.queue).screen
         resync = Resync(cluster, self.cache, settings.namespaces)
         workers = Workers(self.queue, reconciler.reconcile, self.figures)
@@ -264,7 +260,7 @@ class _Operator:
             Age(name="watches", last=lambda: self.watched or self.started, limit_s=listing_s),
         )
         token_file = self.settings.metrics_token_file
-        return HealthServer(self.registry, ages=ages, ready=self._ready, token_file=token_file)
+        return HealthServer(self.figures.page, ages=ages, ready=self._ready, token_file=token_file)
 
     def _ready(self) -> bool:
         """A standby is ready: it is there to take over."""

@@ -3,13 +3,13 @@
 import time
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from breakeven.api.status import EvidenceStatus, State, Status, ValueReport
+from breakeven.api.status import State, Status
 from breakeven.control.ports import Key
 from breakeven.domain.decision import Decision
+from breakeven.telemetry.resource_figures import ResourceFigures
 
 _WHO = ("namespace", "name")
 _FROM_EVIDENCE = {
@@ -30,6 +30,15 @@ _FROM_VALUE = {
     "cost_replica_hours": ("control_cost_replica_hours", "Hours of plain replicas that the live control cost."),
 }
 """Sums by the label `over`: "verdict" (since the last one that changed something) and "day"."""
+_FAMILIES = {
+    "state": "1 for the state that a resource is in.",
+    "speculation_active": "1 while the stable variant speculates.",
+    "hold": "1 while the evidence allows no verdict.",
+    "replicas": "Replicas by role.",
+    "ready_replicas": "Replicas that serve, by role.",
+    **dict(_FROM_EVIDENCE.values()),
+    **dict(_FROM_VALUE.values()),
+}
 
 
 class Figures:
@@ -43,24 +52,20 @@ class Figures:
         self.last_good_turn: float | None = None
         """The same on the monotonic clock, which nobody can set."""
 
-        def gauge(name: str, text: str, labels: tuple[str, ...] = _WHO) -> Gauge:
-            return Gauge(f"breakeven_{name}", text, labels, registry=registry)
-
         self._seconds = Histogram("breakeven_pass_seconds", "Duration of one pass.", registry=registry)
         self._passes = Counter("breakeven_passes", "Passes by outcome.", ("outcome",), registry=registry)
         self._decisions = Counter(
             "breakeven_decisions", "Decisions taken.", ("action", "reason", *_WHO), registry=registry
         )
         self._writes = Counter("breakeven_api_writes", "Writes to the API server.", ("kind", "verb"), registry=registry)
-        self._good = gauge("last_good_pass_timestamp_seconds", "When a pass last ended without an error.", ())
-        self._state = gauge("state", "1 for the state that a resource is in.", (*_WHO, "state"))
-        self._on = gauge("speculation_active", "1 while the stable variant speculates.")
-        self._hold = gauge("hold", "1 while the evidence allows no verdict.")
-        self._replicas = gauge("replicas", "Replicas by role.", (*_WHO, "role"))
-        self._ready = gauge("ready_replicas", "Replicas that serve, by role.", (*_WHO, "role"))
-        self._evidence = {field: gauge(name, text) for field, (name, text) in _FROM_EVIDENCE.items()}
-        self._value = {field: gauge(name, text, (*_WHO, "over")) for field, (name, text) in _FROM_VALUE.items()}
-        self._labels: dict[Key, set[tuple[Gauge, tuple[str, ...]]]] = {}
+        self._good = Gauge(
+            "breakeven_last_good_pass_timestamp_seconds", "When a pass last ended without an error.", registry=registry
+        )
+        self._resources = ResourceFigures(_FAMILIES)
+
+    def page(self) -> bytes:
+        """The page for Prometheus."""
+        return generate_latest(self._registry) + self._resources.page()
 
     def watch(self, name: str, text: str, read: Callable[[], float]) -> None:
         """Export a level that is read when it is asked for."""
@@ -84,48 +89,20 @@ class Figures:
 
     def reports(self, key: Key, status: Status, decision: Decision | None) -> None:
         """What the resource says now; a figure that is absent is not exported at all, never as zero."""
-        for state in State:
-            self._set(key, self._state, float(status.state is state), state.value)
-        self._set(key, self._on, float(bool(status.memory.stable and status.memory.stable.speculates)))
-        self._set(key, self._hold, float(bool(status.hold)))
-        for variant in status.variants:
-            self._set(key, self._replicas, variant.wanted, variant.role.value)
-            self._set(key, self._ready, variant.ready, variant.role.value)
-        present = {v.role.value for v in status.variants}
-        for gauge, labels in list(self._labels.get(key, ())):
-            if gauge in (self._replicas, self._ready) and labels[2] not in present:
-                self._drop(key, gauge, labels)
-        self._report_value(key, status.value)
-        self._report_evidence(key, (decision.evidence if decision else None) or status.evidence)
+        put, stable = self._resources.put, status.memory.stable
+        put(key, "state", [(f',state="{state.value}"', float(status.state is state)) for state in State])
+        put(key, "speculation_active", [("", float(bool(stable and stable.speculates)))])
+        put(key, "hold", [("", float(bool(status.hold)))])
+        put(key, "replicas", [(f',role="{v.role.value}"', float(v.wanted)) for v in status.variants])
+        put(key, "ready_replicas", [(f',role="{v.role.value}"', float(v.ready)) for v in status.variants])
+        evidence = (decision.evidence if decision else None) or status.evidence
+        for field, (name, _) in _FROM_EVIDENCE.items():
+            value: Decimal | None = getattr(evidence, field) if evidence else None
+            put(key, name, [("", float(value))] if value is not None else [])
+        sums = {"verdict": status.value.since_verdict, "day": status.value.day} if status.value else {}
+        for field, (name, _) in _FROM_VALUE.items():
+            put(key, name, [(f',over="{over}"', float(getattr(each, field))) for over, each in sums.items()])
 
     def forgot(self, key: Key) -> None:
         """The resource is gone, and so are its series."""
-        for gauge, labels in list(self._labels.get(key, ())):
-            self._drop(key, gauge, labels)
-        self._labels.pop(key, None)
-
-    def _report_evidence(self, key: Key, evidence: EvidenceStatus | None) -> None:
-        for field, gauge in self._evidence.items():
-            value: Decimal | None = getattr(evidence, field) if evidence else None
-            if value is not None:
-                self._set(key, gauge, float(value))
-            else:
-                self._drop(key, gauge, (key.namespace, key.name))
-
-    def _report_value(self, key: Key, value: ValueReport | None) -> None:
-        if value is None:
-            return
-        for over, sums in (("verdict", value.since_verdict), ("day", value.day)):
-            for field, gauge in self._value.items():
-                self._set(key, gauge, float(getattr(sums, field)), over)
-
-    def _set(self, key: Key, gauge: Gauge, value: float, *more: str) -> None:
-        labels = (key.namespace, key.name, *more)
-        gauge.labels(*labels).set(value)
-        self._labels.setdefault(key, set()).add((gauge, labels))
-
-    def _drop(self, key: Key, gauge: Gauge, labels: tuple[Any, ...]) -> None:
-        known = self._labels.get(key, set())
-        if (gauge, labels) in known:
-            gauge.remove(*labels)
-            known.discard((gauge, labels))
+        self._resources.forget(key)

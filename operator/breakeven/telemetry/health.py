@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ class HealthServer:
 
     def __init__(
         self,
-        registry: CollectorRegistry,
+        page: Callable[[], bytes],
         *,
         ages: tuple[Age, ...],
         ready: Callable[[], bool],
@@ -44,7 +44,7 @@ class HealthServer:
     ) -> None:
         """Make it; with `token_file`, `/metrics` wants what stands in it as a bearer token."""
         self._token_file = token_file
-        self._registry = registry
+        self._page = page
         self._ages = ages
         self._ready = ready
         self._clock = clock
@@ -92,7 +92,7 @@ class HealthServer:
     async def _metrics(self, request: web.Request) -> web.Response:
         if self._token_file is not None and not _authorized(request, self._token_file):
             return web.Response(status=401, text="a bearer token is needed", headers={"WWW-Authenticate": "Bearer"})
-        return web.Response(body=generate_latest(self._registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+        return web.Response(body=self._page(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
 def _authorized(request: web.Request, token_file: Path) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientSession
 from prometheus_client import CollectorRegistry
+from prometheus_client.parser import text_string_to_metric_families
 
 from breakeven.api.spec import EngineSpec, TargetSpec
 from breakeven.api.status import EvidenceStatus, Memory, Role, State, Status, VariantStatus
@@ -30,45 +31,61 @@ def status(**changes: object) -> Status:
     return base.model_copy(update=changes)
 
 
+def value(figures: Figures, name: str, labels: dict[str, str]) -> float | None:
+    """A sample of the page, read as Prometheus would."""
+    families = text_string_to_metric_families(figures.page().decode())
+    found = [s.value for family in families for s in family.samples if (s.name, s.labels) == (name, labels)]
+    assert len(found) < 2
+    return found[0] if found else None
+
+
 def test_absent_figure_is_no_series_and_never_zero() -> None:
-    registry = CollectorRegistry()
-    figures = Figures(registry)
+    figures = Figures(CollectorRegistry())
     figures.reports(KEY, status(evidence=EvidenceStatus(speedup=Decimal("1.25"))), None)
-    assert registry.get_sample_value("breakeven_speedup_ratio", WHO) == 1.25
-    assert registry.get_sample_value("breakeven_acceptance_ratio", WHO) is None
+    assert value(figures, "breakeven_speedup_ratio", WHO) == 1.25
+    assert value(figures, "breakeven_acceptance_ratio", WHO) is None
     figures.reports(KEY, status(), None)
-    assert registry.get_sample_value("breakeven_speedup_ratio", WHO) is None
+    assert value(figures, "breakeven_speedup_ratio", WHO) is None
 
 
 def test_sums_of_value_go_with_the_resource() -> None:
-    registry = CollectorRegistry()
-    figures = Figures(registry)
+    figures = Figures(CollectorRegistry())
     noon = datetime(2026, 3, 2, 12, tzinfo=UTC)
-    value = ValueStatus(counted_until=noon, since=noon, since_verdict=ValueSums(tokens=-7), day=ValueSums(tokens=9))
-    figures.reports(KEY, status(value=value), None)
-    assert registry.get_sample_value("breakeven_value_tokens", WHO | {"over": "verdict"}) == -7
-    assert registry.get_sample_value("breakeven_value_tokens", WHO | {"over": "day"}) == 9
+    sums = ValueStatus(counted_until=noon, since=noon, since_verdict=ValueSums(tokens=-7), day=ValueSums(tokens=9))
+    figures.reports(KEY, status(value=sums), None)
+    assert value(figures, "breakeven_value_tokens", WHO | {"over": "verdict"}) == -7
+    assert value(figures, "breakeven_value_tokens", WHO | {"over": "day"}) == 9
     figures.forgot(KEY)
-    assert registry.get_sample_value("breakeven_value_tokens", WHO | {"over": "day"}) is None
+    assert value(figures, "breakeven_value_tokens", WHO | {"over": "day"}) is None
 
 
 def test_state_and_replicas_follow_the_status() -> None:
-    registry = CollectorRegistry()
-    figures = Figures(registry)
+    figures = Figures(CollectorRegistry())
     figures.reports(KEY, status(), None)
-    assert registry.get_sample_value("breakeven_state", WHO | {"state": "Speculating"}) == 1
-    assert registry.get_sample_value("breakeven_state", WHO | {"state": "Trial"}) == 0
-    assert registry.get_sample_value("breakeven_ready_replicas", WHO | {"role": "Stable"}) == 2
+    assert value(figures, "breakeven_state", WHO | {"state": "Speculating"}) == 1
+    assert value(figures, "breakeven_state", WHO | {"state": "Trial"}) == 0
+    assert value(figures, "breakeven_ready_replicas", WHO | {"role": "Stable"}) == 2
     figures.reports(KEY, status(variants=[]), None)
-    assert registry.get_sample_value("breakeven_replicas", WHO | {"role": "Stable"}) is None
+    assert value(figures, "breakeven_replicas", WHO | {"role": "Stable"}) is None
 
 
 def test_series_of_a_deleted_resource_are_gone() -> None:
-    registry = CollectorRegistry()
-    figures = Figures(registry)
+    figures = Figures(CollectorRegistry())
     figures.reports(KEY, status(), None)
     figures.forgot(KEY)
-    assert registry.get_sample_value("breakeven_speculation_active", WHO) is None
+    assert value(figures, "breakeven_speculation_active", WHO) is None
+
+
+def test_page_has_each_family_once_with_all_its_resources() -> None:
+    figures = Figures(CollectorRegistry())
+    for name in ("a", "b"):
+        figures.reports(Key("inference", name), status(evidence=EvidenceStatus(speedup=Decimal("1.25"))), None)
+    figures.passed(KEY, seconds=0.1, error="")
+    families = [family.name for family in text_string_to_metric_families(figures.page().decode())]
+    assert len(families) == len(set(families))
+    for name in ("a", "b"):
+        assert value(figures, "breakeven_speedup_ratio", WHO | {"name": name}) == 1.25
+    assert value(figures, "breakeven_passes_total", {"outcome": "ok"}) == 1
 
 
 def test_failed_pass_does_not_count_as_a_good_one() -> None:
@@ -91,7 +108,7 @@ def test_decisions_are_counted_with_their_reason() -> None:
 @pytest.mark.parametrize(("last", "expected"), [(None, 200), (95.0, 200), (80.0, 503)])
 async def test_health_fails_when_the_last_good_turn_is_too_old(last: float | None, expected: int) -> None:
     ages = (Age(name="passes", last=lambda: last, limit_s=10),)
-    server = HealthServer(CollectorRegistry(), ages=ages, ready=lambda: False, clock=lambda: 100.0)
+    server = HealthServer(lambda: b"", ages=ages, ready=lambda: False, clock=lambda: 100.0)
     port = await server.start("127.0.0.1", 0)
     async with ClientSession(f"http://127.0.0.1:{port}") as session:
         answer = await session.get("/healthz")
