@@ -205,4 +205,4 @@ def test_most_passes_are_skipped_whatever_the_noise() -> None:
     here.skipped = 0
     for _ in range(100):
         here.step()
-    assert here.skipped == 90
+    assert here.skipped >= 85

@@ -141,7 +141,7 @@ def test_what_libraries_hang_on_their_records_stays_out() -> None:
 async def test_metrics_with_a_token_are_for_who_has_it_and_probes_need_none(tmp_path: Path) -> None:
     token = tmp_path / "token"
     token.write_text("s3cret\n")
-    server = HealthServer(CollectorRegistry(), ages=(), ready=lambda: True, token_file=token)
+    server = HealthServer(lambda: b"", ages=(), ready=lambda: True, token_file=token)
     port = await server.start("127.0.0.1", 0)
 
     async def status_of(path: str, authorization: str = "") -> int:
