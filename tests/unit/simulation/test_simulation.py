@@ -93,7 +93,7 @@ def test_speculation_that_never_pays_is_never_switched_on_and_tried_less_and_les
 
 
 def test_the_simple_rules_do_worse_on_the_same_requests() -> None:
-    made = world(load_shipped("flat-gain").model_copy(update={"days": 2.0}), 1)
+    made = world(load_shipped("flat-gain").model_copy(update={"days": 4.0}), 1)
     ours, article, checks = (score([run(made, kind(made.spec))]) for kind in (Breakeven, Article, ThreeBadChecks))
     assert ours.false_per_30_days == 0
     assert article.false_per_30_days > 0
