@@ -268,3 +268,23 @@ def test_the_resource_is_found_by_its_categories(server: RunningLab, namespace: 
     name = kept(server, namespace)
     for category in ("breakeven", "inference"):
         assert name in server.kubectl("get", category, "-n", namespace, "-o", "name").stdout
+
+
+def test_labels_of_the_pod_template_that_are_null_do_not_reach_the_operator(server: RunningLab, namespace: str) -> None:
+    """The API server refuses them or drops them; either way no managed label is taken away."""
+    resource = merged(accepted(), {"metadata": {"namespace": namespace}})
+    resource["spec"]["podTemplate"] = {"metadata": {"labels": None, "annotations": {"a": "b"}}}
+    made = server.kubectl("create", "-f", "-", input=json.dumps(resource), check=False)
+    if made.returncode:
+        assert "spec.podTemplate.metadata.labels" in made.stderr
+    else:
+        template = stored(server, namespace, resource["metadata"]["name"])["spec"]["podTemplate"]
+        assert template == {"metadata": {"annotations": {"a": "b"}}}
+
+
+def test_an_environment_too_large_for_the_status_is_refused_with_what_to_do(server: RunningLab) -> None:
+    resource = accepted()
+    resource["spec"]["engine"]["env"] = [{"name": f"A{n}", "value": "x" * 20_000} for n in range(2)]
+    objection = create(server, resource)
+    assert "spec.engine.env" in objection
+    assert "write at most 32768 characters in all values together" in objection
