@@ -1,12 +1,14 @@
-"""What watching costs: 10, 100 and 1,000 resources on hollow nodes, three minutes each in steady state.
+"""What watching costs: 10, 100 and 1,000 resources on hollow nodes, two minutes each in steady state.
 
-    .venv/bin/python benchmarks/steady.py [--sizes 10,100,1000] [--minutes 3] [-o json]
+    .venv/bin/python benchmarks/steady.py [--sizes 10,100,1000] [--minutes 2] [--window 150] [-o json]
 
 Real etcd, kube-apiserver, scheduler, controller-manager and Prometheus; the pods are hollow (marked Ready without a
 process), their series are simulated by one exporter, and the smoke test of a canary is answered by the one address that
-they share. Every resource speculates with a live control, so every one is judged all the time. API requests are counted
-from the API server's audit log, Prometheus queries from Prometheus's own counter (divided by the operator's count of
-its cycles), CPU and memory from /proc. The operator runs under its own service account with the rights it ships with.
+they share. From one scrape to the next a pod's time per token varies by 5 %, as traffic makes it, and the operator's
+own page is scraped every 15 s, as Prometheus would. Every resource speculates with a live control, so every one is
+judged all the time. API requests are counted from the API server's audit log, Prometheus queries from Prometheus's own
+counter (divided by the operator's count of its cycles), CPU and memory from /proc. The operator runs under its own
+service account with the rights it ships with.
 """
 
 import argparse
@@ -22,12 +24,16 @@ import yaml
 
 from breakeven.demo.operator import OPERATOR_ACCOUNT, Operator, install
 from breakeven.lab.handle import RunningLab
-from breakeven.lab.settings import H200, LabSettings, NodeSettings
+from breakeven.lab.settings import H200, HollowSettings, LabSettings, NodeSettings
 
 NAMESPACE = "steady"
 SCRAPE_S = 15.0
-SETTLE_S = 330.0
-"""Two windows and a little: what the first complete window has to say once is not the steady state."""
+NOISE = 0.05
+"""Relative standard deviation of a pod's time per token from one scrape to the next."""
+WINDOW_S = 150.0
+"""A quarter of the default, so that the run is short and ends of windows fall into it: four times as many passes."""
+SETTLED_WINDOWS = 2.2
+"""What the first complete window has to say once is not the steady state."""
 Status = Mapping[str, object]
 QUERIES = 'sum(prometheus_http_requests_total{handler=~"/api/v1/query(_range)?"})'
 
@@ -47,7 +53,7 @@ class Row:
     """From the start of the process until every resource was looked at and none was found unsettled."""
 
 
-def resource(index: int, mode: str) -> dict[str, object]:
+def resource(index: int, mode: str, window_s: float) -> dict[str, object]:
     """One resource; two replicas, so that one speculates and one is the control.
 
     It begins with mode AlwaysOn, which spares it the trial, and is set to Auto before anything is measured.
@@ -62,23 +68,29 @@ def resource(index: int, mode: str) -> dict[str, object]:
             # Another name in each: what resources have in common is kept once, and real ones differ.
             "target": {"model": "meta-llama/Llama-3.1-8B-Instruct", "servedName": f"model-{index:04d}"},
             "draft": {"method": "Eagle3", "model": "yuhuili/EAGLE3-LLaMA3.1-Instruct-8B", "numSpeculativeTokens": 3},
-            "evidence": {"window": "150s", "warmup": "15s", "promoteWindows": 1, "minRequests": 1},
+            "evidence": {"window": f"{window_s:.0f}s", "warmup": "15s", "promoteWindows": 1, "minRequests": 1},
             "policy": {"mode": mode, "holdback": {"mode": "Always"}, "maxTransitionsPerDay": 100},
         },
     }
 
 
-def measure(size: int, minutes: float) -> Row:
+def measure(size: int, minutes: float, window_s: float) -> Row:
     """Bring up a lab with so many resources, wait until they are steady, and count."""
     nodes = NodeSettings(
         name="hollow", product=H200, gpus=250, pods=250, count=max(1, size * 2 // 200 + 1), hollow=True
     )
-    settings = LabSettings(name=f"steady-{size}", nodes=(nodes,), audit=True, scrape_hollow_interval_seconds=SCRAPE_S)
+    settings = LabSettings(
+        name=f"steady-{size}",
+        nodes=(nodes,),
+        audit=True,
+        scrape_hollow_interval_seconds=SCRAPE_S,
+        hollow=HollowSettings(scrape_noise=NOISE),
+    )
     with RunningLab.start(settings, progress=say) as lab:
         install(lab)
         with Operator(lab, interval_s=SCRAPE_S) as operator:
             lab.kubectl("create", "namespace", NAMESPACE)
-            apply(lab, size, "AlwaysOn")
+            apply(lab, size, "AlwaysOn", window_s)
             wait_until(
                 lab,
                 operator,
@@ -86,22 +98,23 @@ def measure(size: int, minutes: float) -> Row:
                 "speculate",
                 lambda s: s.get("state") == "Speculating" and s.get("readyReplicas") == 2,
             )
-            apply(lab, size, "Auto")
+            apply(lab, size, "Auto", window_s)
             wait_until(lab, operator, size, "are judged", lambda s: s.get("observedGeneration") == 2)
             operator.kill()
             started = time.monotonic()
             operator.start()
             start_up = wait_for_start(lab, operator, size, started)
-            say(f"settling for {SETTLE_S:.0f} s: the first full window after a promotion is written once")
-            time.sleep(SETTLE_S)
+            settle_s = SETTLED_WINDOWS * window_s
+            say(f"settling for {settle_s:.0f} s: the first full window after a promotion is written once")
+            time.sleep(settle_s)
             return count(lab, operator, size, minutes, start_up)
 
 
-def apply(lab: RunningLab, size: int, mode: str) -> None:
+def apply(lab: RunningLab, size: int, mode: str, window_s: float) -> None:
     """kubectl apply of all of them."""
     say(f"applying {size} resources with mode {mode}")
     for first in range(0, size, 100):
-        documents = [resource(i, mode) for i in range(first, min(size, first + 100))]
+        documents = [resource(i, mode, window_s) for i in range(first, min(size, first + 100))]
         lab.kubectl("apply", "--server-side", "--filename", "-", input=yaml.safe_dump_all(documents), timeout=300)
 
 
@@ -145,7 +158,9 @@ def count(lab: RunningLab, operator: Operator, size: int, minutes: float, start_
     cycles, queries = operator.series("breakeven_prometheus_cycles")[0], queries_so_far(lab)
     cpu, began = cpu_seconds(pid), time.time()
     say(f"measuring {minutes:g} minutes")
-    time.sleep(minutes * 60)
+    while (left := began + minutes * 60 - time.time()) > 0:
+        operator.series("breakeven_resources")  # the whole page, as Prometheus would scrape it
+        time.sleep(min(SCRAPE_S, left))
     passed, cpu = (time.time() - began) / 60, cpu_seconds(pid) - cpu
     cycles = operator.series("breakeven_prometheus_cycles")[0] - cycles
     # The benchmark's own first reading is one of the queries between the two.
@@ -225,10 +240,11 @@ def main() -> None:
     """Run the sizes and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", default="10,100,1000", help="resources, comma-separated")
-    parser.add_argument("--minutes", type=float, default=3.0, help="length of each measurement")
+    parser.add_argument("--minutes", type=float, default=2.0, help="length of each measurement")
+    parser.add_argument("--window", type=float, default=WINDOW_S, help="seconds of a window")
     parser.add_argument("-o", "--output", choices=("table", "json"), default="table")
     options = parser.parse_args()
-    rows = [measure(int(size), options.minutes) for size in options.sizes.split(",")]
+    rows = [measure(int(size), options.minutes, options.window) for size in options.sizes.split(",")]
     print(json.dumps([asdict(r) for r in rows], indent=2) if options.output == "json" else table(rows))
 
 

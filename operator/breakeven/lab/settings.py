@@ -93,6 +93,8 @@ class HollowSettings(Settings):
     prompt_tokens: int = Field(default=400, ge=1)
     noise: float = Field(default=0.02, ge=0)
     """Relative standard deviation of each pod's step time, constant over its life."""
+    scrape_noise: float = Field(default=0.0, ge=0)
+    """The same from one scrape to the next, as traffic makes it."""
 
 
 class LabSettings(Settings):

@@ -100,7 +100,8 @@ class HollowPod:
         """Integrate up to now with these settings."""
         passed, self.at = max(now - self.at, 0.0), now
         emitted = tokens_per_step(settings) if self.speculating else 1.0
-        tpot = settings.step_seconds * self.pace / (settings.speedup if self.speculating else 1.0)
+        pace = self.pace * max(random.gauss(1.0, settings.scrape_noise), 0.1)
+        tpot = settings.step_seconds * pace / (settings.speedup if self.speculating else 1.0)
         steps = settings.running * passed / (tpot * emitted)
         finished = steps * emitted / settings.output_tokens
         self.steps += steps

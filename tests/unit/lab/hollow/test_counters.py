@@ -1,5 +1,6 @@
 """The simulated counters of hollow pods."""
 
+from statistics import mean, stdev
 from typing import Any
 
 import pytest
@@ -80,3 +81,14 @@ def test_counters_never_fall_when_the_settings_change() -> None:
 )
 def test_the_served_name(arguments: list[str], name: str) -> None:
     assert model_name(arguments) == name
+
+
+def test_time_per_token_varies_from_scrape_to_scrape_by_as_much_as_is_set() -> None:
+    noisy = SETTINGS.model_copy(update={"scrape_noise": 0.05})
+    hollow = HollowPod.of(pod("vllm"), noisy, 0.0)
+    seen, before = [], 0.0
+    for at in range(1, 401):
+        hollow.advance(15.0 * at, noisy)
+        seen.append((hollow.decoded - before) / 15.0)
+        before = hollow.decoded
+    assert 0.03 < stdev(seen) / mean(seen) < 0.07
