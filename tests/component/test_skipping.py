@@ -153,3 +153,16 @@ async def test_deleted_resource_is_forgotten_at_once() -> None:
     world.cache.drop(world.body)
     await world.reconciler.reconcile(KEY)
     assert world.recorder.forgotten == [KEY]
+
+
+async def test_resource_at_rest_is_read_again_and_its_spec_is_not_checked_again() -> None:
+    world, decide = await quiet_world()
+    state = world.reconciler._states[KEY]
+    assert state.parsed is not None
+    assert state.parsed.spec is None
+    fitness = state.parsed.fitness
+    world.clock.forward(timedelta(hours=1))
+    await world.once()
+    assert decide.calls == 1
+    assert state.parsed is not None
+    assert state.parsed.fitness is fitness

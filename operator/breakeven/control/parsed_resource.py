@@ -25,6 +25,19 @@ class Parsed:
     """Why the status could not be read: then nothing is done, for starting over would forget what runs and what was
     proven."""
     fitness: Fitness = field(default_factory=Fitness)
+    checked: bool = False
+    """Whether `fitness` says what checking the spec said."""
+
+    def without_models(self) -> "Parsed":
+        """What is worth keeping between passes: a resource at rest is read again more cheaply than it is kept."""
+        return Parsed(
+            version="",
+            generation=self.generation,
+            spec=None,
+            status=Status(),
+            fitness=self.fitness,
+            checked=self.checked,
+        )
 
 
 def read(body: Manifest, check: Check, known: Parsed | None) -> Parsed:
@@ -47,8 +60,8 @@ def read(body: Manifest, check: Check, known: Parsed | None) -> Parsed:
     except ValidationError as error:
         said = _words(error, "spec")
         return Parsed(version=version, generation=generation, spec=None, status=status, error=said)
-    fits = known.fitness if known and known.generation == generation and known.spec else check(body, spec)
-    return Parsed(version=version, generation=generation, spec=spec, status=status, fitness=fits)
+    fits = known.fitness if known and known.generation == generation and known.checked else check(body, spec)
+    return Parsed(version=version, generation=generation, spec=spec, status=status, fitness=fits, checked=True)
 
 
 def _words(error: ValidationError, root: str) -> str:

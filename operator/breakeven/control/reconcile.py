@@ -80,7 +80,9 @@ class Reconciler:
         elif isinstance(plan.move, Arrived) and plan.decision is not None and plan.observation is not None:
             now = self._ports.clock.now()
             state.quiet_pass = quiet_pass(self._basis(key), plan.observation, plan.decision, now)
-            again = state.quiet_pass.until - now if state.quiet_pass is not None else again
+            if state.quiet_pass is not None:
+                again = state.quiet_pass.until - now
+                state.parsed = state.parsed.without_models() if state.parsed is not None else None
         self._ports.recorder.reports(key, plan.status, plan.decision)
         return Outcome(again_s=again.total_seconds())
 

@@ -23,7 +23,7 @@ class ResourceState:
     """One resource, as this process knows it beyond what the API server has."""
 
     parsed: Parsed | None = None
-    """The resource as it was last read."""
+    """The resource as it was last read; while it rests, without its models."""
     awaits_metrics: bool = False
     """Whether its last pass rested on metrics, so that newer ones may ask for another."""
     metrics_read: bool = False
