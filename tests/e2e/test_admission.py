@@ -77,10 +77,11 @@ def test_a_null_counts_as_absent(server: RunningLab) -> None:
 
 
 def test_removals_of_the_pod_template_reach_the_operator_and_nulls_do_not(server: RunningLab, namespace: str) -> None:
-    removed = {"spec": {"nodeSelector": {"$patch": "delete"}, "affinity": None}}
+    one = {"annotations": {"prometheus.io/scrape": {"$patch": "delete"}}}
+    removed = {"metadata": one, "spec": {"nodeSelector": {"$patch": "delete"}, "affinity": None}}
     name = kept(server, namespace, podTemplate=removed)
     template = stored(server, namespace, name)["spec"]["podTemplate"]
-    assert template == {"spec": {"nodeSelector": {"$patch": "delete"}}}
+    assert template == {"metadata": one, "spec": {"nodeSelector": {"$patch": "delete"}}}
 
 
 def test_an_unknown_field_is_refused_by_name(server: RunningLab) -> None:

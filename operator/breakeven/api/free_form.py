@@ -39,13 +39,21 @@ def _not_too_large(template: dict[str, Any]) -> dict[str, Any]:
     return template
 
 
-_TEXTS = {
-    "type": "object",
-    "additionalProperties": {"type": "string", "maxLength": 65536},
-    "maxProperties": 256,
-}
+def _of_objects(template: dict[str, Any]) -> dict[str, Any]:
+    metadata = template.get("metadata", {})
+    parts = {"metadata": metadata, "spec": template.get("spec", {})}
+    if isinstance(metadata, Mapping):
+        parts |= {f"metadata.{name}": metadata.get(name, {}) for name in ("labels", "annotations")}
+    if wrong := [name for name, part in parts.items() if not isinstance(part, Mapping)]:
+        raise ValueError(f"{wrong[0]}: write an object, or leave it out")
+    return template
+
+
+_MAP = {"type": "object", "maxProperties": 256, "x-kubernetes-preserve-unknown-fields": True}
+"""Not of texts alone: a removal of one entry is an object."""
 PodTemplate = Annotated[
     dict[str, Any],
+    AfterValidator(_of_objects),
     AfterValidator(_not_too_large),
     WithJsonSchema(
         {
@@ -58,8 +66,8 @@ PodTemplate = Annotated[
                     "description": "Labels and annotations of the pods; other fields are refused. Absent: the managed ones.",
                     "x-kubernetes-preserve-unknown-fields": True,
                     "properties": {
-                        "labels": {**_TEXTS, "description": "Labels beside the managed ones. Absent: none."},
-                        "annotations": {**_TEXTS, "description": "Annotations beside the rendered ones. Absent: none."},
+                        "labels": {**_MAP, "description": "Labels beside the managed ones. Absent: none."},
+                        "annotations": {**_MAP, "description": "Annotations beside the rendered ones. Absent: none."},
                     },
                 },
                 "spec": {

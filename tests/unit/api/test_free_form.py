@@ -71,3 +71,20 @@ def test_memory_of_three_variants_at_every_limit_fits_into_the_status() -> None:
     good = LastGood(variant=variant, verified_at=datetime(2026, 3, 2, tzinfo=UTC), reason="measured")
     memory = Memory(stable=variant, canary=variant.restarted(), last_good=good)
     assert len(Status(memory=memory).model_dump(mode="json")["memory"]) < MEMORY_LENGTH * 3 / 4
+
+
+@pytest.mark.parametrize("part", [None, [], "text", 1])
+@pytest.mark.parametrize("field", ["metadata", "metadata.labels", "metadata.annotations", "spec"])
+def test_parts_of_a_pod_template_are_objects(field: str, part: Any) -> None:
+    outer, _, inner = field.partition(".")
+    template = {outer: {inner: part} if inner else part}
+    with pytest.raises(ValidationError, match=f"{field}: write an object, or leave it out"):
+        SpeculativeDeploymentSpec.model_validate({**BASE, "podTemplate": template})
+
+
+def test_one_annotation_can_be_removed_here_and_by_the_schema() -> None:
+    template = {"metadata": {"annotations": {"prometheus.io/scrape": {"$patch": "delete"}}}}
+    assert SpeculativeDeploymentSpec.model_validate({**BASE, "podTemplate": template}).pod_template == template
+    spec = definition()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
+    metadata = spec["properties"]["podTemplate"]["properties"]["metadata"]["properties"]
+    assert "additionalProperties" not in metadata["annotations"]
