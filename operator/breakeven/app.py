@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import gc
 import logging
+import resource
 import secrets
 import socket
 import sys
@@ -64,9 +65,12 @@ LIST_LIMIT_S = 120.0
 """Seconds, beyond three intervals of listing, after which listing or the watches make `/healthz` fail."""
 PRIMING_LIMIT_S = 300.0
 """Seconds that a first complete listing may take, at the start and on becoming the leader, before `/healthz` fails."""
-RECURSION_LIMIT = 60_000
+RECURSION_LIMIT = 32_000
 """The API server takes objects nested 10,000 deep, and both `json` and kopf read them by recursion: with Python's limit
-of 1,000 one such object would end the watches of everybody. Recursion in Python takes no stack of C since 3.11."""
+of 1,000 one such object would end the watches of everybody. Copying it takes three levels each."""
+STACK_OF_A_LEVEL = 256
+"""Bytes of C stack that one level of `json` is given: 130 were measured with CPython 3.11, and a stack that ends is no
+exception but a crash. With the usual 8 MiB the limit is the whole one."""
 
 
 async def run(settings: Settings, *, kubeconfig: Path | None = None, stop: asyncio.Event | None = None) -> int:
@@ -79,9 +83,16 @@ async def run(settings: Settings, *, kubeconfig: Path | None = None, stop: async
     ControlError
         If there is no cluster to connect to.
     """
-    sys.setrecursionlimit(RECURSION_LIMIT)
+    sys.setrecursionlimit(recursion_limit())
     gc.set_threshold(*GARBAGE)
     return await _Operator(settings, kubeconfig, stop or asyncio.Event()).run()
+
+
+def recursion_limit() -> int:
+    """Levels that the stack of this process bears, at most `RECURSION_LIMIT`."""
+    stack, _ = resource.getrlimit(resource.RLIMIT_STACK)
+    bears = RECURSION_LIMIT if stack == resource.RLIM_INFINITY else stack // STACK_OF_A_LEVEL
+    return max(sys.getrecursionlimit(), min(RECURSION_LIMIT, bears))
 
 
 class Background:
