@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from functools import cache
 from math import isnan
+from operator import attrgetter
 
 from breakeven.domain.counters import vllm_metrics
 from breakeven.domain.counters.observation import Buckets, Gauges, Scrape, Totals
@@ -11,6 +12,7 @@ from breakeven.domain.counters.vllm_metrics import Series
 
 SCALARS = tuple(f.name for f in fields(Totals) if f.name not in ("accepted_at", "ttft_buckets", "tpot_buckets"))
 """The counters of `Totals` that are single numbers."""
+_scalars = attrgetter(*SCALARS)
 _FAILED = frozenset({"abort", "error"})
 
 
@@ -112,10 +114,11 @@ def _buckets(values: Mapping[Series, float], name: str) -> Buckets:
 
 def restarted(earlier: Totals, later: Totals) -> bool:
     """Whether the engine started anew in between: some counter fell. All counters of a process start together."""
-    for name in SCALARS:
-        a, b = getattr(earlier, name), getattr(later, name)
+    for a, b in zip(_scalars(earlier), _scalars(later), strict=True):
         if a is not None and b is not None and b < a:
             return True
+    if earlier.accepted_at is later.accepted_at and not (earlier.ttft_buckets or earlier.tpot_buckets):
+        return False
     pairs = [*zip(earlier.accepted_at, later.accepted_at, strict=False)]
     for old, new in ((earlier.ttft_buckets, later.ttft_buckets), (earlier.tpot_buckets, later.tpot_buckets)):
         if _bounds(old) == _bounds(new):
@@ -131,7 +134,8 @@ def increase(earlier: Totals, later: Totals) -> Totals:
     """
     if restarted(earlier, later):
         return later
-    differences = {name: _difference(getattr(earlier, name), getattr(later, name)) for name in SCALARS}
+    both = zip(SCALARS, _scalars(earlier), _scalars(later), strict=True)
+    differences = {name: None if a is None or b is None else b - a for name, a, b in both}
     if earlier.v0_emitted is None:  # a V0 engine exports it from its first draft on
         differences["v0_emitted"] = later.v0_emitted
     return Totals(
@@ -156,10 +160,6 @@ def total(parts: Iterable[Totals]) -> Totals:
         ttft_buckets=_added_buckets([p.ttft_buckets for p in every]),
         tpot_buckets=_added_buckets([p.tpot_buckets for p in every]),
     )
-
-
-def _difference(earlier: float | None, later: float | None) -> float | None:
-    return None if earlier is None or later is None else later - earlier
 
 
 def _differences(earlier: tuple[float, ...], later: tuple[float, ...]) -> tuple[float, ...]:

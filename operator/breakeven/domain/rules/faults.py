@@ -129,9 +129,11 @@ class StormWatch:
 
     def fault(self, arms: Mapping[str, Arm], now: datetime) -> Fault | None:
         """What is wrong with the speculating arm and not with its control; None when nothing is."""
-        on = arms.get(self.on)
+        ours = self._recent(arms.get(self.on), now)
+        if _calm(ours):
+            return None
         control = arms.get(self.control) if self.control is not None else None
-        return storm(self._recent(on, now), self._recent(control, now))
+        return storm(ours, self._recent(control, now))
 
     def _recent(self, arm: Arm | None, now: datetime) -> Sequence[Batch]:
         """The newest batches of an arm that cover the grace, all of them within it or nothing."""
@@ -141,6 +143,14 @@ class StormWatch:
         batches = arm.batches[bisect_left(arm.batches, since, key=lambda b: b.start) :]
         covered = sum(b.end - b.start for b in batches)
         return batches if covered >= self.grace * 0.999 else ()
+
+
+def _calm(on: Sequence[Batch]) -> bool:
+    """Whether nothing is there that every storm has, so that the control need not be looked at."""
+    return not any(
+        batch.totals.preemptions or batch.totals.failed or (batch.gauges.waiting or 0.0) > queues.AT_LEAST
+        for batch in on
+    )
 
 
 def storm_watch(situation: Situation) -> StormWatch | None:
