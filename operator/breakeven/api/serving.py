@@ -22,6 +22,14 @@ from breakeven.api.scalars import DecimalString, Duration
 ModelName = Annotated[
     str, Field(min_length=1, max_length=512), Pattern(r"^\S+$", "write a Hugging Face name or a path, without spaces")
 ]
+ReleaseNumber = Annotated[
+    str,
+    Field(max_length=64),
+    Pattern(
+        r"^[0-9]+\.[0-9]+\.[0-9]+(\.[0-9]+)?([.-]?(post|rc|dev)[0-9]+){0,2}([+-][A-Za-z0-9._-]+)?$",
+        "write what vllm --version prints, without a leading v, for example 0.33.0 or 0.26.1rc1.dev457",
+    ),
+]
 Share = Annotated[DecimalString, DecimalRange("0", "1")]
 Billions = Annotated[DecimalString, DecimalRange("0", "100000", above=True)]
 
@@ -94,17 +102,7 @@ class EngineSpec(SpecModel):
         Pattern(r"^\S+$", "write an image such as vllm/vllm-openai:v0.33.0, without spaces"),
     ]
     """Container image of the engine, for example vllm/vllm-openai:v0.33.0. Its tag tells the engine version unless `version` is set."""
-    version: (
-        Annotated[
-            str,
-            Field(max_length=64),
-            Pattern(
-                r"^[0-9]+\.[0-9]+\.[0-9]+(\.[0-9]+)?([.-]?(post|rc|dev)[0-9]+){0,2}([+-][A-Za-z0-9._-]+)?$",
-                "write what vllm --version prints, without a leading v, for example 0.33.0 or 0.26.1rc1.dev457",
-            ),
-        ]
-        | None
-    ) = None
+    version: ReleaseNumber | None = None
     """vLLM version inside the image, as `vllm --version` prints it, for example 0.33.0. Absent: read from the image tag. Required for images named by digest, by a private tag, and of other repositories than vLLM's own, whose tags are their own numbers."""
     extra_args: Annotated[list[Annotated[str, Field(max_length=1024)]], Field(max_length=64)] = []
     """Arguments appended to `vllm serve`, one list item each; no shell. Flags that the operator manages are refused by name. Absent: none."""

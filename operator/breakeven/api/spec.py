@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import Field, model_validator
 
 from breakeven.api.base import SpecModel
+from breakeven.api.calibration import CalibratedLoad, CalibrationSpec
 from breakeven.api.choices import (
     AcceptanceMethod,
     DraftMethod,
@@ -28,6 +29,8 @@ from breakeven.api.urls import URL_PATTERN
 __all__ = [
     "AcceptanceMethod",
     "AcceptanceSpec",
+    "CalibratedLoad",
+    "CalibrationSpec",
     "DraftMethod",
     "DraftSpec",
     "EngineSpec",
@@ -154,6 +157,8 @@ class SpeculativeDeploymentSpec(SpecModel):
     """What a quantized pair is compared with. Default: the pair of the same names, as measured here without quantization."""
     evidence: EvidenceSpec = EvidenceSpec()
     """How much must be measured before a verdict. Default: windows of 10m, three to promote, two to leave."""
+    calibration: CalibrationSpec | None = None
+    """Times without speculation from `breakeven measure`, for loads at which no replica was measured without it. Ignored, with a remark in the condition ConfigurationValid, where engine version, GPU, target or draft differ from what serves. Absent: only live measurements."""
     policy: PolicySpec = PolicySpec()
     """What the operator may do. Default: decide and act (Auto), without spare replicas and without downtime."""
     metrics: MetricsSpec = MetricsSpec()

@@ -158,7 +158,7 @@ class _Lines:
 
 
 def _finish(report: "Report", outcome: "Outcome", resource: "Resource | None", directory: Path) -> None:
-    from breakeven.cli.measure_files import write
+    from breakeven.cli.measure_files import calibrated, write
     from breakeven.measure.run import Ending
     from breakeven.measure.verdict import Kind
 
@@ -175,6 +175,9 @@ def _finish(report: "Report", outcome: "Outcome", resource: "Resource | None", d
         typer.echo(f"  {line}")
     for remark in report.remarks:
         typer.echo(f"note: {remark}", err=True)
+    found = calibrated(report, resource, directory) if resource is not None else None
+    if isinstance(found, str):
+        typer.echo(f"note: spec.calibration is not written: {found}", err=True)
     typer.echo(f"It ended because {report.ending}. Written: {', '.join(map(str, written))}", err=True)
     if outcome.ending is Ending.STOPPED:
         raise typer.Exit(INTERRUPTED)

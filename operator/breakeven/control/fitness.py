@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 from breakeven.api.conditions import ConditionType, Reason
 from breakeven.api.spec import SpeculativeDeploymentSpec
-from breakeven.api.variant import declared_variant
+from breakeven.api.variant import Variant, declared_variant
 from breakeven.control.core import Fitness
 from breakeven.control.ports import Manifest
 from breakeven.domain.decision import Finding
+from breakeven.domain.evidence.calibration import differs
 from breakeven.engines import Caution, Refusal, load
 from breakeven.engines import Reason as EngineReason
 from breakeven.planning.findings import plan_findings, plan_refuses, plan_status
@@ -39,7 +40,7 @@ def fitness(resource: Manifest, spec: SpeculativeDeploymentSpec, *, denied: Sequ
     findings = [_version(engine.assumed, engine.assumption, str(engine.version)), *plan_findings(made)]
     # That the version is assumed has a condition of its own.
     cautions = [f for f in remarks if isinstance(f, Caution) and f.reason is not EngineReason.NEAREST_OLDER]
-    advice = "; ".join(f"spec.{f}" for f in cautions)
+    advice = "; ".join([*(f"spec.{f}" for f in cautions), *_calibration(spec, (variant, *others))])
     return Fitness(
         engine_version=str(engine.version),
         refusals=_cannot(made) if plan_refuses(made) else (),
@@ -47,6 +48,14 @@ def fitness(resource: Manifest, spec: SpeculativeDeploymentSpec, *, denied: Sequ
         findings=_merged(findings, advice),
         plan=plan_status(made),
     )
+
+
+def _calibration(spec: SpeculativeDeploymentSpec, variants: Sequence[Variant]) -> list[str]:
+    """Why a calibration is ignored for the declared draft and every alternative."""
+    if spec.calibration is None:
+        return []
+    why = [differs(spec.calibration, variant) for variant in variants]
+    return [] if "" in why else [f"spec.calibration is ignored: {why[0]}"]
 
 
 def _version(assumed: bool, assumption: str, version: str) -> Finding:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from breakeven.api.calibration import CalibrationSpec
 from breakeven.api.spec import SpeculativeDeploymentSpec
 from breakeven.domain.measures.verdict import Bounds
 from breakeven.domain.measures.verdict import Verdict as Judged
@@ -74,8 +75,9 @@ def _predicted(figures: CellFigures, length: int, k: int) -> float:
 def profile_csv(figures: Sequence[CellFigures], labels: dict[str, str]) -> str:
     """Step times by batch as `breakeven plan --profile` reads them; empty when none were measured.
 
-    One row a load: step times hardly depend on temperature, so its temperatures are averaged. `labels` are columns that
-    say what was measured; the planner passes over them.
+    One row a load: step times hardly depend on temperature, so its temperatures are averaged. `plain_load` is what the
+    server without speculation served, in output tokens a second after the first of each answer. The planner passes over
+    it and over `labels`, columns that say what was measured.
     """
     by_load: dict[float, list[CellFigures]] = {}
     for each in figures:
@@ -86,21 +88,31 @@ def profile_csv(figures: Sequence[CellFigures], labels: dict[str, str]) -> str:
         return ""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["batch", "k", "plain_ms", "speculating_ms", *labels])
+    writer.writerow(["batch", "k", "plain_ms", "speculating_ms", "plain_load", *labels])
     for load, cells in sorted(by_load.items()):
         plain = [c.off.step.value for c in cells if c.off and c.off.step]
         speculating = [c.on.step.value for c in cells if c.on and c.on.step]
         lengths = [c.on.draft_length for c in cells if c.on and c.on.draft_length]
         means = [1000 * sum(times) / len(times) for times in (plain, speculating)]
         k = round(sum(lengths) / len(lengths))
-        writer.writerow([f"{load:g}", k, f"{means[0]:.4f}", f"{means[1]:.4f}", *labels.values()])
+        served = [c.off.load for c in cells if c.off and c.off.load]
+        offered = f"{sum(served) / len(served):.1f}" if served else ""
+        writer.writerow([f"{load:g}", k, f"{means[0]:.4f}", f"{means[1]:.4f}", offered, *labels.values()])
     return out.getvalue()
 
 
-def resource(spec: SpeculativeDeploymentSpec, name: str, namespace: str, found: Advice) -> dict[str, Any]:
-    """The resource with what follows from the measurement written into it."""
+def resource(
+    spec: SpeculativeDeploymentSpec,
+    name: str,
+    namespace: str,
+    found: Advice,
+    calibration: CalibrationSpec | None = None,
+) -> dict[str, Any]:
+    """The resource with what follows from the measurement written into it; a new calibration replaces an older one."""
     body = spec.model_dump(mode="json", by_alias=True, exclude_unset=True)
     body = _merged(body, changes(found))
+    if calibration is not None:
+        body["calibration"] = calibration.model_dump(mode="json", by_alias=True, exclude_none=True)
     return {
         "apiVersion": "breakeven.dev/v1alpha1",
         "kind": "SpeculativeDeployment",

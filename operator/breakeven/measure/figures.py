@@ -58,6 +58,8 @@ class Side:
     ttft_quantiles: tuple[Figure | None, ...] = (None, None, None)
     throughput: Figure | None = None
     """Output tokens a second."""
+    load: float | None = None
+    """The same without the first token of each answer: the load by which the operator stores times."""
     goodput: Figure | None = None
     """Requests a second that kept the SLO."""
     good: Figure | None = None
@@ -203,6 +205,7 @@ def side(visits: Sequence[Visit], slo: Slo) -> Side:
         tpot_quantiles=tuple(over_requests(tpots, q) for q in QUANTILES),
         ttft_quantiles=tuple(over_requests([[a.ttft for a in each] for each in answers], q) for q in QUANTILES),
         throughput=_throughput(visits, sums),
+        load=_load(visits),
         goodput=mean(visits, lambda v: _good(v, slo), lambda v: v.seconds) if slo else None,
         good=mean(visits, lambda v: _good(v, slo), lambda v: float(len(v.answers))) if slo else None,
         running=_average([v.gauges.running for v in visits]),
@@ -228,6 +231,11 @@ def _throughput(visits: Sequence[Visit], sums: Totals) -> Figure | None:
         return made
     cut = running * sums.decode_tokens / sums.decode_steps * math.sqrt(len(visits))
     return made.widened(cut / math.fsum(v.seconds for v in visits))
+
+
+def _load(visits: Sequence[Visit]) -> float | None:
+    made = mean(visits, _decoded, lambda v: v.seconds)
+    return made.value if made is not None else None
 
 
 def _tells_steps(visits: Sequence[Visit]) -> bool:

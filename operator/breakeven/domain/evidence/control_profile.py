@@ -73,7 +73,7 @@ def learned(
         return None
     known = find(profile, load, now)
     says_enough = speedup is None or running is None or (known is not None and _tells(known, variant))
-    if known is not None and now - known.measured_at < REFRESHED and _agrees(known, off_tpot) and says_enough:
+    if known is not None and now - known.measured_at < REFRESHED and agrees(known, off_tpot) and says_enough:
         return None
     tpot = rounded(off_tpot.value * 1000)
     middle_load = rounded(middle(band_of(load)))
@@ -103,7 +103,8 @@ def _tells(known: LoadBand, variant: str) -> bool:
     return known.variant == variant and known.speedup is not None and known.running is not None
 
 
-def _agrees(known: LoadBand, measured: LogRatio) -> bool:
+def agrees(known: LoadBand, measured: LogRatio) -> bool:
+    """Whether a time is the stored one, within a tenth or three times the error of both."""
     stored = expected_tpot(known)
     distance = abs(math.log(stored.value / measured.value))
     return distance <= 0.1 or distance <= 3 * math.hypot(stored.error, measured.error)

@@ -14,7 +14,7 @@ from breakeven.api.vocabulary import HoldReason
 from breakeven.domain import capacity
 from breakeven.domain.counters.observation import Arm, Batch, Fleet, Smoke
 from breakeven.domain.counters.windows import BATCHES, HISTORY, LEVELS, Grid, Span, grid
-from breakeven.domain.evidence import control_profile
+from breakeven.domain.evidence import calibration, control_profile
 from breakeven.domain.evidence.judgement import Held, Hold, Judged, Judgement, Nothing, held, held_by
 from breakeven.domain.measures import verdict
 from breakeven.domain.measures.acceptance import detailed
@@ -44,17 +44,19 @@ class Comparison:
     bounds: Bounds
     trial: bool
     profile: Sequence[LoadBand] = field(default=())
+    """What was measured live by load, and after it what the spec's calibration says: the first of a band counts."""
+    not_calibrated: str = ""
+    """Why the calibration says nothing, as a sentence. Empty: there is none, or it is used."""
 
 
 def comparison(situation: Situation) -> Comparison | None:
     """What there is to compare at this moment; None when nothing speculates and nothing is on trial."""
     speedup_spec = situation.spec.thresholds.speedup
-    profile = situation.memory.profile
     if situation.on_trial and situation.memory.canary is not None:
         canary, stable = situation.memory.canary, situation.stable
         bounds = trial_bounds(situation, canary)
         if capacity.one_after_the_other(situation):
-            return Comparison(off=None, on=canary, bounds=bounds.without_control(), trial=True, profile=profile)
+            return _stored_comparison(situation, canary, bounds, trial=True)
         return Comparison(off=stable, on=canary, bounds=bounds, trial=True)
     if not situation.stable.speculates:
         return None
@@ -63,7 +65,21 @@ def comparison(situation: Situation) -> Comparison | None:
     fleet = situation.fleet(control)
     if situation.memory.holdback and fleet is not None and fleet.wanted > 0:
         return Comparison(off=control, on=situation.stable, bounds=bounds, trial=False)
-    return Comparison(off=None, on=situation.stable, bounds=bounds.without_control(), trial=False, profile=profile)
+    return _stored_comparison(situation, situation.stable, bounds, trial=False)
+
+
+def _stored_comparison(situation: Situation, on: Variant, bounds: Bounds, *, trial: bool) -> Comparison:
+    """Against what was measured live at some time, and where nothing was, against the spec's calibration."""
+    live = situation.memory.profile
+    calibrated, why = calibration.bands(situation.spec.calibration, on, live, situation.time)
+    return Comparison(
+        off=None,
+        on=on,
+        bounds=bounds.without_control(),
+        trial=trial,
+        profile=[*live, *calibrated],
+        not_calibrated=why,
+    )
 
 
 def trial_bounds(situation: Situation, canary: Variant) -> Bounds:
@@ -193,13 +209,15 @@ def _against_profile(
     if live is None:
         return held(HoldReason.COUNTER_ABSENT, "time per output token cannot be measured")
     if stored is None:
-        hold = Hold(reason=HoldReason.LOAD_NOT_MEASURED, message="no control was measured at the present load")
+        message = "no control was measured at the present load"
+        message += f"; {compared.not_calibrated}" if compared.not_calibrated else ""
+        hold = Hold(reason=HoldReason.LOAD_NOT_MEASURED, message=message)
         return replace(_without_figures(hold, span, measured), on_batches=ours)
     ratio = quotient_apart(control_profile.expected_tpot(stored), live)
     says = compared.bounds.judge(ratio)
-    words = (
-        f"{in_words(ratio, measured, None)}; control of {_age(situation.time - stored.measured_at)} ago at this load"
-    )
+    what = "calibration" if stored.variant == calibration.NAME else "control"
+    age = _age(situation.time - stored.measured_at)
+    words = f"{in_words(ratio, measured, None)}; {what} of {age} ago at this load"
     report = figures(None, measured, ratio, source=Source.CALIBRATED, verdict=says, until=span.end, message=words)
     return Judged(
         verdict=says,
