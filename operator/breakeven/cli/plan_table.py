@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from breakeven.planning.memory import Capacity
-    from breakeven.planning.placement import Placement
+    from breakeven.planning.placement import GpuPlan
     from breakeven.planning.plan import Plan
 
 
@@ -55,7 +55,7 @@ def _head(plan: "Plan") -> str:
     return "\n".join(lines)
 
 
-def _capacity_lines(placement: "Placement") -> list[str]:
+def _capacity_lines(placement: "GpuPlan") -> list[str]:
     def tokens(found: "Capacity | None") -> str:
         return "unknown" if found is None else f"{found.kv_tokens:,}"
 
@@ -77,7 +77,7 @@ def _capacity_lines(placement: "Placement") -> list[str]:
     return lines
 
 
-def _outlook_lines(placement: "Placement") -> list[str]:
+def _outlook_lines(placement: "GpuPlan") -> list[str]:
     found = placement.outlook
     if found is None:
         return []

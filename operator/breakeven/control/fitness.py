@@ -10,7 +10,6 @@ from breakeven.control.ports import Manifest
 from breakeven.domain.decision import Finding
 from breakeven.domain.evidence.calibration import differs
 from breakeven.engines import Caution, Refusal, load
-from breakeven.engines import Reason as EngineReason
 from breakeven.planning.findings import plan_findings, plan_refuses, plan_status
 from breakeven.planning.pairing import Severity
 from breakeven.planning.plan import Plan, plan
@@ -34,12 +33,12 @@ def fitness(resource: Manifest, spec: SpeculativeDeploymentSpec, *, denied: Sequ
     engine = load().engine_of(variant.engine)
     if isinstance(engine, Refusal) or refusals:
         version = "" if isinstance(engine, Refusal) else str(engine.version)
-        reason = Reason(refusals[0].reason) if refusals else Reason.INVALID_CONFIGURATION
+        reason = refusals[0].reason if refusals else Reason.INVALID_CONFIGURATION
         return Fitness(engine_version=version, refusals=tuple(f"spec.{f}" for f in refusals), reason=reason)
     made = plan(variant, Question(replicas=max(1, spec.replicas)))
     findings = [_version(engine.assumed, engine.assumption, str(engine.version)), *plan_findings(made)]
     # That the version is assumed has a condition of its own.
-    cautions = [f for f in remarks if isinstance(f, Caution) and f.reason is not EngineReason.NEAREST_OLDER]
+    cautions = [f for f in remarks if isinstance(f, Caution) and f.reason is not Reason.NEAREST_OLDER]
     advice = "; ".join([*(f"spec.{f}" for f in cautions), *_calibration(spec, (variant, *others))])
     return Fitness(
         engine_version=str(engine.version),

@@ -91,9 +91,7 @@ def plan_pass(snapshot: Snapshot, parsed: Parsed, state: ResourceState, tools: P
     move = _next_move(snapshot, parsed, spec, decision, observation)
     writes, refusals = _render_and_diff(snapshot, spec, decision, move, observation, state, tools)
     if refusals:
-        return _refused(
-            snapshot, parsed, Reason(refusals[0].reason), "; ".join(f"spec.{refusal}" for refusal in refusals)
-        )
+        return _refused(snapshot, parsed, refusals[0].reason, "; ".join(f"spec.{refusal}" for refusal in refusals))
     summary = report.PassSummary(
         name=snapshot.key.name,
         generation=snapshot.generation,

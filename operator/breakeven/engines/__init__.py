@@ -2,7 +2,7 @@
 
 from breakeven.engines.draft_keys import DraftKey, Takes
 from breakeven.engines.engine import Engine
-from breakeven.engines.findings import Caution, Finding, Reason, Refusal
+from breakeven.engines.findings import Caution, EngineRemark, Refusal
 from breakeven.engines.kv_formats import kv_bytes
 from breakeven.engines.table import Table, load
 from breakeven.engines.versions import Version, version_in_image
@@ -11,8 +11,7 @@ __all__ = [
     "Caution",
     "DraftKey",
     "Engine",
-    "Finding",
-    "Reason",
+    "EngineRemark",
     "Refusal",
     "Table",
     "Takes",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from breakeven.api.spec import DraftMethod
 from breakeven.engines.draft_keys import WITH_WEIGHTS, DraftKey
-from breakeven.engines.spoken import spoken
+from breakeven.engines.release_ranges import release_ranges
 from breakeven.engines.versions import Version
 
 if TYPE_CHECKING:
@@ -259,11 +259,11 @@ class Engine:
     def versions(self, can: Callable[["Engine"], bool]) -> str:
         """Releases for which something holds, in words."""
         every = self.table.releases
-        return spoken([r for r in every if can(self._other(r))], every)
+        return release_ranges([r for r in every if can(self._other(r))], every)
 
     def versions_with(self, section: str, name: str) -> str:
         """Releases that have a name of a section of the table, in words."""
-        return spoken(self.table.releases_with(section, name), self.table.releases)
+        return release_ranges(self.table.releases_with(section, name), self.table.releases)
 
     def applies(self, rule: str) -> bool:
         """Whether an incompatibility of the table concerns this engine."""

@@ -1,26 +1,12 @@
 """What checking a configuration finds: refusals, which no pod may be made for, and cautions, which are only said."""
 
 from dataclasses import dataclass
-from enum import StrEnum
 
-
-class Reason(StrEnum):
-    """The word a condition carries."""
-
-    INVALID_CONFIGURATION = "InvalidConfiguration"
-    """Wrong whatever the engine version."""
-    UNSUPPORTED_BY_ENGINE = "UnsupportedByEngine"
-    """This engine version lacks it; another may have it."""
-    NOT_IN_TAG = "NotInTag"
-    """The engine version is not known."""
-    NEAREST_OLDER = "NearestOlder"
-    """The version is newer than the table: arguments are those of the nearest older release."""
-    ADVICE = "Advice"
-    """Works, but read this."""
+from breakeven.api.vocabulary import Reason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class EngineRemark:
     """One remark about one field."""
 
     field: str
@@ -36,12 +22,12 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal(Finding):
+class Refusal(EngineRemark):
     """This cannot start, or would not do what was asked: no pod is made."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Caution(Finding):
+class Caution(EngineRemark):
     """This starts, and may hurt."""
 
     reason: Reason = Reason.ADVICE

@@ -9,9 +9,10 @@ from types import MappingProxyType
 from typing import Any
 
 from breakeven.api.spec import DraftMethod, EngineSpec
+from breakeven.api.vocabulary import Reason
 from breakeven.engines.draft_keys import WITH_WEIGHTS, DraftKey, Takes
 from breakeven.engines.engine import Engine
-from breakeven.engines.findings import Reason, Refusal
+from breakeven.engines.findings import Refusal
 from breakeven.engines.versions import Version, version_in_image
 
 Range = tuple[int, int]

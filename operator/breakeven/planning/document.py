@@ -6,7 +6,7 @@ from typing import Any
 from breakeven.planning.architecture import Architecture
 from breakeven.planning.memory import Capacity
 from breakeven.planning.outlook import Outlook
-from breakeven.planning.placement import Placement
+from breakeven.planning.placement import GpuPlan
 from breakeven.planning.plan import Plan
 from breakeven.planning.verdict import headline
 
@@ -66,7 +66,7 @@ def _model(model: Architecture) -> dict[str, Any]:
     }
 
 
-def _placement(placement: Placement) -> dict[str, Any]:
+def _placement(placement: GpuPlan) -> dict[str, Any]:
     return {
         "gpu": placement.gpu,
         "starts": placement.starts.value,

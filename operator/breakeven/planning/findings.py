@@ -6,7 +6,7 @@ from breakeven.api.conditions import ConditionType, Reason
 from breakeven.api.planned import PlannedSpeedup, PlanStatus
 from breakeven.domain.decision import Finding
 from breakeven.planning.pairing import Remark, Severity
-from breakeven.planning.placement import Placement, Start
+from breakeven.planning.placement import GpuPlan, Start
 from breakeven.planning.plan import Plan
 from breakeven.planning.verdict import headline
 
@@ -58,7 +58,7 @@ def _memory(plan: Plan) -> Finding:
     return Finding(type=ConditionType.MEMORY_BUDGET, status=status, reason=reason, message=message[:_MESSAGE_LIMIT])
 
 
-def _figures(placement: Placement) -> str:
+def _figures(placement: GpuPlan) -> str:
     found = placement.variant
     if found is None:
         return f"{placement.gpu}: not known"
@@ -66,10 +66,10 @@ def _figures(placement: Placement) -> str:
     return f"{placement.gpu}: room for {found.kv_tokens} KV tokens{lost} (estimated)"
 
 
-def tightest(plan: Plan) -> Placement:
+def tightest(plan: Plan) -> GpuPlan:
     """The GPU model with the least room."""
 
-    def room(placement: Placement) -> int:
+    def room(placement: GpuPlan) -> int:
         return placement.variant.kv_tokens if placement.variant is not None else 0
 
     return min(plan.placements, key=room)

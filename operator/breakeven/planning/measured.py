@@ -16,7 +16,7 @@ class ProfileError(ValueError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Point:
+class TimedStep:
     """What was measured at one batch and draft length."""
 
     batch: float
@@ -40,7 +40,7 @@ class Profile:
     """Catalog id, `eagle3` or empty."""
     method: str
     asynchronous: bool
-    points: tuple[Point, ...]
+    points: tuple[TimedStep, ...]
     context: float | None = None
     """Mean context of the requests, in tokens. None: that of the traffic the plan is for."""
 
@@ -103,7 +103,7 @@ def built_in() -> tuple[Profile, ...]:
 
 _Key = tuple[str, str, bool, float]
 """Pair, method, whether scheduling is asynchronous, and context in tokens."""
-_Row = tuple[_Key, Point]
+_Row = tuple[_Key, TimedStep]
 
 
 def _rows(name: str) -> Iterable[dict[str, str]]:
@@ -119,7 +119,7 @@ def _h200_rows() -> Iterable[_Row]:
             continue
         plain = float(row["base_step_ms"])
         slow = float(row["spec_step_ms_min" if row["config"] in _HOST_BOUND else "spec_step_ms"])
-        point = Point(batch=float(row["batch"]), k=int(row["k"]), plain=plain, inflation=slow / plain)
+        point = TimedStep(batch=float(row["batch"]), k=int(row["k"]), plain=plain, inflation=slow / plain)
         yield (row["pair"], row["method"], row["async_scheduling"] == "True", _H200_CONTEXT), point
 
 
@@ -127,12 +127,12 @@ def _h100_rows() -> Iterable[_Row]:
     for row in _rows("profile-h100-vllm-0.26.0.csv"):
         plain = float(row["base_step_ms"]) if row["base_step_ms"] else None
         ratio = float(row["tokens"]) / float(row["speedup"])
-        point = Point(batch=float(row["batch"]), k=int(row["k"]), plain=plain, inflation=ratio)
+        point = TimedStep(batch=float(row["batch"]), k=int(row["k"]), plain=plain, inflation=ratio)
         yield (row["pair"], row["method"], row["async_scheduling"] == "True", float(row["context"])), point
 
 
 def _grouped(gpu: str, source: str, rows: Iterable[_Row]) -> Iterable[Profile]:
-    groups: dict[_Key, list[Point]] = {}
+    groups: dict[_Key, list[TimedStep]] = {}
     for key, point in rows:
         groups.setdefault(key, []).append(point)
     for (pair, method, asynchronous, context), points in groups.items():
@@ -169,7 +169,7 @@ def supplied(rows: Iterable[Mapping[str, Any]], *, source: str) -> Profile:
             if not (values[field] > 0 and math.isfinite(values[field])):
                 raise ProfileError(f"profile row {number}: {field} must be positive, got {row.get(field)!r}")
         points.append(
-            Point(
+            TimedStep(
                 batch=values["batch"],
                 k=round(values["k"]),
                 plain=values["plain_ms"],

@@ -56,7 +56,7 @@ class Outlook:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Situation:
+class StepInputs:
     """All that the model needs to time a step."""
 
     chip: Chip
@@ -114,9 +114,9 @@ class Timing:
     Outside the measured batches and lengths the ratio at the nearest one is kept, so that the curve has no step there.
     """
 
-    here: Situation
+    here: StepInputs
     profile: Profile | None = None
-    there: Situation | None = None
+    there: StepInputs | None = None
     """The same pair on the GPU the profile was measured on. None: it was measured on this one."""
 
     def inflation(self, batch: float, k: int) -> float:
@@ -138,7 +138,7 @@ class Timing:
         measured = self.profile.plain_ms(batch) if self.profile is not None and self.there is None else None
         return modelled if measured is None else _carried(measured, self._measured_in().plain(batch), modelled)
 
-    def _measured_in(self) -> Situation:
+    def _measured_in(self) -> StepInputs:
         """The situation that the profile was measured in: its context, and a draft in every step."""
         found = replace(self.there or self.here, drafting=1.0)
         context = None if self.profile is None else self.profile.context

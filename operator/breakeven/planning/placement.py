@@ -22,7 +22,7 @@ class Start(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Placement:
+class GpuPlan:
     """The plan on one GPU model."""
 
     gpu: str
@@ -39,7 +39,7 @@ class Placement:
     outlook: Outlook | None
 
 
-def room_remarks(placements: Sequence[Placement], sequence: int, *, drafts: bool) -> Iterator[Remark]:
+def room_remarks(placements: Sequence[GpuPlan], sequence: int, *, drafts: bool) -> Iterator[Remark]:
     """What cannot start, what may not, and what the draft takes; `sequence` is the longest one that must fit."""
     names = [placement.gpu for placement in placements]
     for placement in placements:
@@ -65,7 +65,7 @@ def room_remarks(placements: Sequence[Placement], sequence: int, *, drafts: bool
             )
 
 
-def _outside(placement: Placement, share: float) -> Remark:
+def _outside(placement: GpuPlan, share: float) -> Remark:
     """A V0 draft that has no room beside what the engine takes for itself."""
     said = (
         f"V0 sizes its KV cache as if there were no draft, which then lacks about {placement.over:.1f} GiB: "
@@ -79,7 +79,7 @@ def _outside(placement: Placement, share: float) -> Remark:
     )
 
 
-def _too_small(placement: Placement, found: Capacity, sequence: int, drafts: bool, others: Sequence[str]) -> str:
+def _too_small(placement: GpuPlan, found: Capacity, sequence: int, drafts: bool, others: Sequence[str]) -> str:
     tight = min(found.shares, key=lambda share: share.free_gib)
     if tight.free_gib <= 0:
         head = f"weights of {tight.weights_gib:.1f} GiB per GPU do not fit"

@@ -14,7 +14,7 @@ from breakeven.planning.footprint import Footprint
 from breakeven.planning.gpus import Gpu, unknown_share
 from breakeven.planning.memory import lost_share
 from breakeven.planning.pairing import Remark, Severity, length_remarks, pair_remarks, split_remarks
-from breakeven.planning.placement import Placement, Start, room_remarks
+from breakeven.planning.placement import GpuPlan, Start, room_remarks
 from breakeven.planning.prospect import Prospect
 from breakeven.planning.question import Question
 from breakeven.planning.switching import SwitchCost, switch_cost
@@ -38,7 +38,7 @@ class Plan:
     acceptance: Assumption | None
     """Conditional acceptance at the asked temperature."""
     temperature: float
-    placements: tuple[Placement, ...]
+    placements: tuple[GpuPlan, ...]
     switch: SwitchCost | None
     remarks: tuple[Remark, ...]
     rules: tuple[Rule, ...]
@@ -106,10 +106,10 @@ def _planned(brief: Brief, footprint: Footprint, prospect: Prospect) -> Plan:
 
 def _placement(
     gpu: Gpu, brief: Brief, footprint: Footprint, prospect: Prospect, acceptance: Assumption | None
-) -> Placement:
+) -> GpuPlan:
     room = footprint.room(gpu)
     both = room.baseline is not None and room.variant is not None and brief.spec is not None
-    return Placement(
+    return GpuPlan(
         gpu=gpu.name,
         memory_gib=gpu.memory_gib,
         starts=room.starts,
@@ -140,7 +140,7 @@ def _remarks(brief: Brief) -> tuple[Remark, ...]:
     return tuple(remarks)
 
 
-def _rules(brief: Brief, placements: tuple[Placement, ...], draft_bytes: float | None) -> tuple[Rule, ...]:
+def _rules(brief: Brief, placements: tuple[GpuPlan, ...], draft_bytes: float | None) -> tuple[Rule, ...]:
     first = placements[0]
     if brief.spec is None or first.memory_gib is None:
         return ()

@@ -10,7 +10,7 @@ from breakeven.planning.confidence import HYBRIDS, LONGEST_FITTED, SMALLEST_FITT
 from breakeven.planning.gpus import MEASURED, Gpu, accelerators
 from breakeven.planning.loads import head_load, target_load
 from breakeven.planning.measured import Profile, built_in
-from breakeven.planning.outlook import Asked, Outlook, Situation, Timing, outlook
+from breakeven.planning.outlook import Asked, Outlook, StepInputs, Timing, outlook
 from breakeven.planning.pairing import related
 from breakeven.planning.steptime import Chip, Load
 from breakeven.planning.weights import linear_bytes
@@ -84,7 +84,7 @@ class Prospect:
         timing = Timing(here=here, profile=profile, there=there)
         return outlook(gpu.name, timing, asked, source=self._source(gpu, here, profile, there))
 
-    def _source(self, gpu: Gpu, here: Situation, profile: Profile | None, there: Situation | None) -> str:
+    def _source(self, gpu: Gpu, here: StepInputs, profile: Profile | None, there: StepInputs | None) -> str:
         if profile is None:
             rates = "" if gpu.measured else f", with the data sheet of {gpu.name}: no step was measured on it"
             return f"modelled ({here.fit.source.split(':')[0]}){rates}"
@@ -134,7 +134,7 @@ class Prospect:
             return target_load(brief.draft, spec.quantization, kv_bytes_per_element=element)
         return head_load(brief.target, spec.method, name=spec.model, kv_bytes_per_element=element)
 
-    def _situation(self, gpu: Gpu, drafting: float) -> Situation | None:
+    def _situation(self, gpu: Gpu, drafting: float) -> StepInputs | None:
         brief, spec = self.brief, self.brief.spec
         if spec is None:
             return None
@@ -155,7 +155,7 @@ class Prospect:
         release = brief.engine.version
         name = _TABLE_NAMES.get(spec.method, spec.method.value.lower())
         plain, host = v0_hosts(name) if brief.on_v0 else hosts_for((release.major, release.minor), name)
-        return Situation(
+        return StepInputs(
             chip=Chip(name=gpu.name, bandwidth=gpu.bandwidth, flops16=gpu.flops16, flops8=gpu.flops8),
             gpus=brief.gpus * brief.stages,
             target=target,

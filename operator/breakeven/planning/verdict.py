@@ -7,7 +7,7 @@ from enum import StrEnum
 from breakeven.planning.confidence import Verdict
 from breakeven.planning.outlook import Outlook, Prediction
 from breakeven.planning.pairing import Severity
-from breakeven.planning.placement import Placement, Start
+from breakeven.planning.placement import GpuPlan, Start
 from breakeven.planning.plan import Plan
 
 
@@ -56,7 +56,7 @@ def _fitting(outlook: Outlook) -> Sequence[Prediction]:
     return [p for p in outlook.predictions if p.fits is not False and p.k > 0] or outlook.predictions
 
 
-def _of(plan: Plan, placement: Placement, outlook: Outlook) -> Headline:
+def _of(plan: Plan, placement: GpuPlan, outlook: Outlook) -> Headline:
     found = _fitting(outlook)
     pays = [p for p in found if p.interval.verdict is Verdict.PAYS]
     loses = [p for p in found if p.interval.verdict is Verdict.DOES_NOT]
@@ -123,7 +123,7 @@ def _idle(outlook: Outlook) -> str:
     return "" if idle is None else f"; from {idle.batch} on nothing is drafted, which still costs ({_s(idle)})"
 
 
-def _cost(placement: Placement) -> str:
+def _cost(placement: GpuPlan) -> str:
     off, on = placement.baseline, placement.variant
     if placement.lost is None or off is None or on is None or off.requests == on.requests:
         return ""

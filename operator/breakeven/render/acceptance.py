@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from breakeven.api.spec import AcceptanceMethod, AcceptanceSpec, DraftMethod, DraftSpec
-from breakeven.engines import Caution, Engine, Finding, Reason, Refusal
+from breakeven.api.vocabulary import Reason
+from breakeven.engines import Caution, Engine, EngineRemark, Refusal
 from breakeven.render.request import Request
 
 LOSSY = frozenset({AcceptanceMethod.TYPICAL, AcceptanceMethod.FLY})
@@ -55,7 +56,7 @@ def acceptance_keys(draft: DraftSpec) -> dict[str, Any]:
             return _set(rejection_sample_method="fly", fly_entropy_threshold=_number(wanted.threshold))
 
 
-def check_acceptance(request: Request) -> Iterator[Finding]:
+def check_acceptance(request: Request) -> Iterator[EngineRemark]:
     """Find an acceptance method that this engine lacks, that would do nothing, or that needs consent."""
     draft, engine = request.variant.draft, request.engine
     if draft is None:
@@ -75,7 +76,7 @@ def check_acceptance(request: Request) -> Iterator[Finding]:
     yield from _check_parameters(draft.acceptance)
 
 
-def _check_method(request: Request, draft: DraftSpec) -> Iterator[Finding]:
+def _check_method(request: Request, draft: DraftSpec) -> Iterator[EngineRemark]:
     match draft.acceptance.method:
         case AcceptanceMethod.TYPICAL if request.on_v1:
             yield _typical_needs_v0(request, draft.method)
@@ -182,7 +183,7 @@ def _instead(engine: Engine, method: DraftMethod) -> str:
     return "Rejection or Probabilistic" if samples else "Rejection"
 
 
-def _check_parameters(wanted: AcceptanceSpec) -> Iterator[Finding]:
+def _check_parameters(wanted: AcceptanceSpec) -> Iterator[EngineRemark]:
     takes = {AcceptanceMethod.TYPICAL: ("threshold", "alpha"), AcceptanceMethod.FLY: ("threshold",)}
     for name in ("threshold", "alpha"):
         if getattr(wanted, name) is not None and name not in takes.get(wanted.method, ()):

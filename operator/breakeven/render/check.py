@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from breakeven.api.variant import Variant
-from breakeven.engines import Caution, Finding, Reason, Refusal
+from breakeven.api.vocabulary import Reason
+from breakeven.engines import Caution, EngineRemark, Refusal
 from breakeven.render.acceptance import check_acceptance
 from breakeven.render.conflicts import check_conflicts
 from breakeven.render.drafting import check_drafting
@@ -36,7 +37,7 @@ _CHECKS = (
 )
 
 
-def check(variant: Variant) -> tuple[Finding, ...]:
+def check(variant: Variant) -> tuple[EngineRemark, ...]:
     """Refusals and cautions about a variant, refusals first; never raises."""
     request = read(variant)
     if isinstance(request, Refusal):
@@ -50,7 +51,7 @@ def refusals(variant: Variant) -> tuple[Refusal, ...]:
     return tuple(f for f in check(variant) if isinstance(f, Refusal))
 
 
-def _found(request: Request) -> Iterator[Finding]:
+def _found(request: Request) -> Iterator[EngineRemark]:
     if request.engine.assumed:
         yield Caution(field="engine.version", reason=Reason.NEAREST_OLDER, message=request.engine.assumption)
     yield from check_version(request)

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from breakeven.api.spec import AcceptanceMethod, DraftMethod
-from breakeven.engines import Caution, Engine, Finding, Reason, Refusal
+from breakeven.api.vocabulary import Reason
+from breakeven.engines import Caution, Engine, EngineRemark, Refusal
 from breakeven.render.request import Request
 from breakeven.render.schedule import DEFAULT_MAX_NUM_SEQS
 
@@ -19,7 +20,7 @@ _ASYNCHRONOUS = {
 """Rules against --async-scheduling: those of EAGLE hold for its like, those of None for every other method."""
 
 
-def check_conflicts(request: Request) -> Iterator[Finding]:
+def check_conflicts(request: Request) -> Iterator[EngineRemark]:
     """Find flags in `engine.extraArgs` that this engine does not take together with what is drafted."""
     if request.method is None:
         if request.extra.has("--per-request-spec-decode-metrics") and request.engine.applies("PerRequestMetrics"):
@@ -36,7 +37,7 @@ def check_conflicts(request: Request) -> Iterator[Finding]:
     yield from _features(request)
 
 
-def _parallelism(request: Request) -> Iterator[Finding]:
+def _parallelism(request: Request) -> Iterator[EngineRemark]:
     engine = request.engine
     if request.pipeline_parallel <= 1:
         return
@@ -55,7 +56,7 @@ def _parallelism(request: Request) -> Iterator[Finding]:
         )
 
 
-def _scheduling(request: Request) -> Iterator[Finding]:
+def _scheduling(request: Request) -> Iterator[EngineRemark]:
     engine, extra = request.engine, request.extra
     if extra.has("--enable-chunked-prefill") and extra.value("--enable-chunked-prefill") != "False":
         yield from _unless(request, "--enable-chunked-prefill", "ChunkedPrefill")
@@ -83,7 +84,7 @@ def _kind(method: DraftMethod | None) -> DraftMethod | None:
     return DraftMethod.EAGLE if method in _EAGLE_LIKE else None
 
 
-def _features(request: Request) -> Iterator[Finding]:
+def _features(request: Request) -> Iterator[EngineRemark]:
     extra = request.extra
     if extra.has("--logits-processors"):
         yield from _unless(request, "--logits-processors", "LogitsProcessors")
@@ -122,7 +123,7 @@ def _watermark(request: Request) -> Iterator[Refusal]:
         )
 
 
-def _lora(request: Request) -> Iterator[Finding]:
+def _lora(request: Request) -> Iterator[EngineRemark]:
     engine, method = request.engine, request.method
     if request.on_v1 or method is None:
         message = "the drafter never applies a LoRA adapter: expect less acceptance"

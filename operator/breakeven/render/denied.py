@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from breakeven.engines import Reason, Refusal
+from breakeven.api.vocabulary import Reason
+from breakeven.engines import Refusal
 from breakeven.render.pod_fields import REMOVE
 
 _VARIABLE = "BREAKEVEN_POD_TEMPLATE_DENY"

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from breakeven.api.spec import DraftMethod, DraftSpec
-from breakeven.engines import Caution, Engine, Finding, Reason, Refusal
+from breakeven.api.vocabulary import Reason
+from breakeven.engines import Caution, Engine, EngineRemark, Refusal
 from breakeven.render.request import Request
 from breakeven.render.speculation import NGRAMS
 
@@ -20,7 +21,7 @@ _KEEPS = {
 _OTHER_FAMILIES = ("llama", "qwen", "minicpm", "gpt-oss", "hunyuan", "afmoe", "nemotron", "deepseek", "kimi", "gemma")
 
 
-def check_drafting(request: Request) -> Iterator[Finding]:
+def check_drafting(request: Request) -> Iterator[EngineRemark]:
     """Find a way of drafting that this engine lacks, or that misses what it needs."""
     draft, engine = request.variant.draft, request.engine
     if draft is None:
@@ -46,7 +47,7 @@ def _missing(engine: Engine, method: DraftMethod) -> Refusal:
     )
 
 
-def _check_engine(request: Request, draft: DraftSpec) -> Iterator[Finding]:
+def _check_engine(request: Request, draft: DraftSpec) -> Iterator[EngineRemark]:
     engine = request.engine
     if not engine.drafts_on(draft.method, request.generation):
         yield Refusal(
@@ -120,7 +121,7 @@ def _check_lookup(draft: DraftSpec) -> Iterator[Refusal]:
         yield _wrong("draft.promptLookupMin", f"{shortest} is above draft.promptLookupMax; set it to {longest} or less")
 
 
-def _check_method(request: Request, draft: DraftSpec) -> Iterator[Finding]:
+def _check_method(request: Request, draft: DraftSpec) -> Iterator[EngineRemark]:
     engine, target = request.engine, request.variant.target.model.lower()
     match draft.method:
         case DraftMethod.SUFFIX:
@@ -154,7 +155,7 @@ def _check_method(request: Request, draft: DraftSpec) -> Iterator[Finding]:
             return
 
 
-def _check_family(engine: Engine, target: str) -> Iterator[Finding]:
+def _check_family(engine: Engine, target: str) -> Iterator[EngineRemark]:
     families = engine.eagle3_target_families
     if not families or any(f in target for f in families):
         return

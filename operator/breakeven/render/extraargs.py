@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from breakeven.engines import Caution, Finding, Reason, Refusal
+from breakeven.api.vocabulary import Reason
+from breakeven.engines import Caution, EngineRemark, Refusal
 from breakeven.render.extra import Argument
 from breakeven.render.extrakeys import OWN_FIELDS
 from breakeven.render.managed import MANAGED
@@ -12,7 +13,7 @@ from breakeven.render.request import Request
 _FIELD = "engine.extraArgs"
 
 
-def check_extra_arguments(request: Request) -> Iterator[Finding]:
+def check_extra_arguments(request: Request) -> Iterator[EngineRemark]:
     """Find arguments that collide, that the release removed, or that cannot be read."""
     for item in request.extra.stray:
         yield _refuse(f"{item!r} belongs to no flag; write flags as --flag=value, one list item each")
@@ -20,7 +21,7 @@ def check_extra_arguments(request: Request) -> Iterator[Finding]:
         yield from _check(request, argument)
 
 
-def _check(request: Request, argument: Argument) -> Iterator[Finding]:
+def _check(request: Request, argument: Argument) -> Iterator[EngineRemark]:
     if any(c.isspace() for c in argument.given):
         yield _refuse(f"{argument.given!r} holds a space; write --flag=value, or flag and value as two list items")
         return

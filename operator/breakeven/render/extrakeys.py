@@ -6,7 +6,8 @@ from types import MappingProxyType
 from typing import Any
 
 from breakeven.api.spec import AcceptanceMethod, DraftSpec
-from breakeven.engines import Engine, Finding, Reason, Refusal, Takes
+from breakeven.api.vocabulary import Reason
+from breakeven.engines import Engine, EngineRemark, Refusal, Takes
 from breakeven.render.request import Request
 
 _FIELD = "draft.extraKeys"
@@ -44,7 +45,7 @@ def extra_keys(draft: DraftSpec) -> dict[str, Any]:
     return dict(draft.extra_keys)
 
 
-def check_extra_keys(request: Request) -> Iterator[Finding]:
+def check_extra_keys(request: Request) -> Iterator[EngineRemark]:
     """Find keys that this engine does not know, that another field decides, or that would do nothing."""
     draft = request.variant.draft
     if draft is None:

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from breakeven.api.spec import HardwareSpec
-from breakeven.engines import Caution, Finding, Reason, Refusal
+from breakeven.api.vocabulary import Reason
+from breakeven.engines import Caution, EngineRemark, Refusal
 from breakeven.planning.gpus import LABELS, PER_NODE, accelerators, is_mig, known_names, unplaceable, vendors
 from breakeven.render.placement import brings_gpus
 from breakeven.render.pod_values import check_node_selector
@@ -22,7 +23,7 @@ _SEVERAL_NODES = (
 """Flags of an engine that spans machines."""
 
 
-def check_hardware(request: Request) -> Iterator[Finding]:
+def check_hardware(request: Request) -> Iterator[EngineRemark]:
     """Find GPUs that do not add up, that no single machine has, or that no node can be chosen by."""
     yield from _count(request)
     yield from _one_machine(request)
@@ -74,7 +75,7 @@ def _names(hardware: HardwareSpec) -> Iterator[Caution]:
         )
 
 
-def _count(request: Request) -> Iterator[Finding]:
+def _count(request: Request) -> Iterator[EngineRemark]:
     hardware = request.variant.hardware
     tensor, pipeline, data = hardware.tensor_parallel, request.pipeline_parallel, request.data_parallel
     needed = tensor * pipeline * data
@@ -92,7 +93,7 @@ def _count(request: Request) -> Iterator[Finding]:
     )
 
 
-def _one_machine(request: Request) -> Iterator[Finding]:
+def _one_machine(request: Request) -> Iterator[EngineRemark]:
     flag = next((f for f in _SEVERAL_NODES if request.extra.has(f)), None)
     if flag is not None and not (flag == "--nnodes" and request.extra.number(flag) == 1):
         yield Refusal(

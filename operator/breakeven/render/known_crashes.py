@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterator
 
 from breakeven.api.spec import DraftMethod, DraftSpec
-from breakeven.engines import Caution, Finding, Reason, Refusal
+from breakeven.api.vocabulary import Reason
+from breakeven.engines import Caution, EngineRemark, Refusal
 from breakeven.render.request import Request
 
 _EAGLE = frozenset({DraftMethod.EAGLE, DraftMethod.EAGLE3})
@@ -25,7 +26,7 @@ _SPECULATORS = re.compile(r"[-._]speculator\.[a-z0-9]+$")
 """How the speculators project names its checkpoints: `Qwen3-8B-speculator.eagle3`."""
 
 
-def check_known_crashes(request: Request) -> Iterator[Finding]:
+def check_known_crashes(request: Request) -> Iterator[EngineRemark]:
     """Find what is known to crash, or to draft although no draft is declared."""
     yield from _speculators_target(request)
     draft = request.variant.draft
@@ -37,7 +38,7 @@ def check_known_crashes(request: Request) -> Iterator[Finding]:
     yield from _gemma4(request, draft)
 
 
-def _speculators_target(request: Request) -> Iterator[Finding]:
+def _speculators_target(request: Request) -> Iterator[EngineRemark]:
     name = request.variant.target.model.lower().rstrip("/")
     if _SPECULATORS.search(name):
         yield Refusal(
@@ -57,7 +58,7 @@ def _speculators_target(request: Request) -> Iterator[Finding]:
         )
 
 
-def _head_context(request: Request, draft: DraftSpec) -> Iterator[Finding]:
+def _head_context(request: Request, draft: DraftSpec) -> Iterator[EngineRemark]:
     """An EAGLE head reads rotary positions from a table as long as its own config says (vllm issue 48894)."""
     if draft.method not in _EAGLE or draft.model is None:
         return
@@ -86,7 +87,7 @@ def _head_context(request: Request, draft: DraftSpec) -> Iterator[Finding]:
         )
 
 
-def _context_parallel(request: Request, draft: DraftSpec) -> Iterator[Finding]:
+def _context_parallel(request: Request, draft: DraftSpec) -> Iterator[EngineRemark]:
     ranks = request.extra.number("--decode-context-parallel-size") or 1
     if ranks > 1 and request.engine.applies("DecodeContextParallel"):
         crashes = (
@@ -100,7 +101,7 @@ def _context_parallel(request: Request, draft: DraftSpec) -> Iterator[Finding]:
         )
 
 
-def _hybrid_target(request: Request, draft: DraftSpec) -> Iterator[Finding]:
+def _hybrid_target(request: Request, draft: DraftSpec) -> Iterator[EngineRemark]:
     engine = request.engine
     if draft.method not in _DENSE_DRAFTS or not engine.applies("DraftOnHybrid"):
         return
@@ -114,7 +115,7 @@ def _hybrid_target(request: Request, draft: DraftSpec) -> Iterator[Finding]:
         )
 
 
-def _gemma4(request: Request, draft: DraftSpec) -> Iterator[Finding]:
+def _gemma4(request: Request, draft: DraftSpec) -> Iterator[EngineRemark]:
     engine = request.engine
     if draft.method is not DraftMethod.MTP or not _GEMMA4.search(request.variant.target.model.lower()):
         return

@@ -7,7 +7,8 @@ from typing import Protocol
 from breakeven.api.names import NAME_MESSAGE, fits_name
 from breakeven.api.status import Role
 from breakeven.api.variant import Variant
-from breakeven.engines import Caution, Finding, Reason, Refusal
+from breakeven.api.vocabulary import Reason
+from breakeven.engines import Caution, EngineRemark, Refusal
 from breakeven.render.check import check
 from breakeven.render.disruption import disruption_budget
 from breakeven.render.monitoring import pod_monitor
@@ -51,7 +52,7 @@ def desired(
     owner: Owner, placements: Sequence[Placed], *, with_pod_monitor: bool = False, with_disruption_budget: bool = False
 ) -> Rendering:
     """Render a resource. Never raises: what cannot be rendered is in `refusals`, each named once."""
-    found: dict[Finding, None] = {}
+    found: dict[EngineRemark, None] = {}
     if not fits_name(owner.name):
         refusal = Refusal(field="metadata.name", reason=Reason.INVALID_CONFIGURATION, message=NAME_MESSAGE)
         return Rendering(shared=(), deployments={}, refusals=(refusal,), cautions=())

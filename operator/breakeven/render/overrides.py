@@ -5,7 +5,8 @@ from types import MappingProxyType
 from typing import Any
 
 from breakeven.api.names import APP_INSTANCE, APP_NAME, MANAGED_BY, RESOURCE, VARIANT
-from breakeven.engines import Reason, Refusal
+from breakeven.api.vocabulary import Reason
+from breakeven.engines import Refusal
 from breakeven.render.managed import RUNNER_VARIABLES
 from breakeven.render.merge import KEYS
 from breakeven.render.names import CONTAINER, VOLUMES

@@ -9,7 +9,8 @@ from functools import cache
 from typing import Any
 
 from breakeven.api.spelling import advice
-from breakeven.engines import Reason, Refusal
+from breakeven.api.vocabulary import Reason
+from breakeven.engines import Refusal
 
 REMOVE: Mapping[str, Any] = {"$patch": "delete"}
 """What removes a field or an item of a list that has names, as in kustomize. The API server drops a null."""

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
-from breakeven.engines import Reason, Refusal
+from breakeven.api.vocabulary import Reason
+from breakeven.engines import Refusal
 from breakeven.render.names import CONTAINER
 from breakeven.render.pod_fields import REMOVE
 

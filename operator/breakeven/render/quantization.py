@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 
 from breakeven.api.spec import DraftMethod, DraftSpec, Quantization, TargetSpec
-from breakeven.engines import Engine, Finding, Reason, Refusal
+from breakeven.api.vocabulary import Reason
+from breakeven.engines import Engine, EngineRemark, Refusal
 from breakeven.render.request import Request
 
 _BITSANDBYTES = frozenset({Quantization.INT4, Quantization.BITSANDBYTES})
@@ -50,7 +51,7 @@ def draft_quantization(request: Request) -> str | None:
     return written(draft)
 
 
-def check_quantization(request: Request) -> Iterator[Finding]:
+def check_quantization(request: Request) -> Iterator[EngineRemark]:
     """Find formats that this engine cannot make, or cannot mix."""
     target, draft = request.variant.target, request.variant.draft
     yield from _check_format("target", target, request.engine)

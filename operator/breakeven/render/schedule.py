@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from breakeven.api.spec import AcceptanceMethod, DraftMethod
+from breakeven.api.vocabulary import Reason
 from breakeven.domain.rules.schedules import ON_RUNNER_V1
-from breakeven.engines import Caution, Engine, Finding, Reason, Refusal
+from breakeven.engines import Caution, Engine, EngineRemark, Refusal
 from breakeven.render.request import Request
 
 DEFAULT_MAX_NUM_SEQS = 1024
@@ -48,7 +49,7 @@ def schedule_env(request: Request) -> dict[str, str]:
     return RUNNER_V1 if wanted and "VLLM_USE_V2_MODEL_RUNNER" not in request.env else {}
 
 
-def check_schedule(request: Request) -> Iterator[Finding]:
+def check_schedule(request: Request) -> Iterator[EngineRemark]:
     """Find a batch-size limit that this engine would refuse or ignore."""
     draft, engine = request.variant.draft, request.engine
     if draft is None or draft.disable_above_batch_size is None or not request.on_v1:

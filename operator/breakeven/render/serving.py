@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
-from breakeven.engines import Caution, Finding, Reason, Refusal, version_in_image
+from breakeven.api.vocabulary import Reason
+from breakeven.engines import Caution, EngineRemark, Refusal, version_in_image
 from breakeven.render.lifetime import pre_stop_s
 from breakeven.render.managed import RUNNER_VARIABLES
 from breakeven.render.pod_fields import check_fields
@@ -14,7 +15,7 @@ VERSION_DISAGREES = "VersionDisagrees"
 """Rule of the caution about a tag that says otherwise."""
 
 
-def check_serving(request: Request) -> Iterator[Finding]:
+def check_serving(request: Request) -> Iterator[EngineRemark]:
     """Find target fields that this engine does not take."""
     target, engine = request.variant.target, request.engine
     if target.model.startswith("-"):
@@ -54,7 +55,7 @@ def check_grace(request: Request) -> Iterator[Refusal]:
         )
 
 
-def check_version(request: Request) -> Iterator[Finding]:
+def check_version(request: Request) -> Iterator[EngineRemark]:
     """Find a declared version that is not the one the image's tag names, where that is a release."""
     declared, tagged = request.variant.engine.version, version_in_image(request.variant.engine.image)
     if declared is None or tagged is None or str(tagged) not in request.engine.table.releases:
@@ -68,7 +69,7 @@ def check_version(request: Request) -> Iterator[Finding]:
         )
 
 
-def check_text(request: Request) -> Iterator[Finding]:
+def check_text(request: Request) -> Iterator[EngineRemark]:
     """Find text that no process can be given: a null character ends an argument."""
     variant = request.variant
     texts = {
@@ -89,7 +90,7 @@ def check_text(request: Request) -> Iterator[Finding]:
             )
 
 
-def check_environment(request: Request) -> Iterator[Finding]:
+def check_environment(request: Request) -> Iterator[EngineRemark]:
     """Find variables that the API server would refuse, or whose value rendering has to know and cannot read."""
     for place, variable in enumerate(request.variant.engine.env):
         name = str(variable.get("name"))

@@ -6,7 +6,8 @@ from importlib import resources
 import pytest
 
 from breakeven.api.spec import EngineSpec
-from breakeven.engines import Engine, Reason, Refusal, load
+from breakeven.api.vocabulary import Reason
+from breakeven.engines import Engine, Refusal, load
 
 TABLE = load()
 

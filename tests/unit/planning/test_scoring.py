@@ -10,7 +10,7 @@ from breakeven.planning.calibration import FITTED_ROWS
 from breakeven.planning.scoring.machine import rig_of
 from breakeven.planning.scoring.predict import predict
 from breakeven.planning.scoring.row import COLUMNS, Case, CasesError, read_case, read_cases, speedup_of
-from breakeven.planning.scoring.score import Reason, score
+from breakeven.planning.scoring.score import LeftOut, score
 
 
 def case(**cells: str) -> Case:
@@ -43,12 +43,12 @@ def test_rows_that_constants_were_fitted_on_are_left_out_and_counted() -> None:
         for source, method, k, load, speedup in FITTED_ROWS.values()
     ]
     made = score([case(), *fitted])
-    assert len(made.left_out[Reason.FITTED]) == len(FITTED_ROWS) and made.groups[0].rows == 1
+    assert len(made.left_out[LeftOut.FITTED]) == len(FITTED_ROWS) and made.groups[0].rows == 1
 
 
 def test_a_row_that_only_has_the_id_of_a_fitted_one_is_scored() -> None:
     assert len(score([case(id=name) for name in FITTED_ROWS]).rows) == len(FITTED_ROWS)
-    assert score([case(id="b207", source="")]).left_out[Reason.FITTED] == ("b207",)
+    assert score([case(id="b207", source="")]).left_out[LeftOut.FITTED] == ("b207",)
 
 
 def test_ties_count_but_decide_nothing() -> None:
@@ -59,13 +59,13 @@ def test_ties_count_but_decide_nothing() -> None:
 
 def test_rows_that_compare_two_lengths_or_hold_no_figure_are_left_out() -> None:
     made = score([case(metric="tok/s vs MTP k=1 (NOT vs no speculation)"), case(measured_speedup="")])
-    assert (made.left_out[Reason.RELATIVE], made.left_out[Reason.UNMEASURED]) == (("x1",), ("x1",))
+    assert (made.left_out[LeftOut.RELATIVE], made.left_out[LeftOut.UNMEASURED]) == (("x1",), ("x1",))
     assert made.read == 2 and made.groups[0].rows == 0
 
 
 def test_a_target_of_unknown_size_is_not_predicted() -> None:
     made = score([case(target="secret", target_params_b="")])
-    assert made.left_out[Reason.UNKNOWN] == ("x1",)
+    assert made.left_out[LeftOut.UNKNOWN] == ("x1",)
 
 
 @pytest.mark.parametrize(
@@ -192,8 +192,8 @@ def test_byte_order_mark_line_ends_case_and_further_columns_do_not_matter(newlin
     assert (made.read, len(made.rows)) == (3, 1)
     assert made.rows[0].case.id == "line 2"
     assert {reason: ids for reason, ids in made.left_out.items() if ids} == {
-        Reason.UNKNOWN: ("line 3",),
-        Reason.UNMEASURED: ("line 4",),
+        LeftOut.UNKNOWN: ("line 3",),
+        LeftOut.UNMEASURED: ("line 4",),
     }
 
 

@@ -7,7 +7,8 @@ import pytest
 
 from breakeven.api.spec import DraftSpec
 from breakeven.api.variant import Variant
-from breakeven.engines import Reason, Refusal, load
+from breakeven.api.vocabulary import Reason
+from breakeven.engines import Refusal, load
 from breakeven.render.arguments import serve_arguments
 from breakeven.render.check import refusals
 from breakeven.render.request import read

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from breakeven.api.variant import Variant
-from breakeven.engines import Caution, Finding, Refusal
+from breakeven.engines import Caution, EngineRemark, Refusal
 from breakeven.render.check import check
 
 EAGLE3 = {"method": "Eagle3", "model": "yuhuili/EAGLE3-LLaMA3.1-Instruct-8B"}
@@ -18,7 +18,7 @@ ON_V2 = {"env": [{"name": "VLLM_USE_V2_MODEL_RUNNER", "value": "1"}]}
 
 def found(
     release: str, target: dict[str, Any], draft: dict[str, Any] | None, engine: dict[str, Any] | None = None
-) -> dict[str, Finding]:
+) -> dict[str, EngineRemark]:
     body = {
         "engine": {"image": "vllm/vllm-openai:latest", "version": release} | (engine or {}),
         "target": target,

@@ -6,7 +6,8 @@ import pytest
 
 from breakeven.api.spec import KVCacheDtype
 from breakeven.api.variant import Variant
-from breakeven.engines import Caution, Reason, Refusal, load
+from breakeven.api.vocabulary import Reason
+from breakeven.engines import Caution, Refusal, load
 from breakeven.render.arguments import engine_env, serve_arguments
 from breakeven.render.check import check, refusals
 from breakeven.render.request import read

@@ -10,7 +10,8 @@ from tests.support.render_cases import cases
 
 from breakeven.api.spec import DraftMethod
 from breakeven.api.variant import Variant
-from breakeven.engines import Engine, Reason, Refusal, load
+from breakeven.api.vocabulary import Reason
+from breakeven.engines import Engine, Refusal, load
 from breakeven.render.arguments import serve_arguments
 from breakeven.render.check import refusals
 from breakeven.render.request import read

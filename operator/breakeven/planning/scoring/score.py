@@ -100,7 +100,7 @@ class Group:
         }
 
 
-class Reason(StrEnum):
+class LeftOut(StrEnum):
     """Why a row is not scored."""
 
     FITTED = "fitted"
@@ -119,7 +119,7 @@ class Score:
 
     groups: tuple[Group, ...]
     """All rows first, then by what was given, provenance and source."""
-    left_out: Mapping[Reason, tuple[str, ...]]
+    left_out: Mapping[LeftOut, tuple[str, ...]]
     """Ids of the rows that are not in any group, by why; every reason has an entry."""
     rows: tuple[Scored, ...]
 
@@ -136,16 +136,16 @@ def score(cases: Iterable[Case], *, predictor: Predictor = predict, hold_fitted:
     """Score rows; those that constants were fitted on (unless `hold_fitted` is false, for a predictor that was fitted
     otherwise), that compare two draft lengths, hold no figure or no size are left out."""
     scored: list[Scored] = []
-    left: dict[Reason, list[str]] = {reason: [] for reason in Reason}
+    left: dict[LeftOut, list[str]] = {reason: [] for reason in LeftOut}
     for case in cases:
         if case.measured is None:
-            left[Reason.UNMEASURED].append(case.id)
+            left[LeftOut.UNMEASURED].append(case.id)
         elif case.relative:
-            left[Reason.RELATIVE].append(case.id)
+            left[LeftOut.RELATIVE].append(case.id)
         elif hold_fitted and was_fitted(case):
-            left[Reason.FITTED].append(case.id)
+            left[LeftOut.FITTED].append(case.id)
         elif (guess := predictor(case)) is None:
-            left[Reason.UNKNOWN].append(case.id)
+            left[LeftOut.UNKNOWN].append(case.id)
         else:
             scored.append(Scored(case=case, guess=guess, measured=case.measured))
     return Score(

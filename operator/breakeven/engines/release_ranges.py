@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 
-def spoken(have: Sequence[str], every: Sequence[str]) -> str:
+def release_ranges(have: Sequence[str], every: Sequence[str]) -> str:
     """Name releases as ranges over all known ones; the newest is followed by "and newer", none is "no release"."""
     if not have:
         return "no release"
