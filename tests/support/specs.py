@@ -1,5 +1,6 @@
 """Random specs, as JSON on the wire, that keep every rule. Shared by the unit tests and by the API server's."""
 
+from datetime import datetime
 from typing import Any
 
 from hypothesis import strategies as st
@@ -97,6 +98,17 @@ targets = st.fixed_dictionaries(
         "facts": maybe(layers=st.integers(1, 200), paramsBillions=hundredths),
     },
 )
+calibrated = st.fixed_dictionaries({"load": hundredths, "plainMs": hundredths}, optional={"error": st.just("0.1")})
+calibrations = st.fixed_dictionaries(
+    {
+        "engineVersion": st.sampled_from(["0.33.0", "0.26.1rc1.dev457+gc810e5e"]),
+        "accelerator": st.sampled_from(["H200", "A100-80GB"]),
+        "target": names,
+        "measuredAt": st.datetimes(datetime(1970, 1, 1), datetime(2199, 1, 1)).map(lambda t: f"{t:%Y-%m-%dT%H:%M:%SZ}"),
+        "loads": st.lists(calibrated, min_size=1, max_size=32),
+    },
+    optional={"gpusPerReplica": st.integers(1, 64), "method": st.just("Eagle3"), "draft": names},
+)
 specs = st.builds(
     _join,
     st.fixed_dictionaries({"engine": engines, "target": targets, "draft": drafts}),
@@ -106,6 +118,7 @@ specs = st.builds(
         hardware=maybe(accelerators=st.sampled_from([["H100"], ["H200", "H100"]]), gpusPerReplica=st.integers(1, 64)),
         thresholds=maybe(acceptance=fixed, speedup=speedups, baselineDropPoints=st.integers(1, 100)),
         evidence=maybe(window=seconds(10, 20_000), warmup=seconds(0, 86_000), minRequests=st.integers(0, 1000)),
+        calibration=calibrations,
         policy=policies,
         metrics=maybe(prometheusURL=st.sampled_from(["", "http://p:9090", "https://p/prefix"])),
         podTemplate=st.just({"spec": {"priorityClassName": "gold"}}),
