@@ -28,13 +28,13 @@ from breakeven.render import Owner, desired
 
 ASKED = (
     "--temperatures=0,1.0",
-    "--concurrency=1,4",
-    "--output-tokens=40",
+    "--concurrency=2",
+    "--output-tokens=32",
     "--warmup=2s",
     "--duration=6m",
     "--precision=5%",
 )
-"""Six rounds of four cells on two servers of one core: about 5 s a window."""
+"""Six rounds of two cells on two servers of one core, about 15 s a visit: an answer takes seconds there."""
 
 pytestmark = [pytest.mark.vllm, pytest.mark.timeout(3000)]
 
@@ -62,31 +62,32 @@ def test_a_real_engine_is_promoted_while_it_wins_and_switched_off_when_it_loses(
 
 def test_measuring_two_real_engines_says_that_only_predictable_text_pays(tmp_path: Path) -> None:
     stage = real_stage(ensure_engine(print))
-    report = tmp_path / "report"
-    code = asyncio.run(measured(stage, report, tmp_path))
+    code = asyncio.run(measured(stage, tmp_path))
 
+    report = tmp_path / "report"
     document = json.loads((report / "report.json").read_text(encoding="utf-8"))
     assert code == 0, document["verdict"]["headline"]
     cells = {(c["temperature"], c["concurrency"]): c for c in document["cells"]}
-    predictable, creative = cells[0.0, 1.0], cells[1.0, 1.0]
+    predictable, creative = cells[0.0, 2.0], cells[1.0, 2.0]
     assert predictable["speedup"]["lower"] > 1.05
     assert creative["speedup"]["upper"] < 0.98
     assert predictable["on"]["acceptance"]["value"] > 0.5
     assert creative["on"]["acceptance"]["value"] < 0.2
     # Clients and counters are two measurements of one thing.
     for each in cells.values():
-        assert each["clientSpeedup"]["value"] == pytest.approx(each["speedup"]["value"], rel=0.1)
+        assert each["clientSpeedup"]["value"] == pytest.approx(each["speedup"]["value"], rel=0.2)
     with (report / "profile.csv").open(encoding="utf-8", newline="") as text:
-        assert supplied(csv.DictReader(text), source="measured").inflation(1, 4) is not None
+        assert supplied(csv.DictReader(text), source="measured").inflation(2, 4) is not None
 
 
-async def measured(stage: Stage, report: Path, logs: Path) -> int:
-    """Run `breakeven measure` on an engine without speculation and one with it; its exit code."""
-    off = Engine(command(stage, speculates=False), logs / "off.log")
-    on = Engine(command(stage, speculates=True), logs / "on.log")
+async def measured(stage: Stage, folder: Path) -> int:
+    """Run `breakeven measure -o report` in a folder, on engines without and with speculation; its exit code."""
+    off = Engine(command(stage, speculates=False), folder / "off.log")
+    on = Engine(command(stage, speculates=True), folder / "on.log")
     async with off, on:
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "breakeven", "measure", "--off", off.url, "--on", on.url, "-o", str(report), *ASKED
+            *(sys.executable, "-m", "breakeven", "measure", "--off", off.url, "--on", on.url, "-o", "report", *ASKED),
+            cwd=folder,
         )
         return await process.wait()
 
