@@ -51,7 +51,7 @@ test: check tools ## everything CI runs: checks, unit, golden, component and end
 test-faults: tools ## break what the operator stands on, one thing after the other; prints what held and how long recovery took
 	@$(BIN)/pytest -m faults tests/faults tests/component $(PYTEST_ARGS)
 
-test-vllm: tools ## the story on a real vLLM (CPU build, about 7 GB in the per-user cache the first time)
+test-vllm: tools ## the story and a measurement on a real vLLM (CPU build, about 7 GB in the per-user cache the first time)
 	@$(BIN)/pytest -m vllm -s $(PYTEST_ARGS)
 
 crds: install ## regenerate crds/, the chart's copy and the field reference from the models

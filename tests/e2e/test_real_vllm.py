@@ -1,4 +1,4 @@
-"""The story on a real vLLM (CPU build): it really gets faster, then really slower, and the operator follows.
+"""A real vLLM (CPU build): it really gets faster, then slower, and both the operator and `breakeven measure` say so.
 
 Installs about 7 GB into the per-user cache the first time, so it is not part of `make test`; see `make test-vllm`.
 """
