@@ -86,7 +86,7 @@ def _labels(*, variant: str) -> dict[str, str]:
 async def test_labelled_object_of_another_kind_is_named_and_not_counted(kind: str) -> None:
     world = World()
     await world.settle()
-    variant = world.status.variants[0].name
+    variant = world.status.details.variants[0].name
     world.cluster.create(
         {
             "apiVersion": "v1",

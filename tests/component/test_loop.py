@@ -1,5 +1,6 @@
 """The whole loop over an API server in memory."""
 
+import json
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -128,7 +129,7 @@ async def test_new_process_in_the_middle_of_a_canary_repeats_and_forgets_nothing
     before = world.status
     world.start()
     await world.settle()
-    assert world.status.decisions == before.decisions
+    assert world.status.details.decisions == before.details.decisions
     assert world.status.memory.canary == before.memory.canary
     assert world.recorder.decisions == [("StartTrial", "Retry")]
     assert sorted(world.replicas.values()) == [1, 3]
@@ -145,7 +146,7 @@ async def test_process_that_dies_between_two_writes_is_carried_on(verb: str) -> 
     world.start()
     await world.settle()
     assert world.recorder.decisions == [("StartTrial", "Retry")]
-    assert [d.action for d in world.status.decisions] == ["StartTrial"]
+    assert [d.action for d in world.status.details.decisions] == ["StartTrial"]
     assert sorted(world.replicas.values()) == [1, 3]
 
 
@@ -343,7 +344,9 @@ async def test_what_serves_behind_a_blocked_switch_is_unknown_after_an_upgrade_t
     await world.settle()
 
     def older_release(resource: dict[str, Any]) -> None:
-        for variant in resource["status"]["variants"]:
+        details = json.loads(resource["status"].pop("details"))
+        resource["status"] |= {"variants": details["variants"]}
+        for variant in details["variants"]:
             del variant["speculates"]
 
     world.cluster.edit(KIND, KEY.name, older_release)

@@ -25,28 +25,28 @@ async def test_trial_without_evidence_holds_and_writes_nothing() -> None:
         await world.turn()
     assert world.cluster.writes() == []
     assert world.status.hold
-    assert world.status.stay is not None and world.status.stay.reason == "TrialGoesOn"
+    assert world.status.details.stay is not None and world.status.details.stay.reason == "TrialGoesOn"
 
 
 async def test_outage_in_a_trial_toggles_nothing() -> None:
     world = World(gpus=4, decide=decide)
     await world.settle()
-    replicas, decisions = dict(world.replicas), list(world.status.decisions)
+    replicas, decisions = dict(world.replicas), list(world.status.details.decisions)
     world.metrics.outage("PrometheusUnreachable")
     await world.settle()
     world.metrics.back()
     await world.settle()
     assert world.replicas == replicas
-    assert world.status.decisions == decisions
+    assert world.status.details.decisions == decisions
 
 
 async def test_new_process_in_a_trial_decides_nothing_again() -> None:
     world = World(gpus=4, decide=decide)
     await world.settle()
-    decided, told = list(world.status.decisions), list(world.events.posted)
+    decided, told = list(world.status.details.decisions), list(world.events.posted)
     world.start()
     await world.settle()
-    assert world.status.decisions == decided
+    assert world.status.details.decisions == decided
     assert world.events.posted == told
 
 
@@ -86,11 +86,11 @@ async def test_histograms_are_needed_in_a_trial_and_welcome_beside_a_live_contro
 async def test_mistyped_command_leaves_the_reason_and_the_ledger_and_is_answered_once() -> None:
     world = World(gpus=4, decide=decide)
     await world.settle()
-    before, decided = world.condition("SpeculationActive"), world.status.decisions
+    before, decided = world.condition("SpeculationActive"), world.status.details.decisions
     world.command("abrot")
     await world.settle()
     assert world.condition("SpeculationActive") == before
-    assert world.status.decisions == decided
+    assert world.status.details.decisions == decided
     assert world.status.command.startswith("abrot: refused, there is no command 'abrot' (did you mean abort?)")
     assert "promote, abort, retry, restart" in world.status.command
     answers = [m for r, m in world.events.posted if r == "Refuse"]

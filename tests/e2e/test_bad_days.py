@@ -21,6 +21,7 @@ from tests.support.loop import (
     actions,
     condition,
     declare,
+    detailed,
     reasons,
     remembered,
     settled,
@@ -96,7 +97,7 @@ def worse_than_before(cluster: Cluster) -> None:
     assert reasons(back)[actions(back).index("RollBack")] == "BelowBreakEven"
     assert remembered(back)["stable"] == remembered(good)["stable"] == remembered(back)["lastGood"]["variant"]
     assert condition(back, "SpeculationActive")["reason"] == "TrialFailed"
-    assert "spec.engine.env" in cluster.status(name)["decisions"][1]["message"]
+    assert "spec.engine.env" in detailed(cluster.status(name))["decisions"][1]["message"]
     cluster.wait(name, "the good one serves", speculating)
     cluster.patch(name, engine={"env": None})
     newer = cluster.wait(
@@ -115,7 +116,7 @@ def restarted_by_the_user(cluster: Cluster) -> None:
     cluster.traffic(name, steady(cluster, 0.0))
     before = cluster.wait(name, "speculation promoted", speculating)
     pods = sorted(cluster.addresses(name))
-    on = next(v["name"] for v in before["variants"] if v["speculation"] != "off")
+    on = next(v["name"] for v in detailed(before)["variants"] if v["speculation"] != "off")
     cluster.lab.kubectl("rollout", "restart", f"deployment/{name}-{on}", "-n", NAMESPACE)
     kept = next(p for p in pods if on not in p)
     cluster.lab.kubectl("delete", "pod", kept, "-n", NAMESPACE, "--wait=false")
@@ -254,7 +255,7 @@ def scaled_during_a_trial(cluster: Cluster) -> None:
     scale(1)
     one = cluster.wait(name, "one replica", lambda s: settled(s) and s["replicas"] == 1 and s.get("state") != "Trial")
     assert actions(one)[-1] == "AbandonTrial"
-    assert [v["speculation"] for v in one["variants"] if v["wanted"]] == ["off"]
+    assert [v["speculation"] for v in detailed(one)["variants"] if v["wanted"]] == ["off"]
     scale(0)
     none = cluster.wait(name, "no replica", lambda s: s.get("replicas") == 0 and s.get("hold"))
     assert condition(none, "Ready")["status"] == "True"
@@ -447,7 +448,9 @@ def test_the_api_server_is_away_while_speculation_serves(
     cluster.wait(
         name,
         "the rollback verified and its control given back",
-        lambda s: actions(s)[-1] == "VerifyRollback" and all(v["wanted"] == v["ready"] for v in s["variants"]),
+        lambda s: (
+            actions(s)[-1] == "VerifyRollback" and all(v["wanted"] == v["ready"] for v in detailed(s)["variants"])
+        ),
     )
     lost = cluster.quiet(name)["failed"]
     assert lost == 0, "requests fail neither while replicas switch nor while a canary is taken back"

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 import pytest
-from tests.support.loop import NAMESPACE, Cluster, Status, actions, declare, speculating
+from tests.support.loop import NAMESPACE, Cluster, Status, actions, declare, detailed, speculating
 from tests.support.pages import PageRecorder
 
 from breakeven.demo.operator import Operator, install
@@ -92,7 +92,7 @@ def test_the_loop_survives_a_kill_and_an_outage_and_its_figures_are_those_of_the
 
 
 def _figures_equal_the_pages(cluster: Cluster, name: str, status: Status, recorder: PageRecorder) -> None:
-    evidence = status["evidence"]
+    evidence = detailed(status)["evidence"]
     end = datetime.fromisoformat(evidence["windowEnd"]).timestamp()
     window = 15.0
     on_name, off_name = _variants(status)
@@ -105,8 +105,8 @@ def _figures_equal_the_pages(cluster: Cluster, name: str, status: Status, record
 
 
 def _variants(status: Status) -> tuple[str, str]:
-    on = next(v["name"] for v in status["variants"] if v["speculation"] != "off")
-    off = next(v["name"] for v in status["variants"] if v["speculation"] == "off")
+    on = next(v["name"] for v in detailed(status)["variants"] if v["speculation"] != "off")
+    off = next(v["name"] for v in detailed(status)["variants"] if v["speculation"] == "off")
     return on, off
 
 

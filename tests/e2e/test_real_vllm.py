@@ -16,6 +16,7 @@ import pytest
 from breakeven.api.spec import SpeculativeDeploymentSpec
 from breakeven.api.status import Role
 from breakeven.api.variant import declared_variant
+from breakeven.demo.details import details
 from breakeven.demo.stage import Stage, real_stage
 from breakeven.demo.story import Story
 from breakeven.demo.view import View
@@ -48,7 +49,7 @@ def test_a_real_engine_is_promoted_while_it_wins_and_switched_off_when_it_loses(
     ):
         story.tell()
         won, lost = story.report()
-        actions = [d["action"] for d in reversed(story.status()["decisions"])]
+        actions = [d["action"] for d in reversed(details(story.status())["decisions"])]
 
     # The servers' own counters, read back from Prometheus, say the same as the operator did.
     _, off, on = won

@@ -148,13 +148,19 @@ def condition(status: Status, kind: str) -> Mapping[str, Any]:
 
 def settled(status: Status) -> bool:
     """Whether every variant has the replicas it should have."""
-    variants = status.get("variants", [])
+    variants = detailed(status).get("variants", [])
     return bool(variants) and all(v["wanted"] == v["ready"] for v in variants)
 
 
 def speculating(status: Status) -> bool:
     """Whether speculation serves, and every replica is where it should be."""
     return status.get("state") == "Speculating" and settled(status)
+
+
+def detailed(status: Status) -> Mapping[str, Any]:
+    """The report for programs; empty before the first pass."""
+    details: Mapping[str, Any] = json.loads(status.get("details") or "{}")
+    return details
 
 
 def remembered(status: Status) -> Mapping[str, Any]:
@@ -175,8 +181,7 @@ def reasons(status: Status) -> list[str]:
 
 def brief(status: Status) -> dict[str, Any]:
     """What helps to understand a failed test."""
-    kept = {k: status[k] for k in ("state", "since", "hold", "variants", "evidence", "command") if k in status}
-    kept["decisions"] = [f"{d['at']} {d['action']} {d['reason']}: {d['message']}" for d in status.get("decisions", [])]
+    kept = {k: status[k] for k in ("state", "since", "hold", "arms", "evidence", "command", "history") if k in status}
     kept["conditions"] = [
         f"{c['type']}={c['status']} {c['reason']}: {c['message']}" for c in status.get("conditions", [])
     ]

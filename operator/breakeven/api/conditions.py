@@ -44,6 +44,8 @@ class ConditionDoc:
     """Each reason with what it says."""
     only_while_true: bool = False
     """Whether the condition is absent instead of False (kstatus's Reconciling and Stalled)."""
+    silent: frozenset[Reason] = frozenset()
+    """Reasons for which the condition is absent: nothing is wrong, or there is nothing to say yet."""
 
 
 CONDITIONS: Mapping[ConditionType, ConditionDoc] = {
@@ -161,6 +163,7 @@ CONDITIONS: Mapping[ConditionType, ConditionDoc] = {
             Reason.NOT_SPECULATING: "Unknown: nothing is drafted.",
             Reason.NO_DATA: "Unknown: no figures.",
         },
+        silent=frozenset({Reason.HEALTHY, Reason.NOT_SPECULATING, Reason.NO_DATA}),
     ),
     ConditionType.DIAGNOSIS: ConditionDoc(
         meaning="A cause was found why speculation does worse than it did. It says nothing about what is done.",
@@ -175,9 +178,11 @@ CONDITIONS: Mapping[ConditionType, ConditionDoc] = {
             Reason.OUTLIER_REPLICA: "One replica accepts less or more, or takes longer or shorter, than its siblings; the message names it.",
             Reason.IDLE: "No traffic, or nothing was drafted: there is nothing to judge.",
             Reason.ENGINE_FAULT: "Replicas do not come up; the message has their last words.",
+            Reason.PENALTY_UNKNOWN: "False: nothing stands out, but a quantized pair has nothing to be compared with.",
             Reason.NOTHING_FOUND: "False: nothing stands out in the judged windows.",
             Reason.NO_DATA: "Unknown: nothing was judged yet.",
         },
+        silent=frozenset({Reason.NOTHING_FOUND, Reason.NO_DATA}),
     ),
     ConditionType.MEMORY_BUDGET: ConditionDoc(
         meaning="Target, draft and a working KV cache fit the GPUs by calculation.",
@@ -187,6 +192,7 @@ CONDITIONS: Mapping[ConditionType, ConditionDoc] = {
             Reason.EXCEEDED: "Does not fit; the message says what would.",
             Reason.FACTS_UNKNOWN: "Unknown: set spec.target.facts or spec.draft.facts for a model that is not in the catalog.",
         },
+        silent=frozenset({Reason.FITS}),
     ),
     ConditionType.CAPACITY_AVAILABLE: ConditionDoc(
         meaning="What has to run has a place to run.",
@@ -197,6 +203,7 @@ CONDITIONS: Mapping[ConditionType, ConditionDoc] = {
             Reason.OUTSIDE_WINDOW: "A switch waits for spec.policy.switching.windows.",
             Reason.SWITCH_DOES_NOT_PAY: "True: a switch would lose more while replicas load than it gains until the next one.",
         },
+        silent=frozenset({Reason.SUFFICIENT}),
     ),
     ConditionType.ENGINE_VERSION_KNOWN: ConditionDoc(
         meaning="The capability table has this engine version.",
@@ -205,15 +212,17 @@ CONDITIONS: Mapping[ConditionType, ConditionDoc] = {
             Reason.NEAREST_OLDER: "Rendered as for the nearest older known version, named in the message.",
             Reason.NOT_IN_TAG: "The image tag tells no version: set spec.engine.version.",
         },
+        silent=frozenset({Reason.KNOWN}),
     ),
     ConditionType.CONFIGURATION_VALID: ConditionDoc(
         meaning="The spec can be rendered for this engine version.",
         reasons={
             Reason.VALID: "Nothing to remark.",
-            Reason.ADVICE: "Valid; the message has advice.",
+            Reason.ADVICE: "Valid; `status.remarks` has advice.",
             Reason.INVALID_CONFIGURATION: "A field is refused; the message names it and what to write instead.",
             Reason.UNSUPPORTED_BY_ENGINE: "The engine version lacks a feature; the message names one that has it.",
         },
+        silent=frozenset({Reason.VALID, Reason.ADVICE}),
     ),
     ConditionType.PAUSED: ConditionDoc(
         meaning="The operator changes no running replica.",
@@ -234,6 +243,7 @@ CONDITIONS: Mapping[ConditionType, ConditionDoc] = {
 """Every condition type that the operator sets, in the order people read them: what only they can mend, why speculation is on or
 off, whether the service serves, then the rest."""
 
+_DOCS = {str(name): doc for name, doc in CONDITIONS.items()}
 _ORDER = {str(name): place for place, name in enumerate(CONDITIONS)}
 
 
@@ -250,12 +260,13 @@ def set_condition(
     """Return the conditions with one of them set.
 
     `last_transition_time` moves only when `status` changes, as metav1 wants it, so equal input gives equal output and no
-    write. A message begins with a capital, where no name stands there. `status` None is Unknown. A type that is there only while True is removed by anything else. Types keep the order
-    of `CONDITIONS`; others follow by name.
+    write. A message begins with a capital, where no name stands there. `status` None is Unknown. A type that is there only
+    while True is removed by anything else, and any type by a reason with which it has nothing to say. Types keep the
+    order of `CONDITIONS`; others follow by name.
     """
     old = find_condition(conditions, type)
     rest = [c for c in conditions if c.type != str(type)]
-    if status is not True and _only_while_true(type):
+    if _absent(type, status, reason):
         return rest
     text = "Unknown" if status is None else str(status)
     new = Condition(
@@ -282,5 +293,7 @@ def meaning_of(type: ConditionType, reason: str) -> str:
     return sentence(said)
 
 
-def _only_while_true(type: ConditionType | str) -> bool:
-    return any(str(name) == str(type) and doc.only_while_true for name, doc in CONDITIONS.items())
+def _absent(type: ConditionType | str, status: bool | None, reason: Reason | str) -> bool:
+    """Whether a condition with this status and reason is left out."""
+    doc = _DOCS.get(str(type))
+    return doc is not None and ((status is not True and doc.only_while_true) or reason in doc.silent)

@@ -5,9 +5,8 @@ pydantic writes JSON schema 2020-12; apiextensions/v1 takes a "structural" subse
 `structural` translates, and refuses with `NotStructural` what has no translation: an unknown keyword never slips through.
 
 Choices: optional fields are absent, never null. Defaults are the server's, so that `kubectl get -o yaml` shows what is in
-force and a later release does not change what a stored resource means; empty lists and texts are not written out. Variants
-in `status` keep unknown fields and are not checked again: an older resource must never become unwritable. `status` itself keeps
-unknown fields too: the API server would else take away what an earlier release remembered before this one has read it.
+force and a later release does not change what a stored resource means; what is empty, false or zero is not written out.
+`status` keeps unknown fields: the API server would else take away what an earlier release remembered before this one has read it.
 """
 
 from collections.abc import Mapping
@@ -42,6 +41,10 @@ _KEPT = (
     "x-kubernetes-map-type",
     VALIDATIONS,
 )
+_EMPTY: tuple[Any, ...] = (None, [], "", {})
+"""Defaults that are not written out: the field is absent, which means the same and takes no line of `kubectl describe`."""
+_NOTHING: tuple[Any, ...] = (False, 0)
+"""Defaults that are not written out either, but where a rule of the same object reads them."""
 _HANDLED = ("title", "default", "properties", "required", "additionalProperties", "items", "$defs")
 
 
@@ -87,6 +90,10 @@ def _add_members(out: Schema, schema: Schema, definitions: Mapping[str, Schema],
         out["properties"] = {
             name: structural(member, definitions, f"{path}.{name}") for name, member in schema["properties"].items()
         }
+        if VALIDATIONS not in out:
+            for member in out["properties"].values():
+                if member.get("default") in _NOTHING:
+                    del member["default"]
         if schema.get("required"):
             out["required"] = sorted(schema["required"])
     elif isinstance(schema.get("additionalProperties"), dict):
@@ -101,10 +108,14 @@ def _add_default(out: Schema, schema: Schema) -> None:
     An object's is {} when its members' defaults say the rest; with rules of its own it is written in full, because the API
     server evaluates them on the default as it stands.
     """
-    default = _without_null(schema.get("default"))
-    if out.get("type") == "object" and default is not None:
-        out["default"] = {} if default == _defaults(out) and VALIDATIONS not in out else default
-    elif default not in (None, [], ""):
+    default = _without_empty(schema.get("default"))
+    if default in _EMPTY:
+        return
+    if out.get("type") == "object" and VALIDATIONS not in out:
+        said = _without_empty(default, _EMPTY + _NOTHING)
+        if said not in _EMPTY:
+            out["default"] = {} if said == _without_empty(_defaults(out), _EMPTY + _NOTHING) else default
+    else:
         out["default"] = default
 
 
@@ -119,9 +130,11 @@ def _defaults(schema: Schema) -> Schema:
     return found
 
 
-def _without_null(value: Any) -> Any:
+def _without_empty(value: Any, empty: tuple[Any, ...] = _EMPTY) -> Any:
+    """The value without members that say nothing, from the innermost outwards."""
     if isinstance(value, dict):
-        return {key: _without_null(item) for key, item in value.items() if item not in (None, [], "")}
+        members = {key: _without_empty(item, empty) for key, item in value.items()}
+        return {key: item for key, item in members.items() if item not in empty}
     return value
 
 
@@ -136,11 +149,7 @@ _COLUMNS: tuple[tuple[str, str, str, int, str], ...] = (
     ("Method", "string", ".spec.draft.method", 1, "Declared drafting method."),
     ("Target", "string", ".spec.target.model", 1, "Target model."),
     ("Engine", "string", ".status.engineVersion", 1, "vLLM version the arguments are rendered for."),
-    ("Acceptance", "string", ".status.evidence.acceptance", 1, "Accepted / drafted tokens in the last verdict."),
-    ("Break-Even", "string", ".status.evidence.breakEvenAcceptance", 1, "Acceptance at which S would be 1."),
-    ("Source", "string", ".status.evidence.source", 1, "What the verdict rests on."),
-    ("Lower", "string", ".status.evidence.speedupLower", 1, "Lower bound of the speed-up."),
-    ("Upper", "string", ".status.evidence.speedupUpper", 1, "Upper bound of the speed-up."),
+    ("Evidence", "string", ".status.figures", 1, "S with its bounds, acceptance and break-even of the last verdict."),
     ("Hold", "string", ".status.hold", 1, "Why nothing is judged at the moment."),
 )
 

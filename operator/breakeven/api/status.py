@@ -1,15 +1,15 @@
 """`status` of a `SpeculativeDeployment`: the report people read, and beside it the memory of the loop.
 
-`Memory` is all that `decide` needs from the past, so that a crash repeats nothing and forgets nothing. It is one text of
-JSON, `status.memory`, which only the operator reads; whatever else stands in `Status` is written for people on every pass
-and never read back. An earlier release had the fields of the memory beside the report: such a status is still read.
+`kubectl describe` gives every field a line, so what people read is a few texts, and two more texts are JSON: `details`,
+the whole report for programs, and `memory`, all that `decide` needs from the past, so that a crash repeats nothing and
+forgets nothing. Earlier releases had the fields of both beside the report: such a status is still read.
 """
 
 import json
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, PlainSerializer, WithJsonSchema, model_validator
 
 from breakeven.api.base import StatusModel
 from breakeven.api.evidence import EvidenceStatus as EvidenceStatus
@@ -240,14 +240,37 @@ class VariantStatus(StatusModel):
     """Replicas that serve."""
 
 
-SHOWN_DECISIONS = 5
-"""Decisions that stand among what people read; the memory has the last 20."""
+class Details(StatusModel):
+    """The whole report, for programs."""
+
+    variants: Annotated[list[VariantStatus], Field(max_length=8)] = []
+    """Replicas by variant."""
+    decisions: Annotated[list[DecisionRecord], Field(max_length=20)] = []
+    """The last five decisions, newest first."""
+    evidence: EvidenceStatus | None = None
+    """The figures the last verdict rests on."""
+    diagnosis: DiagnosisStatus | None = None
+    """What was last found to be the cause of a loss. Absent: nothing stands out."""
+    stay: StayStatus | None = None
+    """Why nothing is changed at the moment. Absent: what runs is what is wanted, or something was changed just now."""
+    value: ValueReport | None = None
+    """What speculation gained and what knowing cost. Absent: nothing was judged yet."""
+    plan: PlanStatus | None = None
+    """What planning predicts for the declared variant. Absent: not planned yet."""
+
+
+REPORTED_DECISIONS = 5
+"""Decisions in the details; the memory has the last 20."""
+SHOWN_DECISIONS = 3
+"""Decisions among what people read."""
+DETAILS_LENGTH = 65_536
+"""Characters of the details: several times what the longest lists and messages come to."""
 MEMORY_LENGTH = 786_432
 """Characters of the memory: more than three variants with the longest arguments, environment and pod template come to, beside
 the longest lists, and with the spec still below the 1.5 MiB that etcd takes."""
 
 
-def _memory_from(value: Any) -> Any:
+def _from_text(value: Any) -> Any:
     """Parse the text; anything else is taken as it is."""
     try:
         return json.loads(value) if isinstance(value, str) else value
@@ -255,15 +278,21 @@ def _memory_from(value: Any) -> Any:
         raise ValueError("nested too deep") from error
 
 
-def _memory_text(memory: Memory) -> str:
-    return json.dumps(memory.model_dump(mode="json", exclude_none=True), separators=(",", ":"), ensure_ascii=False)
+def _text(part: BaseModel) -> str:
+    return json.dumps(part.model_dump(mode="json", exclude_none=True), separators=(",", ":"), ensure_ascii=False)
 
 
 MemoryText = Annotated[
     Memory,
-    BeforeValidator(_memory_from),
-    PlainSerializer(_memory_text),
+    BeforeValidator(_from_text),
+    PlainSerializer(_text),
     WithJsonSchema({"type": "string", "maxLength": MEMORY_LENGTH}),
+]
+DetailsText = Annotated[
+    Details,
+    BeforeValidator(_from_text),
+    PlainSerializer(_text),
+    WithJsonSchema({"type": "string", "maxLength": DETAILS_LENGTH}),
 ]
 
 
@@ -296,37 +325,52 @@ class Status(StatusModel):
     """Label selector of the pods, for the scale subresource."""
     engine_version: Annotated[str, Field(max_length=32)] = ""
     """vLLM version the arguments are rendered for."""
-    variants: Annotated[list[VariantStatus], Field(max_length=8)] = []
-    """Replicas by variant."""
+    arms: Annotated[list[Text], Field(max_length=8)] = []
+    """Replicas by variant, one a line: role, what it drafts with, replicas that serve / wanted, name."""
     hold: Text = ""
     """Why nothing is judged at the moment; empty when judging."""
-    stay: StayStatus | None = None
-    """Why nothing is changed at the moment. Absent: what runs is what is wanted, or something was changed just now."""
+    waiting: Text = ""
+    """Why nothing is changed at the moment, one word first (docs/decisions.md has all). Empty: what runs is what is
+    wanted, or something was changed just now."""
     command: Text = ""
     """What became of the annotation breakeven.dev/command. Empty: there is none."""
-    decisions: Annotated[list[DecisionRecord], Field(max_length=20)] = []
-    """The last five decisions, newest first."""
-    evidence: EvidenceStatus | None = None
-    """The figures the last verdict rests on."""
-    diagnosis: DiagnosisStatus | None = None
-    """What was last found to be the cause of a loss. Absent: nothing stands out."""
-    value: ValueReport | None = None
-    """What speculation gained and what knowing cost. Absent: nothing was judged yet."""
-    plan: PlanStatus | None = None
-    """What planning predicts for the declared variant. Absent: not planned yet."""
+    history: Annotated[list[Text], Field(max_length=5)] = []
+    """The last three decisions, newest first, one a line: when, what, why, and a sentence."""
+    figures: Text = ""
+    """What the last verdict rests on: S with its bounds, acceptance against break-even. Empty: nothing was judged yet."""
+    gain: Text = ""
+    """What speculation gained and what the live control cost, over 24 hours. Empty: nothing was judged yet."""
+    remarks: Text = ""
+    """What works and will hurt, by field of the spec. Empty: nothing to remark."""
+    outlook: Text = ""
+    """What the plan comes to before anything is measured. Empty: without a draft, or not planned yet."""
+    details: DetailsText = Field(default_factory=Details)
+    """The whole report for programs, as JSON: variants, decisions, evidence, diagnosis, stay, value, plan. `kubectl get spd NAME -o
+    jsonpath='{.status.details}' | jq` shows it."""
     memory: MemoryText = Field(default_factory=Memory)
     """What the operator remembers, as JSON. Only the operator reads it: `kubectl get spd NAME -o
     jsonpath='{.status.memory}' | jq` shows it."""
 
+    def written(self) -> dict[str, Any]:
+        """The status as it is stored: what is empty is left out, since `kubectl describe` gives it a line all the same."""
+        wire = self.model_dump(mode="json", exclude_none=True)
+        return {name: value for name, value in wire.items() if value not in ("", [], {})}
+
     @model_validator(mode="before")
     @classmethod
     def _of_an_earlier_release(cls, value: Any) -> Any:
-        """Read the memory where it was before it had a field of its own."""
-        if not isinstance(value, dict) or "memory" in value or not _ONLY_REMEMBERED & value.keys():
+        """Read memory and details where they were before they had fields of their own."""
+        if not isinstance(value, dict):
             return value
-        return value | {"memory": {key: item for key, item in value.items() if key in _REMEMBERED}}
+        moved = {}
+        if "memory" not in value and _ONLY_REMEMBERED & value.keys():
+            moved["memory"] = {key: item for key, item in value.items() if key in _REMEMBERED}
+        if "details" not in value:
+            moved["details"] = {key: item for key, item in value.items() if key in _DETAILED}
+        return value | moved
 
 
 _REMEMBERED = frozenset(field.alias or name for name, field in Memory.model_fields.items())
-_ONLY_REMEMBERED = _REMEMBERED - {field.alias or name for name, field in Status.model_fields.items()}
+_DETAILED = frozenset(field.alias or name for name, field in Details.model_fields.items())
+_ONLY_REMEMBERED = _REMEMBERED - _DETAILED - {field.alias or name for name, field in Status.model_fields.items()}
 """Fields that only an earlier release wrote into the status."""

@@ -93,6 +93,7 @@ class Reason(StrEnum):
     OUTLIER_REPLICA = "OutlierReplica"
     IDLE = "Idle"
     ENGINE_FAULT = "EngineFault"
+    PENALTY_UNKNOWN = "PenaltyUnknown"
     NOTHING_FOUND = "NothingFound"
     # MemoryBudget
     FITS = "Fits"
@@ -193,7 +194,7 @@ class StayReason(StrEnum):
     PINNED = "Pinned"
     """spec.policy.mode is AlwaysOn or AlwaysOff."""
     ADVISE_ONLY = "AdviseOnly"
-    """spec.policy.mode is Advise: what would be done stands in status.decisions."""
+    """spec.policy.mode is Advise: what would be done stands in status.history."""
     NOT_JUDGED = "NotJudged"
     """There is no verdict at present; status.hold says why."""
     MORE_WINDOWS = "MoreWindows"

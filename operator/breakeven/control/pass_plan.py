@@ -138,7 +138,7 @@ def _next_move(
 ) -> Move:
     targets = [Target(variant=p.variant.name, replicas=p.replicas) for p in decision.placements]
     move = next_move(targets, observation.fleet, limits_of(spec, snapshot.now))
-    return explained(move, variant_words(decision.placements, parsed.status.variants))
+    return explained(move, variant_words(decision.placements, parsed.status.details.variants))
 
 
 def _render_and_diff(

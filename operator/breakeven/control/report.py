@@ -9,12 +9,21 @@ from pydantic import ValidationError
 
 from breakeven.api.conditions import ConditionType, Reason, meaning_of, set_condition
 from breakeven.api.names import spoken_model
-from breakeven.api.planned import PlanStatus
 from breakeven.api.spec import DraftSpec, Mode, SpeculativeDeploymentSpec
-from breakeven.api.status import SHOWN_DECISIONS, Condition, Role, State, Status, VariantStatus
+from breakeven.api.status import (
+    REPORTED_DECISIONS,
+    SHOWN_DECISIONS,
+    Condition,
+    Details,
+    Role,
+    State,
+    Status,
+    VariantStatus,
+)
 from breakeven.api.vocabulary import StayReason
 from breakeven.control.core import Fitness
 from breakeven.control.headline import command_answer, headline, present_speedup, value_report
+from breakeven.control.lines import arm_line, decision_line, figures_line, gain_line, waiting_line
 from breakeven.control.moves import Arrived, Blocked, Move, Paused, Step
 from breakeven.domain.counters.observation import Fleet, Observation
 from breakeven.domain.decision import Decision, Finding
@@ -50,7 +59,7 @@ def status_of(summary: PassSummary, old: Status, now: datetime) -> Status:
     """The status after a pass."""
     fleet, memory = summary.observation.fleet, summary.decision.memory
     conditions, ready = _conditions(summary, old, now), sum(f.ready for f in fleet.values())
-    head = headline(conditions)
+    head, details = headline(conditions), _details(summary, old)
     return Status(
         ready=f"{ready}/{summary.spec.replicas}",
         state=memory.state,
@@ -65,22 +74,38 @@ def status_of(summary: PassSummary, old: Status, now: datetime) -> Status:
         ready_replicas=ready,
         selector=selector(Owner(name=summary.name, namespace="")),
         engine_version=summary.fitness.engine_version,
-        variants=_variants(summary.decision, fleet, old),
+        arms=[arm_line(variant) for variant in details.variants],
         hold=summary.decision.hold,
-        stay=stay_status(summary.decision.stay),
+        waiting=waiting_line(details.stay),
         command=command_answer(memory),
-        decisions=memory.decisions[:SHOWN_DECISIONS],
-        evidence=memory.evidence,
-        diagnosis=memory.diagnosis,
-        value=value_report(memory.value),
-        plan=_plan(summary.fitness.plan),
+        history=[decision_line(decision) for decision in memory.decisions[:SHOWN_DECISIONS]],
+        figures=figures_line(memory.evidence),
+        gain=gain_line(details.value),
+        remarks=_remarks(summary.fitness),
+        outlook=details.plan.answer if details.plan is not None else "",
+        details=details,
         memory=memory,
     )
 
 
-def _plan(plan: PlanStatus | None) -> PlanStatus | None:
-    """The plan without a prediction for each batch, which `breakeven plan` prints in fewer lines."""
-    return plan.model_copy(update={"speedups": []}) if plan is not None else None
+def _details(summary: PassSummary, old: Status) -> Details:
+    """The report for programs; the plan without a prediction for each batch, which `breakeven plan` prints."""
+    memory, plan = summary.decision.memory, summary.fitness.plan
+    return Details(
+        variants=_variants(summary.decision, summary.observation.fleet, old),
+        decisions=memory.decisions[:REPORTED_DECISIONS],
+        evidence=memory.evidence,
+        diagnosis=memory.diagnosis,
+        stay=stay_status(summary.decision.stay),
+        value=value_report(memory.value),
+        plan=plan.model_copy(update={"speedups": []}) if plan is not None else None,
+    )
+
+
+def _remarks(fitness: Fitness) -> str:
+    """What works and will hurt."""
+    said = (f.message for f in fitness.findings if f.type == ConditionType.CONFIGURATION_VALID)
+    return next(said, "")
 
 
 def refused_status(old: Status, *, reason: Reason, message: str, generation: int, now: datetime) -> Status:
@@ -165,7 +190,7 @@ def _variants(decision: Decision, fleet: Mapping[str, Fleet], old: Status) -> li
         for p in decision.placements
     ]
     names = {v.name for v in placed}
-    known = {v.name: v for v in old.variants}
+    known = {v.name: v for v in old.details.variants}
     leaving = [
         VariantStatus(
             name=name,
@@ -327,7 +352,7 @@ def _as_it_runs(finding: Finding, summary: PassSummary, old: Status) -> Finding:
     fleet = summary.observation.fleet
     if not isinstance(summary.move, Blocked) or stable is None or (stable.name in fleet and fleet[stable.name].ready):
         return finding
-    serving = [v for v in old.variants if v.name in fleet and fleet[v.name].ready]
+    serving = [v for v in old.details.variants if v.name in fleet and fleet[v.name].ready]
     if not serving:
         return finding
     on = None if any(v.speculates is None for v in serving) else any(v.speculates for v in serving)

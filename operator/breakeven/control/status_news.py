@@ -6,19 +6,22 @@ from typing import Any
 
 from breakeven.api.base import StatusModel
 from breakeven.api.conditions import ConditionType, Reason, find_condition
-from breakeven.api.status import Condition, DecisionRecord, Memory, Status
+from breakeven.api.status import Condition, DecisionRecord, Details, Memory, Status
 from breakeven.api.vocabulary import Action
 from breakeven.domain.report.value import worth_writing
 
 _DIGITS = re.compile(r"[0-9]+(\.[0-9]+)?")
 _TEXTS = ("conditions", "hold", "message")
 _SUMS = "value"
-"""Grows with every batch; `worth_writing` says when that is news."""
-_MEMORY = "memory"
-_EXACT = tuple(f for f in Status.model_fields if f not in (*_TEXTS, _SUMS, _MEMORY))
+"""Grows with every batch, and `gain` says it in words; `worth_writing` says when that is news."""
+_PARTS = ("memory", "details")
+_ELSEWHERE = {*_TEXTS, *_PARTS, "gain"}
+_EXACT = tuple(f for f in Status.model_fields if f not in _ELSEWHERE)
 """Fields in which every difference is news."""
 _REMEMBERED = tuple(f for f in Memory.model_fields if f != _SUMS)
 """The same of the memory."""
+_DETAILED = tuple(f for f in Details.model_fields if f != _SUMS)
+"""The same of the details."""
 _STANDS_OUT = (Action.DISABLE, Action.ROLL_BACK, Action.FREEZE)
 _BAD = {
     ConditionType.STALLED: "True",
@@ -38,7 +41,8 @@ def is_news(new: Status, old: Status) -> bool:
     """
     if worth_writing(new.memory.value, old.memory.value):
         return True
-    if _same(new, old, _EXACT) and _same(new.memory, old.memory, _REMEMBERED):
+    same = _same(new, old, _EXACT) and _same(new.memory, old.memory, _REMEMBERED)
+    if same and _same(new.details, old.details, _DETAILED):
         return bool(_without_digits(new) != _without_digits(old))
     # Equal values can look different here and the same when written, such as times with microseconds.
     return bool(_as_written(new) != _as_written(old))
@@ -70,8 +74,9 @@ def _same(new: StatusModel, old: StatusModel, fields: Sequence[str]) -> bool:
 
 def _as_written(status: Status) -> Any:
     return (
-        status.model_dump(mode="json", exclude_none=True, exclude={*_TEXTS, _SUMS, _MEMORY}),
+        status.model_dump(mode="json", exclude_none=True, exclude=_ELSEWHERE),
         status.memory.model_dump(mode="json", exclude_none=True, exclude={_SUMS}),
+        status.details.model_dump(mode="json", exclude_none=True, exclude={_SUMS}),
         _without_digits(status),
     )
 

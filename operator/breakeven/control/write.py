@@ -33,7 +33,7 @@ class Writer:
         if not is_news(plan.status, plan.old):
             return
         self._fence()
-        status = plan.status.model_dump(mode="json", exclude_none=True)
+        status = plan.status.written()
         await self.apply_status(status_manifest(plan.snapshot.body, status))
         await self._announce(key, plan)
 

@@ -1,12 +1,14 @@
-"""Decisions in the order in which they were made, read from `status.decisions`: a state can be skipped, a line cannot.
+"""Decisions in the order in which they were made, read from the details of the status: a state can be skipped, a line cannot.
 
-The status shows the last five lines, and a poll comes every second or so; a story that looks for a line after a mark
+They have the last five lines, and a poll comes every second or so; a story that looks for a line after a mark
 finds it however briefly the state that it led to lasted.
 """
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
+
+from breakeven.demo.details import details
 
 Line = Mapping[str, Any]
 """One decision as in the status: at, action, reason, message."""
@@ -22,7 +24,7 @@ class Ledger:
     def read(self, status: Mapping[str, Any]) -> list[Line]:
         """Take in a status; returns the lines that are new, oldest first."""
         new = []
-        for line in reversed(status.get("decisions") or []):
+        for line in reversed(details(status).get("decisions") or []):
             key = (line["at"], line["action"], line["message"])
             if key not in self._seen:
                 self._seen.add(key)

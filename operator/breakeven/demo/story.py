@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from breakeven.demo.details import details
 from breakeven.demo.figures import ArmFigures, Span, arm_figures
 from breakeven.demo.ledger import Ledger, Line, when
 from breakeven.demo.operator import Operator, install
@@ -255,7 +256,7 @@ class Story:
 
 
 def _settled(status: Status) -> bool:
-    variants = status.get("variants") or []
+    variants = details(status).get("variants") or []
     return bool(variants) and all(v["wanted"] == v["ready"] for v in variants)
 
 

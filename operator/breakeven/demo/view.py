@@ -11,6 +11,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from breakeven.demo.details import details
 from breakeven.demo.figures import ArmFigures
 
 Resource = Mapping[str, Any]
@@ -55,7 +56,7 @@ class View:
     def show(self, resource: Resource) -> None:
         """Bring the resource's state on screen."""
         status = resource.get("status") or {}
-        for variant in status.get("variants") or []:
+        for variant in details(status).get("variants") or []:
             self.speculation_of[variant["name"]] = variant["speculation"]
         summary = _one_line(status)
         if summary != self._last_summary:
@@ -86,7 +87,7 @@ class View:
         variants = Table(expand=True, box=None)
         for column in ("variant", "role", "speculation", "wanted", "ready"):
             variants.add_column(column)
-        for variant in status.get("variants") or []:
+        for variant in details(status).get("variants") or []:
             variants.add_row(
                 variant["name"],
                 variant["role"],
@@ -102,7 +103,7 @@ class View:
 
 
 def _figures(status: Mapping[str, Any]) -> str:
-    evidence = status.get("evidence") or {}
+    evidence = details(status).get("evidence") or {}
     if not evidence:
         return "S –   acceptance –   break-even –"
     bounds = f" [{evidence.get('speedupLower', '–')}, {evidence.get('speedupUpper', '–')}]"
@@ -115,6 +116,6 @@ def _figures(status: Mapping[str, Any]) -> str:
 
 def _one_line(status: Mapping[str, Any]) -> str:
     replicas = ", ".join(
-        f"{v['role']} {v['speculation']} {v['ready']}/{v['wanted']}" for v in status.get("variants") or []
+        f"{v['role']} {v['speculation']} {v['ready']}/{v['wanted']}" for v in details(status).get("variants") or []
     )
     return f"{status.get('state', 'no status yet')} | {replicas or 'no replicas'} | {_figures(status)}"

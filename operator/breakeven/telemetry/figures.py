@@ -89,17 +89,17 @@ class Figures:
 
     def reports(self, key: Key, status: Status, decision: Decision | None) -> None:
         """What the resource says now; a figure that is absent is not exported at all, never as zero."""
-        put, stable = self._resources.put, status.memory.stable
+        put, stable, details = self._resources.put, status.memory.stable, status.details
         put(key, "state", [(f',state="{state.value}"', float(status.state is state)) for state in State])
         put(key, "speculation_active", [("", float(bool(stable and stable.speculates)))])
         put(key, "hold", [("", float(bool(status.hold)))])
-        put(key, "replicas", [(f',role="{v.role.value}"', float(v.wanted)) for v in status.variants])
-        put(key, "ready_replicas", [(f',role="{v.role.value}"', float(v.ready)) for v in status.variants])
-        evidence = (decision.evidence if decision else None) or status.evidence
+        put(key, "replicas", [(f',role="{v.role.value}"', float(v.wanted)) for v in details.variants])
+        put(key, "ready_replicas", [(f',role="{v.role.value}"', float(v.ready)) for v in details.variants])
+        evidence = (decision.evidence if decision else None) or details.evidence
         for field, (name, _) in _FROM_EVIDENCE.items():
             value: Decimal | None = getattr(evidence, field) if evidence else None
             put(key, name, [("", float(value))] if value is not None else [])
-        sums = {"verdict": status.value.since_verdict, "day": status.value.day} if status.value else {}
+        sums = {"verdict": details.value.since_verdict, "day": details.value.day} if details.value else {}
         for field, (name, _) in _FROM_VALUE.items():
             put(key, name, [(f',over="{over}"', float(getattr(each, field))) for over, each in sums.items()])
 

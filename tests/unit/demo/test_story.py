@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import pytest
 
+from breakeven.demo.details import details
 from breakeven.demo.ledger import Ledger
 from breakeven.demo.stage import simulated_stage
 from breakeven.demo.story import OFF, ON, Story, StoryError, check_machine
@@ -23,7 +24,7 @@ def status(state: str, *actions: str) -> dict[str, Any]:
         for place, action in enumerate(actions)
     ]
     settled = {"name": "a", "role": "Stable", "speculation": "off", "wanted": 3, "ready": 3}
-    return {"state": state, "variants": [settled], "decisions": lines[::-1]}
+    return {"state": state, "details": json.dumps({"variants": [settled], "decisions": lines[::-1]})}
 
 
 class Told:
@@ -111,7 +112,7 @@ def test_a_demo_that_could_not_end_does_not_begin() -> None:
 def test_a_ledger_takes_each_line_once_though_the_status_keeps_only_the_last() -> None:
     ledger = Ledger()
     full = status("Trial", "Begin", "StartTrial", "Promote")
+    last = details(full)
     assert [line["action"] for line in ledger.read(full)] == ["Begin", "StartTrial", "Promote"]
-    full["decisions"] = full["decisions"][:2]
-    assert ledger.read(full) == []
+    assert ledger.read({"details": json.dumps({**last, "decisions": last["decisions"][:2]})}) == []
     assert ledger.mark == 3

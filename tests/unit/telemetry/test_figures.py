@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
 from breakeven.api.spec import EngineSpec, TargetSpec
-from breakeven.api.status import EvidenceStatus, Memory, Role, State, Status, VariantStatus
+from breakeven.api.status import Details, EvidenceStatus, Memory, Role, State, Status, VariantStatus
 from breakeven.api.value import ValueStatus, ValueSums
 from breakeven.api.variant import Variant
 from breakeven.control.ports import Key
@@ -27,8 +27,8 @@ WHO = {"namespace": "inference", "name": "llama"}
 def status(**changes: object) -> Status:
     variant = Variant(engine=EngineSpec(image="vllm/vllm-openai:v0.11.0"), target=TargetSpec(model="m"))
     stable = VariantStatus(name="a", role=Role.STABLE, speculation="off", wanted=3, ready=2)
-    base = Status(state=State.SPECULATING, memory=Memory(stable=variant), variants=[stable])
-    return base.model_copy(update=changes)
+    details = Details(variants=[stable]).model_copy(update=changes)
+    return Status(state=State.SPECULATING, memory=Memory(stable=variant), details=details)
 
 
 def value(figures: Figures, name: str, labels: dict[str, str]) -> float | None:

@@ -97,4 +97,5 @@ def _diagnosis(situation: Situation) -> Finding | None:
         message = "; ".join(part for part in ("nothing was judged yet", unknown) if part)
         return Finding(type=ConditionType.DIAGNOSIS, status=None, reason=Reason.NO_DATA, message=message)
     message = "; ".join(part for part in ("nothing stands out in the judged windows", unknown) if part)
-    return Finding(type=ConditionType.DIAGNOSIS, status=False, reason=Reason.NOTHING_FOUND, message=message)
+    reason = Reason.PENALTY_UNKNOWN if unknown else Reason.NOTHING_FOUND
+    return Finding(type=ConditionType.DIAGNOSIS, status=False, reason=reason, message=message)
