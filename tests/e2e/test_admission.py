@@ -16,7 +16,17 @@ from breakeven.adapters.kubernetes.cluster import KubernetesCluster
 from breakeven.adapters.kubernetes.rest import Rest, connect
 from breakeven.api.conditions import ConditionType, Reason, set_condition
 from breakeven.api.spec import SpeculativeDeploymentSpec
-from breakeven.api.status import DecisionRecord, EvidenceStatus, LastGood, Memory, Role, State, Status, VariantStatus
+from breakeven.api.status import (
+    DecisionRecord,
+    Details,
+    EvidenceStatus,
+    LastGood,
+    Memory,
+    Role,
+    State,
+    Status,
+    VariantStatus,
+)
 from breakeven.api.variant import declared_variant
 from breakeven.control.errors import Refused
 from breakeven.lab.handle import RunningLab
@@ -160,38 +170,15 @@ def report(server: RunningLab, namespace: str, name: str, status: dict[str, Any]
 
 def test_columns_answer_what_is_on_and_why(server: RunningLab, namespace: str) -> None:
     name = kept(server, namespace)
-    at = {"lastTransitionTime": "2026-01-01T00:00:00Z", "observedGeneration": 1, "message": ""}
-    report(
-        server,
-        namespace,
-        name,
-        {
-            "state": "Cooldown",
-            "readyReplicas": 4,
-            "evidence": {"speedup": "0.91", "acceptance": "0.44", "breakEvenAcceptance": "0.52"},
-            "conditions": [
-                {"type": "Ready", "status": "True", "reason": "Serving", **at},
-                {"type": "SpeculationActive", "status": "False", "reason": "BelowBreakEven", **at},
-            ],
-        },
-    )
+    why = {"reason": "BelowBreakEven", "message": "Switched off.", "figures": "Measured: S 0.91 [0.88, 0.94]"}
+    report(server, namespace, name, {"state": "Cooldown", "ready": "4/4", "speedup": "0.91", **why})
     head, row = server.kubectl("get", "spd", "-n", namespace).stdout.splitlines()
-    columns = [
-        "NAME",
-        "STATE",
-        "READY",
-        "SPECULATION",
-        "SPEEDUP",
-        "ACCEPTANCE",
-        "BREAK-EVEN",
-        "REASON",
-        "REPLICAS",
-        "AGE",
-    ]
+    columns = ["NAME", "READY", "STATE", "SPEEDUP", "REASON", "MESSAGE", "AGE"]
     assert head.split() == columns
-    assert row.split()[:-1] == [name, "Cooldown", "True", "False", "0.91", "0.44", "0.52", "BelowBreakEven", "4"]
-    wide = server.kubectl("get", "spd", "-n", namespace, "-o", "wide").stdout.split("\n")[0].split()
-    assert wide[len(columns) :] == ["MODE", "METHOD", "TARGET", "ENGINE", "SOURCE", "LOWER", "UPPER", "HOLD"]
+    assert row.split()[:-1] == [name, "4/4", "Cooldown", "0.91", "BelowBreakEven", "Switched", "off."]
+    wide, figures = server.kubectl("get", "spd", "-n", namespace, "-o", "wide").stdout.splitlines()
+    assert wide.split()[len(columns) :] == ["MODE", "METHOD", "TARGET", "ENGINE", "EVIDENCE", "HOLD"]
+    assert why["figures"] in figures
 
 
 def test_a_full_status_is_kept_to_the_letter(server: RunningLab, namespace: str) -> None:
@@ -221,10 +208,12 @@ def test_a_full_status_is_kept_to_the_letter(server: RunningLab, namespace: str)
         state=State.SPECULATING,
         since=at,
         memory=memory,
-        decisions=[record] * 5,
-        evidence=EvidenceStatus(speedup=Decimal("1.31"), acceptance=Decimal(1) / 3, message="measured"),
         conditions=conditions,
-        variants=[VariantStatus(name=variant.name, role=Role.STABLE, speculation="DraftModel k=5", wanted=4, ready=4)],
+        details=Details(
+            variants=[VariantStatus(name=variant.name, role=Role.STABLE, speculation="off", wanted=4, ready=4)],
+            decisions=[record] * 5,
+            evidence=EvidenceStatus(speedup=Decimal("1.31"), acceptance=Decimal(1) / 3, message="measured"),
+        ),
         replicas=4,
     )
     report(server, namespace, name, status.model_dump(mode="json", exclude_none=True))
@@ -256,7 +245,7 @@ def test_wait_for_a_condition_works(server: RunningLab, namespace: str) -> None:
         ("spd.spec.draft.acceptance.allowLossy", "Consent to methods that change the output distribution"),
         ("spd.spec.policy.switching.windows.start", "HH:MM in UTC"),
         ("spd.spec.engine.env.name", "Name of the variable"),
-        ("spd.status.evidence.breakEvenAcceptance", "(R - 1) / k"),
+        ("spd.status.figures", "acceptance against break-even"),
         ("spd.status.conditions.message", "The figures, and what to do"),
     ],
 )

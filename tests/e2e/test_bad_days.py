@@ -140,7 +140,7 @@ def mixed_traffic(cluster: Cluster) -> None:
     cluster.wait("mixed", "a replica", lambda s: s.get("readyReplicas"))
     cluster.traffic("mixed", steady(cluster, 0.0, 1.0))
     judged = cluster.wait("mixed", "a verdict", lambda s: {"Promote", "EndTrial"} & set(actions(s)))
-    assert 0.15 < float(judged["evidence"]["acceptance"]) < 0.6, "between those of the two kinds of requests"
+    assert 0.15 < float(detailed(judged)["evidence"]["acceptance"]) < 0.6, "between those of the two kinds of requests"
     cluster.stays("mixed", lambda s: [a for a in actions(s) if a in ("Promote", "Disable", "EndTrial")], seconds=20)
     assert cluster.quiet("mixed")["failed"] == 0
     cluster.delete("mixed")

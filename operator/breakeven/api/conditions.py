@@ -178,11 +178,11 @@ CONDITIONS: Mapping[ConditionType, ConditionDoc] = {
             Reason.OUTLIER_REPLICA: "One replica accepts less or more, or takes longer or shorter, than its siblings; the message names it.",
             Reason.IDLE: "No traffic, or nothing was drafted: there is nothing to judge.",
             Reason.ENGINE_FAULT: "Replicas do not come up; the message has their last words.",
-            Reason.PENALTY_UNKNOWN: "False: nothing stands out, but a quantized pair has nothing to be compared with.",
+            Reason.PENALTY_UNKNOWN: "Unknown: a quantized pair has nothing to be compared with; `status.remarks` says so.",
             Reason.NOTHING_FOUND: "False: nothing stands out in the judged windows.",
             Reason.NO_DATA: "Unknown: nothing was judged yet.",
         },
-        silent=frozenset({Reason.NOTHING_FOUND, Reason.NO_DATA}),
+        silent=frozenset({Reason.NOTHING_FOUND, Reason.PENALTY_UNKNOWN, Reason.NO_DATA}),
     ),
     ConditionType.MEMORY_BUDGET: ConditionDoc(
         meaning="Target, draft and a working KV cache fit the GPUs by calculation.",

@@ -1,4 +1,4 @@
-"""What planning found, as `status.plan` reports it: predictions, never evidence."""
+"""What planning found, as `plan` in `status.details` reports it: predictions, never evidence."""
 
 from typing import Annotated
 

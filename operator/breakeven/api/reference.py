@@ -95,4 +95,6 @@ def _schemas(schema: dict[str, Any], path: str) -> Iterator[tuple[str, dict[str,
 def _condition(name: Any) -> str:
     doc = CONDITIONS[name]
     rows = "\n".join(f"| `{reason}` | {text} |" for reason, text in doc.reasons.items())
-    return f"### {name}\n\n{doc.meaning}\n\n| reason | says |\n| --- | --- |\n{rows}"
+    silent = [f"`{reason}`" for reason in doc.reasons if reason in doc.silent]
+    absent = f" Absent, since there is nothing to say, with {', '.join(silent)}." if silent else ""
+    return f"### {name}\n\n{doc.meaning}{absent}\n\n| reason | says |\n| --- | --- |\n{rows}"

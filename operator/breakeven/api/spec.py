@@ -158,7 +158,7 @@ class SpeculativeDeploymentSpec(SpecModel):
     evidence: EvidenceSpec = EvidenceSpec()
     """How much must be measured before a verdict. Default: windows of 10m, three to promote, two to leave."""
     calibration: CalibrationSpec | None = None
-    """Times without speculation from `breakeven measure`, for loads at which no replica was measured without it. Ignored, with a remark in the condition ConfigurationValid, where engine version, GPU, target or draft differ from what serves. Absent: only live measurements."""
+    """Times without speculation from `breakeven measure`, for loads at which no replica was measured without it. Ignored, with a remark in status.remarks, where engine version, GPU, target or draft differ from what serves. Absent: only live measurements."""
     policy: PolicySpec = PolicySpec()
     """What the operator may do. Default: decide and act (Auto), without spare replicas and without downtime."""
     metrics: MetricsSpec = MetricsSpec()

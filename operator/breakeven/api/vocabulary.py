@@ -185,7 +185,7 @@ class HoldReason(StrEnum):
 
 
 class StayReason(StrEnum):
-    """Why a pass changed nothing although something is wanted or under way (`status.stay`)."""
+    """Why a pass changed nothing although something is wanted or under way (`status.waiting`)."""
 
     PAUSED = "Paused"
     """spec.policy.paused is true."""

@@ -1,4 +1,4 @@
-"""The parts of the report that people read, one line each: `kubectl describe` gives every field of an object a line. Pure."""
+"""The parts of the report that people read, one line each, as `kubectl describe` shows them. Pure."""
 
 from datetime import UTC
 

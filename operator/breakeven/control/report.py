@@ -8,8 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from breakeven.api.conditions import ConditionType, Reason, meaning_of, set_condition
-from breakeven.api.names import spoken_model
-from breakeven.api.spec import DraftSpec, Mode, SpeculativeDeploymentSpec
+from breakeven.api.spec import Mode, SpeculativeDeploymentSpec
 from breakeven.api.status import (
     REPORTED_DECISIONS,
     SHOWN_DECISIONS,
@@ -18,9 +17,9 @@ from breakeven.api.status import (
     Role,
     State,
     Status,
-    VariantStatus,
 )
 from breakeven.api.vocabulary import StayReason
+from breakeven.control.arms import arms_of, draft_in_words
 from breakeven.control.core import Fitness
 from breakeven.control.headline import command_answer, headline, present_speedup, value_report
 from breakeven.control.lines import arm_line, decision_line, figures_line, gain_line, waiting_line
@@ -32,10 +31,9 @@ from breakeven.render.names import Owner, selector
 
 _FAILED = ("RollBack", "EndTrial")
 """Decisions about a canary that leave what serves as it was."""
+_REMARKED = (Reason.ADVICE, Reason.PENALTY_UNKNOWN)
 _NAMED = 3
 """Pods that a message names."""
-_UNKNOWN_DRAFT = "leaving"
-"""What a variant drafts with when that is no longer known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +79,7 @@ def status_of(summary: PassSummary, old: Status, now: datetime) -> Status:
         history=[decision_line(decision) for decision in memory.decisions[:SHOWN_DECISIONS]],
         figures=figures_line(memory.evidence),
         gain=gain_line(details.value),
-        remarks=_remarks(summary.fitness),
+        remarks=_remarks([*summary.fitness.findings, *summary.decision.findings]),
         outlook=details.plan.answer if details.plan is not None else "",
         details=details,
         memory=memory,
@@ -92,7 +90,7 @@ def _details(summary: PassSummary, old: Status) -> Details:
     """The report for programs; the plan without a prediction for each batch, which `breakeven plan` prints."""
     memory, plan = summary.decision.memory, summary.fitness.plan
     return Details(
-        variants=_variants(summary.decision, summary.observation.fleet, old),
+        variants=arms_of(summary.decision, summary.observation.fleet, old),
         decisions=memory.decisions[:REPORTED_DECISIONS],
         evidence=memory.evidence,
         diagnosis=memory.diagnosis,
@@ -102,10 +100,9 @@ def _details(summary: PassSummary, old: Status) -> Details:
     )
 
 
-def _remarks(fitness: Fitness) -> str:
-    """What works and will hurt."""
-    said = (f.message for f in fitness.findings if f.type == ConditionType.CONFIGURATION_VALID)
-    return next(said, "")
+def _remarks(findings: Sequence[Finding]) -> str:
+    """What works and will hurt, or cannot be known: no condition, since nothing is wrong."""
+    return "; ".join(f.message for f in findings if f.reason in _REMARKED)
 
 
 def refused_status(old: Status, *, reason: Reason, message: str, generation: int, now: datetime) -> Status:
@@ -165,45 +162,6 @@ def unreadable_status(raw: Mapping[str, Any], *, message: str, generation: int, 
             now=now,
         )
     return {**raw, "conditions": [c.model_dump(mode="json", exclude_none=True) for c in conditions]}
-
-
-def draft_in_words(draft: DraftSpec | None) -> str:
-    """What a variant drafts with, in words."""
-    if draft is None:
-        return "off"
-    words = [str(draft.method), f"k={draft.num_speculative_tokens}"]
-    if draft.model:
-        words.append(spoken_model(draft.model))
-    return " ".join(words)[:128]
-
-
-def _variants(decision: Decision, fleet: Mapping[str, Fleet], old: Status) -> list[VariantStatus]:
-    placed = [
-        VariantStatus(
-            name=p.variant.name,
-            role=p.role,
-            speculation=draft_in_words(p.variant.draft),
-            speculates=p.variant.speculates,
-            wanted=p.replicas,
-            ready=fleet[p.variant.name].ready if p.variant.name in fleet else 0,
-        )
-        for p in decision.placements
-    ]
-    names = {v.name for v in placed}
-    known = {v.name: v for v in old.details.variants}
-    leaving = [
-        VariantStatus(
-            name=name,
-            role=known[name].role if name in known else Role.STABLE,
-            speculation=known[name].speculation if name in known else _UNKNOWN_DRAFT,
-            speculates=known[name].speculates if name in known else None,
-            wanted=0,
-            ready=f.ready,
-        )
-        for name, f in fleet.items()
-        if name not in names and (f.existing or f.terminating)
-    ]
-    return (placed + leaving)[:8]
 
 
 def _conditions(summary: PassSummary, old: Status, now: datetime) -> list[Condition]:

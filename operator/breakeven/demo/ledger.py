@@ -1,4 +1,4 @@
-"""Decisions in the order in which they were made, read from the details of the status: a state can be skipped, a line cannot.
+"""Decisions in the order they were made, from the details of the status: a state can be skipped, a line cannot.
 
 They have the last five lines, and a poll comes every second or so; a story that looks for a line after a mark
 finds it however briefly the state that it led to lasted.

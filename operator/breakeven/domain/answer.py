@@ -12,7 +12,7 @@ from breakeven.api.vocabulary import Action, Reason, StayReason
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transition:
-    """A decision: it becomes a line in `status.decisions`, an Event and a line in the log."""
+    """A decision: it becomes a line in `status.history`, an Event and a line in the log."""
 
     action: Action
     reason: Reason

@@ -170,7 +170,7 @@ def _advice(situation: Situation) -> Stay | None:
     advice = situation.memory.advice
     if situation.policy.mode != Mode.ADVISE or not advice:
         return None
-    message = f"spec.policy.mode is Advise: the last advice is {advice}, with its figures in status.decisions"
+    message = f"spec.policy.mode is Advise: the last advice is {advice}, with its figures in status.history"
     return Stay(reason=StayReason.ADVISE_ONLY, message=message)
 
 

@@ -76,7 +76,7 @@ def tightest(plan: Plan) -> GpuPlan:
 
 
 def plan_status(plan: Plan) -> PlanStatus:
-    """The compact report of a plan for `status.plan`, for the GPU model with the least room."""
+    """The compact report of a plan for `plan` in `status.details`, for the GPU model with the least room."""
     placement = tightest(plan)
     seen, answer = placement.outlook, headline(plan)
     return PlanStatus(

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -50,6 +51,29 @@ def test_stalled_and_reconciling_are_there_only_while_true() -> None:
                 there, type=kind, status=gone, reason=Reason.SERVING, message="", generation=1, now=NOON
             )
             assert rest == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason", "bad"),
+    [
+        (ConditionType.CAPACITY_AVAILABLE, Reason.SUFFICIENT, Reason.LAST_REPLICA),
+        (ConditionType.ACCEPTANCE_HEALTHY, Reason.HEALTHY, Reason.BELOW_FLOOR),
+        (ConditionType.DIAGNOSIS, Reason.NOTHING_FOUND, Reason.DRAFT_MISMATCH),
+        (ConditionType.MEMORY_BUDGET, Reason.FITS, Reason.TIGHT),
+        (ConditionType.ENGINE_VERSION_KNOWN, Reason.KNOWN, Reason.NEAREST_OLDER),
+        (ConditionType.CONFIGURATION_VALID, Reason.VALID, Reason.INVALID_CONFIGURATION),
+    ],
+)
+def test_a_condition_is_absent_while_it_has_nothing_to_say(kind: ConditionType, reason: Reason, bad: Reason) -> None:
+    there = set_condition([], type=kind, status=False, reason=bad, message="", generation=1, now=NOON)
+    assert [c.type for c in there] == [kind]
+    assert set_condition(there, type=kind, status=True, reason=reason, message="", generation=1, now=NOON) == []
+
+
+def test_ready_speculation_and_metrics_are_always_there() -> None:
+    for kind in (ConditionType.READY, ConditionType.SPECULATION_ACTIVE, ConditionType.METRICS_AVAILABLE):
+        assert not CONDITIONS[kind].silent
+        assert not CONDITIONS[kind].only_while_true
 
 
 def test_other_conditions_stay_and_unknown_types_follow_by_name() -> None:

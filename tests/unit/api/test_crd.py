@@ -149,6 +149,18 @@ def test_the_memory_is_one_text_and_what_an_earlier_release_remembered_is_not_pr
     assert STATUS[PRESERVE] is True
 
 
+def test_the_details_are_one_text_and_come_from_an_earlier_status_where_there_are_none() -> None:
+    assert STATUS["properties"]["details"]["type"] == "string"
+    assert "default" not in STATUS["properties"]["details"]
+
+
+def test_what_is_empty_false_or_zero_is_no_default_but_where_a_rule_reads_it() -> None:
+    found = {path: schema.get("default") for path, schema, _ in walk(SPEC, "spec")}
+    for field in ("policy.paused", "policy.switching", "metrics", "quantizationReference", "draft.extraKeys"):
+        assert found[f"spec.{field}"] is None
+    assert found["spec.draft.acceptance.allowLossy"] is False, "read by the rule that asks for consent"
+
+
 def test_a_model_that_no_schema_can_say_is_refused_with_its_path() -> None:
     class Union(BaseModel):
         either: int | str

@@ -48,6 +48,27 @@ def test_what_is_written_from_an_earlier_status_has_no_field_of_the_earlier_layo
     assert Status.model_validate(written).memory == Status.model_validate(EARLIER).memory
 
 
+def test_the_report_of_the_layout_before_is_read_and_written_as_details() -> None:
+    status = Status.model_validate(EARLIER)
+    assert [v.name for v in status.details.variants] == [v["name"] for v in EARLIER["variants"]]
+    assert status.details.value is not None
+    assert status.details.evidence == status.memory.evidence
+    written = status.written()
+    assert not {"variants", "decisions", "evidence", "diagnosis", "value", "plan", "stay"} & written.keys()
+    assert Status.model_validate(written).details == status.details
+
+
+def test_what_is_empty_takes_no_line() -> None:
+    assert Status(replicas=0).written().keys() == {
+        "state",
+        "observedGeneration",
+        "replicas",
+        "readyReplicas",
+        "details",
+        "memory",
+    }
+
+
 def test_a_new_resource_remembers_nothing() -> None:
     assert Status.model_validate({}).memory == Memory()
 

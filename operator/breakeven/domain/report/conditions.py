@@ -93,9 +93,10 @@ def _diagnosis(situation: Situation) -> Finding | None:
     if not situation.wished.speculates and not situation.stable.speculates:
         return None
     unknown = penalty_unknown(situation)
+    if unknown:
+        return Finding(type=ConditionType.DIAGNOSIS, status=None, reason=Reason.PENALTY_UNKNOWN, message=unknown)
     if situation.memory.evidence is None:
-        message = "; ".join(part for part in ("nothing was judged yet", unknown) if part)
+        message = "nothing was judged yet"
         return Finding(type=ConditionType.DIAGNOSIS, status=None, reason=Reason.NO_DATA, message=message)
-    message = "; ".join(part for part in ("nothing stands out in the judged windows", unknown) if part)
-    reason = Reason.PENALTY_UNKNOWN if unknown else Reason.NOTHING_FOUND
-    return Finding(type=ConditionType.DIAGNOSIS, status=False, reason=reason, message=message)
+    message = "nothing stands out in the judged windows"
+    return Finding(type=ConditionType.DIAGNOSIS, status=False, reason=Reason.NOTHING_FOUND, message=message)
