@@ -246,7 +246,7 @@ def test_wait_for_a_condition_works(server: RunningLab, namespace: str) -> None:
         ("spd.spec.policy.switching.windows.start", "HH:MM in UTC"),
         ("spd.spec.engine.env.name", "Name of the variable"),
         ("spd.status.figures", "acceptance against break-even"),
-        ("spd.status.conditions.message", "The figures, and what to do"),
+        ("spd.status.conditions.message", "A sentence, then the figures and what to do"),
     ],
 )
 def test_explain_says_meaning_and_default(server: RunningLab, field: str, says: str) -> None:
