@@ -15,6 +15,8 @@ from breakeven.api.status import (
     LatencyStatus,
     LoadBand,
     Memory,
+    NodeSpeed,
+    NodesStatus,
     PlainPair,
     Remedy,
     Source,
@@ -45,6 +47,7 @@ class MemoryChange(TypedDict, total=False):
     transitions: list[datetime]
     tried: list[str]
     profile: list[LoadBand]
+    nodes: list[NodeSpeed]
     remedies: list[Remedy]
     decisions: list[DecisionRecord]
     evidence: EvidenceStatus | None
@@ -94,6 +97,7 @@ class EvidenceChange(TypedDict, total=False):
     prefix_hit_rate_on: Decimal | None
     preemptions_off: int | None
     preemptions_on: int | None
+    nodes: NodesStatus | None
     requests: int | None
     load: Decimal | None
     replicas_saved: Decimal | None

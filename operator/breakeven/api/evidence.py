@@ -58,6 +58,30 @@ class LatencyStatus(StatusModel):
     """95th percentile of the same."""
 
 
+class NodeSpeed(StatusModel):
+    """How fast one node is, from plain replicas that served side by side."""
+
+    node: Annotated[str, Field(max_length=253)]
+    """Its name."""
+    factor: DecimalString
+    """Step time over that of a usual node: 1.1 is 10 % slower."""
+    error: DecimalString
+    """Relative standard error of that."""
+    measured_at: Time
+    """When."""
+
+
+class NodesStatus(StatusModel):
+    """What the speed of the nodes made of S."""
+
+    correction: DecimalString
+    """What S was multiplied by: step time on the nodes of what speculates over that on the nodes of the control."""
+    error: DecimalString
+    """Relative standard error of the correction; part of the bounds of S."""
+    speeds: Annotated[list[NodeSpeed], Field(max_length=16)] = []
+    """The nodes of both arms, 16 at most."""
+
+
 class EvidenceStatus(StatusModel):
     """The figures the last verdict rests on. Absent figures could not be measured."""
 
@@ -118,6 +142,8 @@ class EvidenceStatus(StatusModel):
     """Requests that were preempted for want of KV cache, without speculation."""
     preemptions_on: Count | None = None
     """The same with speculation."""
+    nodes: NodesStatus | None = None
+    """Correction of S for nodes of different speed. Absent: none was made."""
     requests: Count | None = None
     """Finished requests in the window, the smaller arm."""
     load: DecimalString | None = None

@@ -14,6 +14,8 @@ from pydantic import BaseModel, BeforeValidator, Field, PlainSerializer, WithJso
 from breakeven.api.base import StatusModel
 from breakeven.api.evidence import EvidenceStatus as EvidenceStatus
 from breakeven.api.evidence import LatencyStatus as LatencyStatus
+from breakeven.api.evidence import NodeSpeed as NodeSpeed
+from breakeven.api.evidence import NodesStatus as NodesStatus
 from breakeven.api.evidence import QuantileStatus as QuantileStatus
 from breakeven.api.evidence import Source as Source
 from breakeven.api.evidence import SpreadStatus as SpreadStatus
@@ -162,6 +164,8 @@ class Memory(StatusModel):
     """Variants that failed their trial since the last reset."""
     profile: Annotated[list[LoadBand], Field(max_length=32)] = []
     """Measured controls by load band."""
+    nodes: Annotated[list[NodeSpeed], Field(max_length=256)] = []
+    """How fast the nodes are, measured before trials."""
     remedies: Annotated[list[Remedy], Field(max_length=16)] = []
     """What was tried while speculation served, oldest first, so that what did not help is not repeated."""
     decisions: Annotated[list[DecisionRecord], Field(max_length=20)] = []

@@ -219,5 +219,7 @@ class StayReason(StrEnum):
     """No trial begins before what serves is ready and at rest."""
     NO_METRICS = "NoMetrics"
     """No trial begins while the metrics are away."""
+    NODES_NOT_MEASURED = "NodesNotMeasured"
+    """No trial begins before it is known how much the nodes of the plain replicas differ in speed."""
     CONTROL_NOT_MEASURED = "ControlNotMeasured"
     """With one replica, no trial begins before the plain variant was measured."""

@@ -148,6 +148,7 @@ def _fleet(
         crash=next((w for w in (_last_words(c) for p in living for c in _containers(p)) if w), "").strip(),
         failing=_failing(deployment, living),
         unschedulable=next((m for m in (_unschedulable(p) for p in living) if m), ""),
+        nodes={p["metadata"]["name"]: node for p in living if (node := (p.get("spec") or {}).get("nodeName"))},
         smoke=smoke.state,
         smoke_message=smoke.message,
     )

@@ -154,6 +154,7 @@ class FleetState:
                 existing=len(mine),
                 ready=ready,
                 settled_since=EPOCH + timedelta(minutes=self.settled[name]) if whole else None,
+                nodes={r.pod: f"node-{r.number}" for r in mine} if self._told_apart else {},
                 smoke=Smoke.PASSED if ready else Smoke.PENDING,
             )
         for name in [n for n in self.counts if n not in found]:

@@ -187,6 +187,8 @@ class Fleet:
     """Why its pods do not come up, in words; empty when they do."""
     unschedulable: str = ""
     """The scheduler's message when a pod has no place."""
+    nodes: Mapping[str, str] = field(default_factory=dict)
+    """Node of each living pod, by name of the pod. Empty: not known."""
     smoke: Smoke = Smoke.PENDING
     smoke_message: str = ""
 

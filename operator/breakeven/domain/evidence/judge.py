@@ -4,7 +4,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from math import ceil
+from math import ceil, hypot
 
 from breakeven.api.changes import revised
 from breakeven.api.scalars import format_duration
@@ -14,8 +14,9 @@ from breakeven.api.vocabulary import HoldReason
 from breakeven.domain import capacity
 from breakeven.domain.counters.observation import Arm, Batch, Fleet, Smoke
 from breakeven.domain.counters.windows import BATCHES, HISTORY, LEVELS, Grid, Span, grid
-from breakeven.domain.evidence import calibration, control_profile
+from breakeven.domain.evidence import calibration, control_profile, node_speeds
 from breakeven.domain.evidence.judgement import Held, Hold, Judged, Judgement, Nothing, held, held_by
+from breakeven.domain.evidence.node_speeds import NO_SHIFT, Shift
 from breakeven.domain.measures import verdict
 from breakeven.domain.measures.acceptance import detailed
 from breakeven.domain.measures.figures import Sums, figures, sums
@@ -169,6 +170,8 @@ def _judge_span(
         return _without_figures(hold, span, measured)
     if compared.off is None:
         return _against_profile(situation, compared, span, ours, measured)
+    nodes = node_speeds.shift(situation, compared.off, compared.on)
+    theirs = tuple(node_speeds.slowed(theirs, nodes.factor))
     control = sums(theirs)
     hold = _too_little(situation, compared.off, control, "control") or _other_traffic(theirs, ours)
     if hold is not None:
@@ -176,9 +179,11 @@ def _judge_span(
     ratio = speedup(theirs, ours)
     if ratio is None:
         return held(HoldReason.COUNTER_ABSENT, "time per output token cannot be measured in one of the arms")
-    words, unlike = in_words(ratio, measured, control), drift(theirs, ours, beyond=SAID)
+    ratio = replace(ratio, error=hypot(ratio.error, nodes.error))
+    words, unlike = in_words(ratio, measured, control, nodes), drift(theirs, ours, beyond=SAID)
     message, says = f"{words}; {unlike}" if unlike else words, compared.bounds.judge(ratio)
     report = figures(control, measured, ratio, source=Source.MEASURED, verdict=says, until=span.end, message=message)
+    report = revised(report, nodes=node_speeds.reported(situation, compared.off, compared.on, nodes))
     return Judged(
         verdict=says,
         source=Source.MEASURED,
@@ -213,7 +218,8 @@ def _against_profile(
         message += f"; {compared.not_calibrated}" if compared.not_calibrated else ""
         hold = Hold(reason=HoldReason.LOAD_NOT_MEASURED, message=message)
         return replace(_without_figures(hold, span, measured), on_batches=ours)
-    ratio = quotient_apart(control_profile.expected_tpot(stored), live)
+    here = node_speeds.position(situation, compared.on)
+    ratio = here.of(quotient_apart(control_profile.expected_tpot(stored), live))
     says = compared.bounds.judge(ratio)
     what = "calibration" if stored.variant == calibration.NAME else "control"
     age = _age(situation.time - stored.measured_at)
@@ -230,9 +236,11 @@ def _against_profile(
     )
 
 
-def in_words(ratio: LogRatio, on: Sums, off: Sums | None) -> str:
+def in_words(ratio: LogRatio, on: Sums, off: Sums | None, nodes: Shift = NO_SHIFT) -> str:
     """The figures of a verdict in one line."""
     parts = [f"S {ratio.value:.3f} [{ratio.lower():.3f}, {min(ratio.upper(), 999):.3f}]"]
+    if nodes != NO_SHIFT:
+        parts.append(f"corrected by x{nodes.factor:.3f} (error {nodes.error:.3f}) for the speed of the nodes")
     if on.tokens_per_step is not None:
         parts.append(f"E {on.tokens_per_step:.2f}")
     if off is not None and on.step_seconds and off.step_seconds:

@@ -16,6 +16,7 @@ from breakeven.domain.counters.windows import Span, batch_length
 from breakeven.domain.evidence import control_profile
 from breakeven.domain.evidence.judge import arm_hold, comparison, in_words
 from breakeven.domain.evidence.judgement import Judged, Judgement
+from breakeven.domain.evidence.node_speeds import NO_SHIFT, Shift, shift, slowed
 from breakeven.domain.measures.acceptance import detailed
 from breakeven.domain.measures.alarm import Alarm, raised, raised_alone, suspicious, suspicious_alone
 from breakeven.domain.measures.figures import figures, sums
@@ -36,6 +37,8 @@ class _Arms:
     """None: there is no control, or it is itself restarting; then the stored `inflation` stands for it."""
     inflation: float
     leave: float
+    nodes: Shift = NO_SHIFT
+    """Correction for the nodes of both arms; `leave` is the bound of the uncorrected S."""
 
 
 def alarmed(situation: Situation, judgement: Judgement) -> Judgement:
@@ -53,6 +56,8 @@ def alarmed(situation: Situation, judgement: Judgement) -> Judgement:
         return judgement
     span = Span(alarm.start, alarm.end, situation.evidence.leave_windows)
     control, run = span.of(off), span.of(on)
+    control = tuple(slowed(control, arms.nodes.factor))
+    alarm = replace(alarm, speedup=arms.nodes.of(alarm.speedup))
     return judgement if drift(control, run) else _hurts(judgement, alarm, span, Source.MEASURED, run, control)
 
 
@@ -77,6 +82,8 @@ class Lookout:
     """Stands for a control that is not. None: none is stored."""
     leave_alone: float
     """The bound then."""
+    nodes: Shift = NO_SHIFT
+    """Correction for the nodes of both arms; `leave` is the bound of the uncorrected S."""
 
     def sees(self, arms: Mapping[str, Arm]) -> bool:
         """Whether the newest point is slow at all: only then can `alarmed` find anything."""
@@ -90,7 +97,7 @@ class Lookout:
         if ours is None:
             return None
         if theirs is not None and theirs.batches[-1].end >= ours.batches[-1].end - self.late:
-            return _Arms(ours, theirs, 0.0, self.leave)
+            return _Arms(ours, theirs, 0.0, self.leave, self.nodes)
         return _Arms(ours, None, self.inflation, self.leave_alone) if self.inflation is not None else None
 
 
@@ -99,11 +106,13 @@ def lookout(situation: Situation) -> Lookout | None:
     compared = comparison(situation)
     if compared is None or compared.trial:
         return None
+    nodes = shift(situation, compared.off, compared.on) if compared.off is not None else NO_SHIFT
     return Lookout(
         on=compared.on.name,
         off=compared.off.name if compared.off is not None else None,
         late=FRESH * batch_length(situation.evidence).total_seconds(),
-        leave=compared.bounds.leave,
+        leave=nodes.bound(compared.bounds.leave),
+        nodes=nodes,
         inflation=stored_inflation(situation.memory.profile, compared.on.name, situation.time),
         leave_alone=(compared.bounds if compared.off is None else compared.bounds.without_control()).leave,
     )

@@ -1,6 +1,7 @@
 """The live control, replicas without speculation while it is on: bought, returned, and what is learned from it."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 from breakeven.api.changes import changed
@@ -11,7 +12,7 @@ from breakeven.api.vocabulary import Action, HoldReason, Reason, StayReason
 from breakeven.domain import capacity
 from breakeven.domain.answer import Answer, Note, Stay, Transition, note, transition
 from breakeven.domain.counters.windows import Span
-from breakeven.domain.evidence import control_profile
+from breakeven.domain.evidence import control_profile, node_speeds
 from breakeven.domain.evidence.judge import measured_alone
 from breakeven.domain.evidence.judgement import Held, Judged, Judgement
 from breakeven.domain.measures.verdict import Verdict
@@ -115,10 +116,13 @@ def learn(situation: Situation, judgement: Judgement) -> Note | None:
         return None
     if canary is not None and canary.baseline != stable.baseline:
         return None
+    # The control was measured as it would be on the nodes of what speculates; what is stored is for a usual node.
+    usual = node_speeds.position(situation, canary or stable)
+    off_tpot = replace(judgement.off_tpot, value=judgement.off_tpot.value / usual.factor)
     profile = control_profile.learned(
         situation.memory.profile,
         off=judgement.off,
-        off_tpot=judgement.off_tpot,
+        off_tpot=off_tpot,
         on=judgement.on,
         variant=(canary or stable).name,
         now=situation.time,

@@ -9,6 +9,7 @@ from breakeven.api.vocabulary import Reason, StayReason
 from breakeven.domain import capacity
 from breakeven.domain.answer import Answer, Stay, Transition
 from breakeven.domain.diagnosis.diagnosis import cause_in_words
+from breakeven.domain.evidence import node_speeds
 from breakeven.domain.evidence.judgement import Held, Judged, Judgement, figures_of
 from breakeven.domain.measures.verdict import Verdict
 from breakeven.domain.rules import cooldown, crossing, economics, remedies
@@ -69,7 +70,7 @@ def begin_trial(situation: Situation) -> Answer:
     known = economics.loading(situation)
     if known is not None:
         message += f"; each replica of the canary loads {known[0]:.1f} min ({known[1]})"
-    return start_trial(situation, wanted, _why(situation), message)
+    return start_trial(situation, wanted, _why(situation), message).also(nodes=node_speeds.learned(situation))
 
 
 def _cooling_down(situation: Situation) -> Stay | None:
@@ -92,6 +93,9 @@ def _not_yet(situation: Situation) -> Stay | None:
     if capacity.can_try(situation) and not _serving(situation):
         message = "no trial begins before what serves is ready and at rest"
         return Stay(reason=StayReason.NOT_SETTLED, message=message)
+    if node_speeds.unmeasured(situation):
+        message = "no trial begins before it is known how much the nodes differ in speed, six windows at most"
+        return Stay(reason=StayReason.NODES_NOT_MEASURED, message=message)
     return None
 
 
