@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from breakeven.domain.counters.windows import BATCHES, LEVELS
+from breakeven.domain.evidence.judge import TOGETHER as JUDGED_TOGETHER
 from breakeven.domain.measures.alarm import (
-    BLOCK,
     CARRIED,
     FEWEST,
     HEIGHT,
@@ -25,7 +25,10 @@ from breakeven.domain.measures.alarm import (
     SHIFT,
     SMALLEST_SPREAD,
 )
+from breakeven.domain.measures.correlation import FEWEST as FEWEST_TOGETHER
+from breakeven.domain.measures.correlation import LAG, MOST, widening
 from breakeven.domain.measures.statistics import ONE_SIDED, quantile
+from breakeven.domain.rules.streaks import PATIENCE
 from breakeven.simulation.traffic import Floats
 from breakeven.simulation.variation import autoregressive
 
@@ -119,22 +122,52 @@ def upper(ratio: Floats, level: int) -> Floats:
     scores = groups / total - 1 / BATCHES
     error = np.sqrt((scores**2).sum(axis=0) * BATCHES / (BATCHES - 1))
     value = level * BATCHES / total
-    return np.asarray(value * np.exp(quantile(BATCHES - 1, ONE_SIDED) * error))
+    return np.asarray(value * np.exp(quantile(BATCHES - 1, ONE_SIDED) * error * _widening(ratio, ends, level)))
+
+
+def _widening(ratio: Floats, ends: Any, level: int) -> Floats:
+    """[month, window]: factor on the error of windows that end there, from the correlation of the minutes before."""
+    logs = np.log(ratio)
+    near, far = (_middle_squares(logs, lag, ends) for lag in (1, LAG))
+    table = np.array([widening(i / 100, level * BATCHES) for i in range(100)])
+    return np.asarray(table[np.round(100 * _correlation(near, far)).astype(int)])
+
+
+def _middle_squares(logs: Floats, lag: int, ends: Any) -> Floats:
+    """Median square of the differences over so many minutes, of the minutes that are known at each end."""
+    squares = (logs[:, lag:] - logs[:, :-lag]) ** 2
+    found = np.zeros((len(logs), len(ends)))
+    for index, end in enumerate(ends):
+        first = max(0, int(end) - JUDGED_TOGETHER)
+        if end - first >= FEWEST_TOGETHER:
+            found[:, index] = np.median(squares[:, first : int(end) - lag], axis=1)
+    return found
+
+
+def _correlation(near: Floats, far: Floats) -> Floats:
+    """As `domain.measures.correlation` says it, of all at once; 0 where nothing is known."""
+    share = np.where(far > 0, near / np.where(far > 0, far, 1.0), 1.0)
+    found = np.zeros_like(share)
+    for _ in range(20):
+        found = np.clip(1 - share * (1 - found**LAG), 0.0, MOST)
+    return found
 
 
 def left_by_windows(ratio: Floats, setting: Setting) -> Floats:
-    """Switch-offs by windows of each month: the shortest stretch that decides counts for as many windows as it has."""
+    """Switch-offs by windows of each month: the shortest stretch that decides counts for all its windows."""
     hurts = np.zeros((len(ratio), ratio.shape[1] // BATCHES), dtype=int)
     for level in reversed(LEVELS):
         says = upper(ratio, level) < setting.leave
         late = hurts[:, level - 1 :]
         late[says] = level
     found = np.zeros(len(ratio))
-    streak = np.zeros(len(ratio), dtype=int)
+    streak, silent = np.zeros(len(ratio), dtype=int), np.zeros(len(ratio), dtype=int)
     for window in range(hurts.shape[1]):
         says_so = hurts[:, window]
         # A long stretch that overlaps the last one counted adds nothing, and contains enough windows by itself.
-        streak = np.where(says_so == 0, 0, np.where(says_so == 1, streak + 1, np.maximum(streak, says_so)))
+        silent = np.where(says_so == 0, silent + 1, 0)
+        kept = np.where(silent > PATIENCE, 0, streak)
+        streak = np.where(says_so == 0, kept, np.where(says_so == 1, kept + 1, np.maximum(kept, says_so)))
         leaves = streak >= setting.leave_windows
         found += leaves
         streak[leaves] = 0
@@ -192,9 +225,10 @@ def _confirmed(logs: Floats, month: Any, minute: Any, start: Any, mean: Floats, 
     usual = before.mean(axis=1)
     off = before - usual[:, None]
     single = (off**2).sum(axis=1) / (REMEMBERED - 1)
-    blocks = off.reshape(len(off), -1, BLOCK).sum(axis=2) ** 2 / BLOCK
-    together = blocks.sum(axis=1) / (blocks.shape[1] - 1)
-    variance = np.maximum(np.maximum(single, together), SMALLEST_SPREAD**2)
+    near, far = (np.median((before[:, lag:] - before[:, :-lag]) ** 2, axis=1) for lag in (1, LAG))
+    shared = _correlation(near, far)
+    together = single * (1 + shared) / (1 - shared)
+    variance = np.maximum(together, SMALLEST_SPREAD**2)
     points = minute + 1 - start
 
     def height(excess: Floats, count: Floats) -> Floats:

@@ -19,9 +19,10 @@ from breakeven.domain.evidence.judgement import Held, Hold, Judged, Judgement, N
 from breakeven.domain.evidence.node_speeds import NO_SHIFT, Shift
 from breakeven.domain.measures import verdict
 from breakeven.domain.measures.acceptance import detailed
+from breakeven.domain.measures.correlation import widening
 from breakeven.domain.measures.figures import Sums, figures, sums
 from breakeven.domain.measures.lengths import SAID, drift
-from breakeven.domain.measures.speedup import speedup, tpot
+from breakeven.domain.measures.speedup import hanging_together, speedup, tpot
 from breakeven.domain.measures.statistics import LogRatio, quotient_apart
 from breakeven.domain.measures.verdict import Bounds, Verdict
 from breakeven.domain.situation import Situation
@@ -31,6 +32,8 @@ SCRAPED_SHARE = 0.8
 READY_SHARE = 0.75
 """With fewer of its replicas ready while some come or go, an arm is not judged. Those that are not ready, or warm up,
 are in no batch, so one of many that restarts changes nothing about the others."""
+TOGETHER = 240
+"""Newest batches that their correlation is taken from: four hours at the default window."""
 STALE_WINDOWS = 2
 """An arm whose newest batch is older than so many windows is not judged."""
 
@@ -44,6 +47,8 @@ class Comparison:
     on: Variant
     bounds: Bounds
     trial: bool
+    correlation: float = 0.0
+    """Of neighbouring batches."""
     profile: Sequence[LoadBand] = field(default=())
     """What was measured live by load, and after it what the spec's calibration says: the first of a band counts."""
     not_calibrated: str = ""
@@ -111,6 +116,7 @@ def judge(situation: Situation) -> Judgement:
     newest = min(arm[-1].end if arm else cut.anchor for arm in (on, off) if arm is not None)
     if newest < situation.time.timestamp() - STALE_WINDOWS * cut.window and newest > cut.anchor:
         return held(HoldReason.STALE, "the newest complete batch of an arm is older than two windows")
+    compared = replace(compared, correlation=hanging_together(on[-TOGETHER:], off and off[-TOGETHER:]))
     best = replace(_best(situation, compared, cut, newest, off, on), next_end=cut.next_end(newest))
     if best.report is None or not best.on_batches:
         return best
@@ -179,6 +185,7 @@ def _judge_span(
     ratio = speedup(theirs, ours)
     if ratio is None:
         return held(HoldReason.COUNTER_ABSENT, "time per output token cannot be measured in one of the arms")
+    ratio = ratio.widened(widening(compared.correlation, len(ours)))
     ratio = replace(ratio, error=hypot(ratio.error, nodes.error))
     words, unlike = in_words(ratio, measured, control, nodes), drift(theirs, ours, beyond=SAID)
     message, says = f"{words}; {unlike}" if unlike else words, compared.bounds.judge(ratio)
@@ -213,6 +220,7 @@ def _against_profile(
     live = tpot(ours)
     if live is None:
         return held(HoldReason.COUNTER_ABSENT, "time per output token cannot be measured")
+    live = live.widened(widening(compared.correlation, len(ours)))
     if stored is None:
         message = "no control was measured at the present load"
         message += f"; {compared.not_calibrated}" if compared.not_calibrated else ""

@@ -15,9 +15,9 @@ Student's t pays for knowing it from few of them. No single point may carry a ru
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 from breakeven.domain.counters.observation import Batch
+from breakeven.domain.measures.correlation import correlation, long_run
 from breakeven.domain.measures.figures import sums
 from breakeven.domain.measures.speedup import decode_tokens
 from breakeven.domain.measures.statistics import LogRatio
@@ -39,8 +39,6 @@ REMEMBERED = 120
 """Points before the run, at most: two hours of batches."""
 SMALLEST_SPREAD = 0.03
 """Relative spread below which no point is believed: hours differ by more than their requests show."""
-BLOCK = 5
-"""Neighbouring points share long requests; the spread of means of so many shows it."""
 FEWEST = 2
 """Points in a run that may raise the alarm."""
 FEWEST_REQUESTS = 8.0
@@ -252,14 +250,9 @@ def run_start(points: Sequence[Point], bound: float) -> int:
 
 
 def spread(points: Sequence[Point]) -> float:
-    """Variance of a log ratio of weight 1: from single points, or from blocks when neighbours hang together."""
+    """Variance of a log ratio of weight 1, as large as it is for long means where neighbours hang together."""
     mean = _mean(points)
     single = math.fsum(p.weight * (p.log_ratio - mean) ** 2 for p in points) / (len(points) - 1)
-    edges = range(0, len(points) + 1, BLOCK)
-    blocks = [points[a:b] for a, b in pairwise(edges)]
-    together = math.fsum(
-        math.fsum(p.weight * (p.log_ratio - mean) for p in block) ** 2 / math.fsum(p.weight for p in block)
-        for block in blocks
-    ) / max(1, len(blocks) - 1)
+    together = single * long_run(correlation([p.log_ratio for p in points]))
     smallest = SMALLEST_SPREAD**2 * math.fsum(p.weight for p in points) / len(points)
-    return max(single, together, smallest)
+    return max(together, smallest)

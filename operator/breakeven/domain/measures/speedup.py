@@ -6,9 +6,11 @@ an engine observes inter-token latency per step (vLLM up to 0.33) or per token. 
 by its finished requests instead: the time from their first token to their last over the tokens after the first.
 """
 
+import math
 from collections.abc import Sequence
 
 from breakeven.domain.counters.observation import Batch, Totals
+from breakeven.domain.measures.correlation import correlation
 from breakeven.domain.measures.statistics import LogRatio, Ratios, grouped, quotient_apart, quotient_paired, ratio
 
 GROUPS = 10
@@ -33,6 +35,25 @@ def tpot(batches: Sequence[Batch], groups: int = GROUPS) -> LogRatio | None:
     """Seconds per output token of one arm. None when it cannot be determined."""
     series = tpot_series(batches)
     return ratio(grouped(series, groups)) if series is not None else None
+
+
+def pace(batches: Sequence[Batch]) -> dict[float, float]:
+    """Logarithm of the time per output token by the beginning of each batch that has one."""
+    found = {}
+    for batch in batches:
+        seconds, tokens = batch.totals.decode_seconds, decode_tokens(batch.totals)
+        if seconds and tokens and 0 < seconds / tokens < math.inf:
+            found[batch.start] = math.log(seconds / tokens)
+    return found
+
+
+def hanging_together(on: Sequence[Batch], off: Sequence[Batch] | None) -> float:
+    """Correlation of neighbouring batches: of the ratio of both arms, or of one where a stored figure is the other."""
+    ours = pace(on)
+    if off is None:
+        return correlation(list(ours.values()))
+    theirs = pace(off)
+    return correlation([log - theirs[start] for start, log in ours.items() if start in theirs])
 
 
 def speedup(off: Sequence[Batch], on: Sequence[Batch], groups: int = GROUPS) -> LogRatio | None:

@@ -9,7 +9,7 @@ means"). The speed-up itself is in `domain.speedup`.
 import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from breakeven.domain.measures.student import upper_quantile
@@ -28,6 +28,10 @@ class LogRatio:
     error: float
     """Standard error of the logarithm: relative error."""
     freedom: float
+
+    def widened(self, factor: float) -> "LogRatio":
+        """The same with an error that is so many times as large."""
+        return replace(self, error=self.error * factor)
 
     def lower(self, probability: float = ONE_SIDED) -> float:
         """One-sided lower bound that a true value passes under with at most this probability."""

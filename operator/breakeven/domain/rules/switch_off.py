@@ -18,7 +18,7 @@ from breakeven.domain.evidence.judgement import Judged, Judgement
 from breakeven.domain.measures.verdict import Verdict
 from breakeven.domain.rules import cooldown, economics, live_control, remedies
 from breakeven.domain.rules.ladder import tuned_length
-from breakeven.domain.rules.streaks import CALM, broken, counted
+from breakeven.domain.rules.streaks import CALM, broken, counted, recently_counted
 from breakeven.domain.rules.transitions import disable
 from breakeven.domain.situation import Situation
 
@@ -51,6 +51,8 @@ def settle_streak(situation: Situation, judgement: Judgement) -> Note | None:
         return None
     if live_control.fell(situation, judgement):
         return None  # a window that asks for the live control breaks no row that does
+    if judgement.verdict == Verdict.UNDECIDED and recently_counted(situation, judgement.span):
+        return None  # a window that says nothing does not contradict
     changes = broken(situation, judgement.span)
     return note(**changes) if changes else None
 
