@@ -116,7 +116,7 @@ def test_it_would_have_gone_on_while_it_paid_and_off_when_it_no_longer_did(tmp_p
     off = document["decisions"][3]
     assert TURN < minute(off) < TURN + 40
     assert off["reason"] == "BelowBreakEven"
-    said = re.match(r"S (\d\.\d+) \[", off["message"])
+    said = re.search(r"S (\d\.\d+) \[", off["message"])
     assert said is not None and float(said[1]) == pytest.approx(1.2 * 20 / 30, rel=0.02)
     assert "acceptance 0.050, and it was 0.4" in off["message"], "the cause, although a minute was enough to switch off"
     assert document["speculating"] is False

@@ -50,7 +50,7 @@ def test_what_the_api_server_takes_as_absent_is_absent(tmp_path: Path) -> None:
         ({"target": {"quantize": "FP8"}}, "did you mean spec.target.quantization?"),
         ({"draft": {"num_speculative_tokens": 3}}, "did you mean spec.draft.numSpeculativeTokens?"),
         ({"draft": {"numTokens": 3}}, "did you mean spec.draft.numSpeculativeTokens?"),
-        ({"gpus": 8}, "did you mean spec.hardware.gpusPerReplica?"),
+        ({"gpus": 8}, "did you mean spec.hardware.gpusPerReplica"),
         ({"policy": {"coolDown": "1h"}}, "did you mean spec.policy.cooldown?"),
         ({"podTemplates": {}}, "did you mean spec.podTemplate?"),
         ({"engine": {"banana": 1}}, "there is no such field; spec.engine has env, extraArgs, image"),
