@@ -159,7 +159,7 @@ async def test_outage_of_prometheus_holds_and_toggles_nothing() -> None:
     assert world.replicas == replicas
     found = world.condition("MetricsAvailable")
     assert (found["status"], found["reason"]) == ("False", "PrometheusUnreachable")
-    assert world.status.hold == "connection refused"
+    assert world.status.hold == "NoData: connection refused"
     assert world.condition("Ready")["status"] == "True"
     world.metrics.back()
     await world.settle()

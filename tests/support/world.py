@@ -16,6 +16,7 @@ from breakeven.api.names import COMMAND
 from breakeven.api.spec import Mode
 from breakeven.api.status import DecisionRecord, LastGood, Memory, Role, State, Status
 from breakeven.api.variant import declared_variant
+from breakeven.api.vocabulary import Reason
 from breakeven.control.cache import OWNED_KINDS, Cache
 from breakeven.control.core import Core
 from breakeven.control.errors import Retry
@@ -26,7 +27,7 @@ from breakeven.control.ports import STARTING, Key, MetricsQuery, MetricsReading,
 from breakeven.control.reconcile import Reconciler
 from breakeven.control.smoke import SmokeTests
 from breakeven.domain.counters.observation import Observation, Outage, Smoke
-from breakeven.domain.decision import Decision, Declared, Placement
+from breakeven.domain.decision import Decision, Declared, Hold, Placement
 from breakeven.render import desired
 
 KEY = Key("inference", "llama")
@@ -208,7 +209,7 @@ def plain_decide(declared: Declared, memory: Memory, observation: Observation, n
         memory=memory,
         placements=tuple(placements),
         news=tuple(news),
-        hold=observation.outage.message if observation.outage else "",
+        hold=Hold(reason=Reason.NO_DATA, message=observation.outage.message) if observation.outage else None,
     )
 
 

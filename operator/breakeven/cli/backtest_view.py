@@ -25,7 +25,12 @@ def as_json(replay: Replay, arms: Sequence[RecordedArm], *, begins: datetime, en
             for d in replay.decided
         ],
         "holds": [
-            {"since": format_time(h.since), "until": format_time(h.until), "reason": _reason(h), "message": h.why}
+            {
+                "since": format_time(h.since),
+                "until": format_time(h.until),
+                "reason": h.why.reason,
+                "message": str(h.why),
+            }
             for h in replay.held
         ],
         "hoursIn": {state.value: round(seconds / 3600, 3) for state, seconds in replay.seconds_in.items()},
@@ -43,10 +48,6 @@ def _plain(evidence: Any) -> Any:
 
 def _arm(arm: RecordedArm) -> dict[str, Any]:
     return {"selector": arm.matchers, "replicas": sorted(arm.seen), "samples": arm.samples}
-
-
-def _reason(held: Held) -> str:
-    return held.why.partition(":")[0]
 
 
 def show(replay: Replay, arms: Sequence[RecordedArm], *, begins: datetime, ends: datetime) -> None:
@@ -76,7 +77,8 @@ def show(replay: Replay, arms: Sequence[RecordedArm], *, begins: datetime, ends:
 def _held(held: Sequence[Held]) -> dict[str, tuple[int, float]]:
     found: dict[str, tuple[int, float]] = {}
     for stretch in held:
-        count, hours = found.get(stretch.why, (0, 0.0))
+        why = str(stretch.why)
+        count, hours = found.get(why, (0, 0.0))
         spent = (stretch.until - stretch.since).total_seconds() / 3600
-        found[stretch.why] = count + 1, hours + spent
+        found[why] = count + 1, hours + spent
     return found

@@ -73,7 +73,7 @@ def status_of(summary: PassSummary, old: Status, now: datetime) -> Status:
         selector=selector(Owner(name=summary.name, namespace="")),
         engine_version=summary.fitness.engine_version,
         arms=[arm_line(variant) for variant in details.variants],
-        hold=summary.decision.hold,
+        hold=str(summary.decision.hold or ""),
         waiting=waiting_line(details.stay),
         command=command_answer(memory),
         history=[decision_line(decision) for decision in memory.decisions[:SHOWN_DECISIONS]],

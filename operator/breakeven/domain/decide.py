@@ -11,11 +11,11 @@ from breakeven.domain import capacity, quiet
 from breakeven.domain.answer import Answer, Note, Stay, Transition
 from breakeven.domain.counters.observation import Observation
 from breakeven.domain.counters.windows import batch_length
-from breakeven.domain.decision import Decision, Declared
+from breakeven.domain.decision import Decision, Declared, Hold
 from breakeven.domain.diagnosis.diagnosis import examined
 from breakeven.domain.evidence.clauses import weighed
 from breakeven.domain.evidence.judge import judge
-from breakeven.domain.evidence.judgement import Held, Hold, Judgement
+from breakeven.domain.evidence.judgement import Held, Judgement
 from breakeven.domain.evidence.loss_alarm import alarmed
 from breakeven.domain.report import publication
 from breakeven.domain.report.conditions import findings
@@ -215,14 +215,14 @@ def _not_judged(judgement: Judgement) -> Stay | None:
     return Stay(reason=StayReason.NOT_JUDGED, message="nothing is judged at the moment; status.hold says why")
 
 
-def _hold(situation: Situation, judgement: Judgement) -> str:
+def _hold(situation: Situation, judgement: Judgement) -> Hold | None:
     if situation.policy.paused:
-        return str(Hold(reason=HoldReason.PAUSED, message="spec.policy.paused is true"))
+        return Hold(reason=HoldReason.PAUSED, message="spec.policy.paused is true")
     if situation.spec.replicas == 0:
-        return str(Hold(reason=HoldReason.SCALED_TO_ZERO, message="no replica is declared"))
+        return Hold(reason=HoldReason.SCALED_TO_ZERO, message="no replica is declared")
     if isinstance(judgement, Held):
-        return str(judgement.hold)
+        return judgement.hold
     blocked = situation.memory.state in (State.BASELINE, State.COOLDOWN) and situation.wished.speculates
     if blocked and situation.policy.mode == Mode.AUTO and not capacity.can_try(situation):
-        return str(Hold(reason=HoldReason.NO_CAPACITY, message=capacity.needs(situation.memory)))
-    return ""
+        return Hold(reason=HoldReason.NO_CAPACITY, message=capacity.needs(situation.memory))
+    return None

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from breakeven.api.spec import SpeculativeDeploymentSpec
 from breakeven.api.status import DecisionRecord, EvidenceStatus, Memory, Role
 from breakeven.api.variant import Variant
+from breakeven.api.vocabulary import HoldReason, Reason
 from breakeven.domain.answer import Stay
 from breakeven.domain.counters.observation import Arm
 
@@ -46,6 +47,18 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """Why nothing is judged. Free of moving figures: it is reported in status, and the same Hold must read the same."""
+
+    reason: HoldReason | Reason
+    """A reason of the condition MetricsAvailable while the metrics are away."""
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.reason}: {self.message}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """What to do, what to remember, what to say."""
 
@@ -56,8 +69,8 @@ class Decision:
     """Decisions taken in this pass: each becomes an Event and a line in the log."""
     findings: tuple[Finding, ...] = ()
     evidence: EvidenceStatus | None = None
-    hold: str = ""
-    """Why nothing is judged; empty when judging."""
+    hold: Hold | None = None
+    """Why nothing is judged; None when judging."""
     stay: Stay | None = None
     """Why nothing was changed. None: what runs is what is wanted, or something was changed."""
     next_window: float | None = None

@@ -9,10 +9,10 @@ from datetime import datetime
 from breakeven.api.spec import LadderStep, SpeculativeDeploymentSpec
 from breakeven.api.status import DecisionRecord, EvidenceStatus, Memory, State
 from breakeven.api.variant import declared_variant
-from breakeven.api.vocabulary import Reason
+from breakeven.api.vocabulary import HoldReason, Reason
 from breakeven.domain.counters.observation import Arm, Fleet, Observation, Outage, Smoke
 from breakeven.domain.decide import decide
-from breakeven.domain.decision import Declared
+from breakeven.domain.decision import Declared, Hold
 
 ASSUMPTIONS = (
     "replicas of both arms are those that were recorded, whatever would have been decided: the traffic they saw and "
@@ -61,7 +61,7 @@ class Held:
 
     since: datetime
     until: datetime
-    why: str
+    why: Hold
 
 
 def replayable(spec: SpeculativeDeploymentSpec) -> tuple[SpeculativeDeploymentSpec, tuple[LadderStep, ...]]:
@@ -95,7 +95,8 @@ class Replay:
         arms = {variant.baseline.name: self._believed(off), variant.name: self._believed(on)}
         if missing := [side for side, name in zip(("off", "on"), arms, strict=True) if name not in self._fleets]:
             before, self._last = self._last, now
-            self._note(f"NoData: nothing recorded yet of: {', '.join(missing)}", now, before)
+            nothing = f"nothing recorded yet of: {', '.join(missing)}"
+            self._note(Hold(reason=HoldReason.NO_DATA, message=nothing), now, before)
             return
         observation = Observation(
             arms=arms,
@@ -126,10 +127,10 @@ class Replay:
             self._outage = Outage(reason=Reason.NO_DATA, message="no replica of either arm has samples", since=now)
         return self._outage
 
-    def _note(self, why: str, now: datetime, before: datetime | None) -> None:
+    def _note(self, why: Hold | None, now: datetime, before: datetime | None) -> None:
         """Remember why nothing was judged; a reason that lasts from one look to the next is one stretch."""
         last = self.held[-1] if self.held else None
-        if why and last is not None and last.why == why and last.until == before:
+        if why is not None and last is not None and last.why == why and last.until == before:
             last.until = now
-        elif why:
+        elif why is not None:
             self.held.append(Held(since=now, until=now, why=why))

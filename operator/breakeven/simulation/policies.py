@@ -29,6 +29,7 @@ class Turn:
     speculating: bool = False
     """Whether speculation serves by its decision."""
     hold: str = ""
+    """Reason for which nothing was judged; empty when judging."""
 
 
 class Policy(Protocol):
@@ -73,7 +74,12 @@ class Breakeven:
         speculating = stable is not None and stable.speculates
         self.seen = seen
         self.quiet_until = self._quiet_until(decision, now) if self.memory == before else None
-        self.last = Turn(decision.placements, (), speculating=speculating, hold=decision.hold)
+        self.last = Turn(
+            decision.placements,
+            (),
+            speculating=speculating,
+            hold=decision.hold.reason if decision.hold is not None else "",
+        )
         return replace(self.last, actions=tuple((record.action, record.reason) for record in decision.news))
 
     def _suspicious(self, observation: Observation, now: datetime) -> bool:

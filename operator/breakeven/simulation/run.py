@@ -113,8 +113,7 @@ def run(made: World, policy: Policy | None = None, *, scraping: Scraping | None 
         turn = policy.turn(observation, EPOCH + timedelta(minutes=minute))
         changes += _changes(made, turn, minute)
         if turn.hold:
-            reason = turn.hold.partition(":")[0]
-            holds[reason] = holds.get(reason, 0) + 1
+            holds[turn.hold] = holds.get(turn.hold, 0) + 1
         speculating.append(turn.speculating)
         state.move(turn.placements, minute)
         for number in restarting.get(minute, ()):

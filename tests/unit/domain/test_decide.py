@@ -90,7 +90,7 @@ def test_an_outage_toggles_nothing_and_its_end_needs_a_fresh_window(world: Make)
     w.outage = Outage(reason="PrometheusUnreachable", message="connection refused")
     w.speedup = lambda variant: 0.5 if variant.speculates else 1.0
     w.run(timedelta(minutes=40))
-    assert w.last.hold.startswith("PrometheusUnreachable")
+    assert w.last.hold.reason == "PrometheusUnreachable"
     assert len(w.news) == before
     w.outage = None
     took = w.until(State.COOLDOWN)
@@ -112,7 +112,7 @@ def test_nothing_is_judged_before_the_smoke_test_passed(world: Make) -> None:
     w.smoke = Smoke.PENDING
     w.run(timedelta(hours=2))
     assert w.memory.state == State.TRIAL
-    assert w.last.hold.startswith("SmokeTest")
+    assert w.last.hold.reason == "SmokeTest"
 
 
 def test_a_canary_that_crashes_ends_the_trial_even_without_metrics(world: Make) -> None:
@@ -165,7 +165,7 @@ def test_paused_changes_nothing(world: Make) -> None:
     before = len(w.news)
     w.run(timedelta(hours=2))
     assert len(w.news) == before
-    assert w.last.hold.startswith("Paused")
+    assert w.last.hold.reason == "Paused"
     assert w.last.evidence is not None and w.last.evidence.verdict == "Hurts"
 
 

@@ -47,6 +47,6 @@ def test_nothing_is_decided_before_both_arms_were_recorded() -> None:
     for minute in range(600):
         look(replay, minute, off=1, on=0)
     assert replay.decided == []
-    assert [held.why for held in replay.held] == ["NoData: nothing recorded yet of: on"]
+    assert [str(held.why) for held in replay.held] == ["NoData: nothing recorded yet of: on"]
     look(replay, 600, off=1, on=1)
     assert [d.record.action for d in replay.decided] == ["Begin", "StartTrial"]

@@ -14,8 +14,9 @@ from breakeven.api.vocabulary import HoldReason
 from breakeven.domain import capacity
 from breakeven.domain.counters.observation import Arm, Batch, Fleet, Smoke
 from breakeven.domain.counters.windows import BATCHES, HISTORY, LEVELS, Grid, Span, grid
+from breakeven.domain.decision import Hold
 from breakeven.domain.evidence import calibration, control_profile, node_speeds
-from breakeven.domain.evidence.judgement import Held, Hold, Judged, Judgement, Nothing, held, held_by
+from breakeven.domain.evidence.judgement import Held, Judged, Judgement, Nothing, held, held_by
 from breakeven.domain.evidence.node_speeds import NO_SHIFT, Shift
 from breakeven.domain.measures import verdict
 from breakeven.domain.measures.acceptance import detailed

@@ -7,21 +7,10 @@ from breakeven.api.status import EvidenceStatus, Source
 from breakeven.api.vocabulary import HoldReason, Reason
 from breakeven.domain.counters.observation import Batch, Outage
 from breakeven.domain.counters.windows import Span
+from breakeven.domain.decision import Hold
 from breakeven.domain.measures.figures import Sums
 from breakeven.domain.measures.statistics import LogRatio
 from breakeven.domain.measures.verdict import Verdict
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hold:
-    """Why nothing is judged. Free of moving figures: it is reported in status, and the same Hold must read the same."""
-
-    reason: HoldReason | Reason
-    """A reason of the condition MetricsAvailable while the metrics are away."""
-    message: str
-
-    def __str__(self) -> str:
-        return f"{self.reason}: {self.message}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,10 +14,10 @@ from breakeven.api.variant import declared_variant
 from breakeven.api.vocabulary import HoldReason, Reason
 from breakeven.domain.counters.observation import Arm, Batch, Fleet, Gauges, Observation, Totals
 from breakeven.domain.counters.windows import Span
-from breakeven.domain.decision import Declared
+from breakeven.domain.decision import Declared, Hold
 from breakeven.domain.diagnosis.diagnosis import examined
 from breakeven.domain.diagnosis.quantized_pairs import pair_of
-from breakeven.domain.evidence.judgement import Held, Hold, Judged, Judgement, Nothing
+from breakeven.domain.evidence.judgement import Held, Judged, Judgement, Nothing
 from breakeven.domain.measures.figures import sums
 from breakeven.domain.measures.statistics import LogRatio
 from breakeven.domain.measures.verdict import Verdict

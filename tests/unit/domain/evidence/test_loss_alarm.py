@@ -121,7 +121,7 @@ def test_a_burst_shorter_than_the_user_minds_switches_nothing(world: Make) -> No
 def test_replicas_that_change_while_speculation_pays_change_nothing(world: Make) -> None:
     w = serving(world)
     decision = looked(w, settled_since=None, wanted=6)
-    assert decision.hold.startswith("ReplicasChanging")
+    assert decision.hold.reason == "ReplicasChanging"
     assert decision.memory.state == State.SPECULATING
 
 

@@ -54,7 +54,7 @@ def test_a_trial_with_other_traffic_is_held_and_never_promoted(world: Make) -> N
     w.prompt = lambda variant: 3000.0 if variant.speculates else 300.0
     w.run(timedelta(hours=2))
     assert w.memory.state == State.TRIAL
-    assert w.last.hold.startswith("LengthsDiffer")
+    assert w.last.hold.reason == "LengthsDiffer"
 
 
 def test_speculation_is_not_switched_off_because_its_requests_became_longer(world: Make) -> None:
@@ -65,4 +65,4 @@ def test_speculation_is_not_switched_off_because_its_requests_became_longer(worl
     w.speedup = lambda variant: 0.7 if variant.speculates else 1.0
     w.run(timedelta(hours=2))
     assert w.memory.state == State.SPECULATING
-    assert w.last.hold.startswith("LengthsDiffer")
+    assert w.last.hold.reason == "LengthsDiffer"
