@@ -17,13 +17,19 @@ EXIT_CODES = (
     "2 wrong usage, or a file or address that cannot be read."
 )
 
+GLOSSARY = (
+    "Words: S is the speed-up of decoding, time per output token without speculation over that with it; E tokens "
+    "emitted a step; R step time with speculation over that without; k tokens drafted a step; break-even S = 1, that is "
+    "acceptance (R - 1)/k. All of them are in docs/glossary.md."
+)
+
 app = typer.Typer(
     name="breakeven",
     no_args_is_help=True,
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
-    epilog=EXIT_CODES,
+    epilog=f"{EXIT_CODES}\n\n{GLOSSARY}",
 )
 
 
