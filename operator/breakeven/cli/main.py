@@ -19,8 +19,8 @@ EXIT_CODES = (
 
 GLOSSARY = (
     "Words: S is the speed-up of decoding, time per output token without speculation over that with it; E tokens "
-    "emitted a step; R step time with speculation over that without; k tokens drafted a step; break-even S = 1, that is "
-    "acceptance (R - 1)/k. All of them are in docs/glossary.md."
+    "emitted a step; R step time with speculation over that without; k tokens drafted a step; break-even is S = 1, "
+    "that is an acceptance of (R - 1)/k. All of them are in docs/glossary.md."
 )
 
 app = typer.Typer(

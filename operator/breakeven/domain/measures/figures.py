@@ -213,6 +213,7 @@ def figures(
 
 
 def _whole(count: float | None) -> int | None:
+    """A count as the status may hold it; None where it is unknown, or more than any engine can have counted."""
     return round(count) if count is not None and 0 <= count < LARGEST else None
 
 
@@ -220,7 +221,7 @@ def _requests(off: Sums | None, on: Sums | None) -> int | None:
     counts = [arm.finished for arm in (off, on) if arm is not None]
     if not counts or any(count is None for count in counts):
         return None
-    return round(min(count for count in counts if count is not None))
+    return _whole(min(count for count in counts if count is not None))
 
 
 def _saved(on: Sums | None, speedup: float | None) -> float | None:

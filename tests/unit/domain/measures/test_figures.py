@@ -56,3 +56,9 @@ def test_what_the_self_check_refuses_is_absent_in_the_evidence() -> None:
     assert right.inflation is not None and right.break_even_acceptance is not None
     assert (wrong.inflation, wrong.break_even_acceptance) == (None, None)
     assert wrong.tpot_on_ms == right.tpot_on_ms
+
+
+def test_a_count_beyond_what_any_engine_can_have_counted_is_unknown() -> None:
+    hostile = sums([replace(each, totals=replace(each.totals, finished=1e25)) for each in arm()])
+    told = figures(hostile, hostile, None, source=None, verdict="", until=None, message="")
+    assert told.requests is None
