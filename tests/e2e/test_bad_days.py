@@ -425,6 +425,12 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
                 world.quiet(name)
 
 
+def switches(status: dict[str, Any]) -> list[str]:
+    """Decisions on what serves. The live control may be bought at any time: what is measured of a few requests in short
+    windows may contradict the stored one."""
+    return [action for action in actions(status) if action not in ("KeepControl", "ReturnControl")]
+
+
 @pytest.fixture(scope="module")
 def outcomes(cluster: Cluster) -> Iterator[Mapping[str, Future[None]]]:
     """Every scenario, under way since the first test."""
@@ -465,7 +471,7 @@ def test_the_api_server_is_away_while_speculation_serves(
     # It works again: a change is carried out.
     cluster.patch(name, replicas=3)
     after = cluster.wait(name, "a third replica", lambda s: s.get("readyReplicas") == 3)
-    assert actions(after) == actions(before), "nothing was lost or repeated"
+    assert switches(after) == switches(before), "nothing was lost or repeated"
     assert after["since"] == before["since"]
     assert set(pods) <= set(cluster.addresses(name))
 
