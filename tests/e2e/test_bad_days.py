@@ -425,12 +425,6 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
                 world.quiet(name)
 
 
-def switches(status: dict[str, Any]) -> list[str]:
-    """Decisions on what serves. The live control may be bought at any time: what is measured of a few requests in short
-    windows may contradict the stored one."""
-    return [action for action in actions(status) if action not in ("KeepControl", "ReturnControl")]
-
-
 @pytest.fixture(scope="module")
 def outcomes(cluster: Cluster) -> Iterator[Mapping[str, Future[None]]]:
     """Every scenario, under way since the first test."""
@@ -471,7 +465,10 @@ def test_the_api_server_is_away_while_speculation_serves(
     # It works again: a change is carried out.
     cluster.patch(name, replicas=3)
     after = cluster.wait(name, "a third replica", lambda s: s.get("readyReplicas") == 3)
-    assert switches(after) == switches(before), "nothing was lost or repeated"
+    known = len(actions(before))
+    assert actions(after)[:known] == actions(before), "nothing was lost"
+    # Seen in one run of three, and why is not known yet: the live control was bought once when the API server was back.
+    assert actions(after)[known:] in ([], ["KeepControl"]), "nothing was repeated"
     assert after["since"] == before["since"]
     assert set(pods) <= set(cluster.addresses(name))
 
