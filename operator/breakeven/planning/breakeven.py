@@ -34,11 +34,6 @@ def expected_tokens(alpha: float, k: int) -> float:
     return math.fsum(alpha**i for i in range(k + 1))
 
 
-def expected_tokens_from(survival: tuple[float, ...]) -> float:
-    """E from the share of drafts that accepted at least i positions, i = 1 … k."""
-    return 1.0 + math.fsum(survival)
-
-
 def alpha_for(tokens: float, k: int) -> float | None:
     """The constant conditional acceptance that emits this many tokens a step; None when k + 1 is less than that."""
     if tokens > k + 1:
