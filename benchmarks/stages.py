@@ -9,13 +9,15 @@ per token. Figures are CPU time of this process (user and system), which a busy 
 import argparse
 import asyncio
 import gc
-import random
+import os
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
+from breakeven.adapters.clock import SystemClock
 from breakeven.adapters.prometheus import answers
 from breakeven.adapters.prometheus.answers import Result
 from breakeven.adapters.prometheus.metrics_feed import FeedSettings, MetricsFeed
@@ -49,42 +51,69 @@ OFF = ON.baseline
 
 
 class Pages:
-    """The newest samples of all pods, as Prometheus writes them."""
+    """The samples of all pods, as Prometheus writes them: the newest few, and those at the ends of batches before."""
 
-    def __init__(self, resources: int, noise: float) -> None:
+    def __init__(self, resources: int, noise: float, past_s: float) -> None:
         self.at = BEGIN
-        self._random = random.Random(1)
-        self._noise = noise
-        self._pods = [
-            HollowPod("stages", f"{variant.name}-{n}", f"model-{n}", variant.speculates, BEGIN, 1.0)
+        self._settings = HollowSettings(scrape_noise=noise)
+        self._pods = {
+            f"{variant.name}-{n}": HollowPod(
+                "stages", f"{variant.name}-{n}", f"model-{n}", variant.speculates, BEGIN, 1.0
+            )
             for n in range(resources)
             for variant in (ON, OFF)
-        ]
-        self._samples: dict[str, list[str]] = {}
-        self._body = b""
+        }
+        self._samples: dict[str, dict[str, list[str]]] = {}
+        """By pod and labels."""
+        self._past = {on: self._ends(on, past_s) for on in (True, False)} if past_s else {}
+        for pod in self._pods.values():
+            pod.at = self.at
+
+    def _ends(self, on: bool, past_s: float) -> dict[str, list[str]]:
+        """The samples at the ends of batches of one pod, by labels; those of all others are the same."""
+        pod, length = HollowPod("stages", "POD", "MODEL", on, BEGIN, 1.0), batch_length(SPEC.evidence).total_seconds()
+        found: dict[str, list[str]] = {}
+        self.at = BEGIN
+        while self.at < BEGIN + past_s:
+            self.at += length
+            for labels, value in self._page(pod):
+                found.setdefault(labels, []).append(f'[{self.at:.3f},"{value}"]')
+        return found
+
+    def _page(self, pod: HollowPod) -> Iterator[tuple[str, str]]:
+        """Labels and values of all series, now."""
+        pod.advance(self.at, self._settings)
+        for lines in pod.values(self._settings).values():
+            for line in lines:
+                found = LINE.fullmatch(line)
+                assert found is not None
+                yield f'"__name__":"{found[1]}",' + re.sub(r'(\w+)=(".*?")', r'"\1":\2', found[2]), found[3]
 
     def scrape(self) -> None:
         """One more scrape of every pod."""
         self.at += SCRAPE_S
-        settings, lines = HollowSettings(), []
-        for pod in self._pods:
-            pod.pace = max(0.1, self._random.gauss(1.0, self._noise))
-            pod.advance(self.at, settings)
-            for family in pod.values(settings).values():
-                lines += family
-        for line in lines:
-            found = LINE.fullmatch(line)
-            assert found is not None
-            labels = f'"__name__":"{found[1]}",' + re.sub(r'(\w+)=(".*?")', r'"\1":\2', found[2])
-            self._samples.setdefault(labels, []).append(f'[{self.at:.3f},"{found[3]}"]')
-            del self._samples[labels][:-3]
-        rows = (f'{{"metric":{{{labels}}},"values":[{",".join(s)}]}}' for labels, s in self._samples.items())
-        self._body = f'{{"status":"success","data":{{"resultType":"matrix","result":[{",".join(rows)}]}}}}'.encode()
+        for name, pod in self._pods.items():
+            for labels, value in self._page(pod):
+                samples = self._samples.setdefault(name, {}).setdefault(labels, [])
+                samples.append(f'[{self.at:.3f},"{value}"]')
+                del samples[:-3]
 
     def query(self, text: str, *, at: float) -> Result:
-        """Everything, whatever is asked; nothing is older than the first scrape."""
-        del text
-        return answers.read(bytearray(self._body), at=at) if at >= self.at else []
+        """The newest samples, or with a subquery those at the ends of batches, of the pods that are named, or all."""
+        named = re.search(r'pod=~"([^"]*)"', text)
+        pods = named[1].replace("\\\\", "").split("|") if named else list(self._pods)
+        series: Iterator[tuple[str, list[str]]]
+        if text.startswith("last_over_time"):
+            series = (
+                (labels.replace("POD", pod).replace("MODEL", self._pods[pod].model), samples)
+                for pod in pods
+                for labels, samples in self._past[self._pods[pod].speculating].items()
+            )
+        else:
+            series = (each for pod in pods for each in self._samples[pod].items())
+        rows = ",".join(f'{{"metric":{{{labels}}},"values":[{",".join(s)}]}}' for labels, s in series)
+        body = f'{{"status":"success","data":{{"resultType":"matrix","result":[{rows}]}}}}'.encode()
+        return answers.read(bytearray(body), at=max(at, self.at))
 
     def close(self) -> None:
         """Nothing is open."""
@@ -133,14 +162,21 @@ class Spent:
         self.stages.setdefault(stage, []).append(time.process_time() - before)
 
 
-async def measure(resources: int, cycles: int, noise: float) -> Spent:
-    """Run the cycles; the first two are not counted."""
-    pages, spent = Pages(resources, noise), Spent()
-    feed = MetricsFeed(FeedSettings(url="http://prometheus:9090"), connect=lambda _: pages)
+async def measure(resources: int, cycles: int, noise: float, past_s: float) -> Spent:
+    """Read the past, then run the cycles; the first two are not counted."""
+    pages, spent = Pages(resources, noise, past_s), Spent()
+    clock = SystemClock(lambda: pages.at, lambda: pages.at)
+    feed = MetricsFeed(FeedSettings(url="http://prometheus:9090"), connect=lambda _: pages, clock=clock)
     keys = [Key("stages", f"r{n}") for n in range(resources)]
     for n, key in enumerate(keys):
         feed.watch(key, wanted(n))
     watched: list[Asks | None] = [None for _ in keys]
+    if past_s:
+        pages.scrape()
+        before = resident_mib()
+        with spent.on(f"reading {past_s / 3600:.3g} hours of past, once"):
+            await feed.cycle(pages.at + 1.0)
+        print(f"evidence: {resident_mib() - before:.0f} MiB more than without")
     for cycle in range(cycles + 2):
         pages.scrape()
         now = pages.at + 1.0
@@ -162,15 +198,21 @@ async def measure(resources: int, cycles: int, noise: float) -> Spent:
     return spent
 
 
+def resident_mib() -> float:
+    """Resident memory of this process."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
 def main() -> None:
     """Measure and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--resources", type=int, default=1000)
     parser.add_argument("--cycles", type=int, default=12)
     parser.add_argument("--noise", type=float, default=0.05)
+    parser.add_argument("--past", type=float, default=4.0, help="hours")
     options = parser.parse_args()
     gc.set_threshold(*GARBAGE)
-    spent = asyncio.run(measure(options.resources, options.cycles, options.noise))
+    spent = asyncio.run(measure(options.resources, options.cycles, options.noise, 3600 * options.past))
     print(f"| {options.resources:,} resources, {options.cycles} cycles | median ms | mean ms |\n| --- | --: | --: |")
     passes = sorted(spent.passes)
     for stage, seconds in spent.stages.items():

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import gc
 import logging
+import platform
 import resource
 import secrets
 import socket
@@ -22,14 +23,22 @@ from typing import Any
 import kopf
 from prometheus_client import CollectorRegistry
 
+from breakeven import __version__
 from breakeven.adapters.clock import SystemClock
+from breakeven.adapters.greedy import GreedyCompletions
+from breakeven.adapters.key_file import KeyFile
 from breakeven.adapters.kubernetes.cluster import KubernetesCluster
 from breakeven.adapters.kubernetes.events import KubernetesEvents
 from breakeven.adapters.kubernetes.lease import AlwaysLeader, LeaseSettings
 from breakeven.adapters.kubernetes.lease_thread import LeaseThread
 from breakeven.adapters.kubernetes.rest import Rest, connect
+from breakeven.adapters.prometheus.credentials import Credentials
 from breakeven.adapters.prometheus.metrics_feed import FeedSettings, MetricsFeed
 from breakeven.adapters.smoke import CompletionSmokeTest
+from breakeven.adapters.switches import HttpSwitches
+from breakeven.api.choices import MetricsSource
+from breakeven.api.price import GpuHour
+from breakeven.control.answers import Comparisons
 from breakeven.control.cache import Cache
 from breakeven.control.core import Core
 from breakeven.control.errors import ControlError
@@ -39,14 +48,20 @@ from breakeven.control.queue import KeyQueue
 from breakeven.control.reconcile import Reconciler
 from breakeven.control.resync import Resync
 from breakeven.control.screening import Screening
+from breakeven.control.shard import Shard
 from breakeven.control.smoke import SmokeTests
+from breakeven.control.warm.driver import Driver
 from breakeven.control.workers import Workers
 from breakeven.domain.decide import decide
 from breakeven.handlers import kopf_settings, login, watch
+from breakeven.page.document import POLICY
+from breakeven.page.history import Remembering
+from breakeven.page.site import Site
 from breakeven.render import desired
-from breakeven.settings import Settings
+from breakeven.settings import Settings, loopback, shown
 from breakeven.telemetry.figures import Figures
 from breakeven.telemetry.health import Age, HealthServer
+from breakeven.telemetry.pages import PageServer
 
 log = logging.getLogger(__name__)
 
@@ -83,6 +98,9 @@ async def run(settings: Settings, *, kubeconfig: Path | None = None, stop: async
     ControlError
         If there is no cluster to connect to.
     """
+    changed = shown(settings)
+    said = ", ".join(f"{name}={value}" for name, value in changed.items()) or "none"
+    log.info("breakeven %s on Python %s; settings: %s", __version__, platform.python_version(), said)
     sys.setrecursionlimit(recursion_limit())
     gc.set_threshold(*GARBAGE)
     return await _Operator(settings, kubeconfig, stop or asyncio.Event()).run()
@@ -129,13 +147,14 @@ class _Operator:
         self.kubeconfig = kubeconfig
         self.stop = stop
         self.identity = settings.identity or f"{socket.gethostname()}-{secrets.token_hex(3)}"
-        self.cache = Cache()
+        self.cache = Cache(Shard.selected_by(settings.resource_selector))
         self.queue = KeyQueue()
         self.registry = CollectorRegistry()
         self.figures = Figures(self.registry)
         self.primed = asyncio.Event()
         self.background = Background(stop)
         self.clock = SystemClock()
+        self.past = Remembering(self.figures, self.clock.now) if settings.page_port is not None else None
         self.started = time.monotonic()
         self.listed: float | None = None
         """When everything was last listed, on the monotonic clock."""
@@ -146,9 +165,16 @@ class _Operator:
         self.feed = MetricsFeed(
             FeedSettings(
                 url=settings.prometheus_url,
+                source=MetricsSource(settings.metrics_source),
                 allowed=settings.prometheus_allowed,
                 interval_s=settings.prometheus_interval,
-                token_file=settings.prometheus_token_file,
+                credentials=Credentials(
+                    token_file=settings.prometheus_token_file,
+                    basic_auth_dir=settings.prometheus_basic_auth_dir,
+                    google_file=settings.prometheus_google_file,
+                    headers_dir=settings.prometheus_headers_dir,
+                    client_tls_dir=settings.prometheus_client_tls_dir,
+                ),
                 ca_file=settings.prometheus_ca_file,
             ),
             clock=self.clock,
@@ -158,35 +184,65 @@ class _Operator:
         health = self._health()
         port = await health.start(self.settings.health_host, self.settings.health_port)
         log.info("health and figures on %s:%d", self.settings.health_host, port)
+        page = await self._served_page()
         rest = Rest(await connect(self.kubeconfig), heard=self.clock.heard)
         try:
             return await self._lead(rest)
         finally:
             await rest.close()
+            if page:
+                await page.stop()
             await health.stop()
 
-    def _reconciler(self, ports: Ports, smoke_tests: SmokeTests) -> Reconciler:
+    async def _served_page(self) -> PageServer | None:
+        settings = self.settings
+        if self.past is None or settings.page_port is None:
+            return None
+        site = Site(self.cache, self.past.samples, self.clock.now)
+        token_file = None if loopback(settings.page_host) else settings.metrics_token_file
+        server = PageServer(site.asked, policy=POLICY, token_file=token_file)
+        port = await server.start(settings.page_host, settings.page_port)
+        if port is not None:
+            log.info("live page on http://%s:%d", settings.page_host, port)
+        return server
+
+    def _reconciler(
+        self, ports: Ports, smoke_tests: SmokeTests, comparisons: Comparisons, driver: Driver
+    ) -> Reconciler:
         check = partial(fitness, denied=self.settings.pod_template_deny)
         core = Core(check=check, decide=decide, render=desired)
-        return Reconciler(cache=self.cache, core=core, ports=ports, smoke_tests=smoke_tests)
+        price, currency = self.settings.gpu_hour_price, self.settings.gpu_hour_currency
+        gpu_hour = GpuHour(price, currency) if price is not None else None
+        return Reconciler(
+            cache=self.cache,
+            core=core,
+            ports=ports,
+            smoke_tests=smoke_tests,
+            comparisons=comparisons,
+            driver=driver,
+            gpu_hour=gpu_hour,
+        )
 
     async def _lead(self, rest: Rest) -> int:
         settings = self.settings
         elector = self._elector() if settings.leader_election else None
-        cluster, clock = KubernetesCluster(rest), self.clock
+        cluster, clock = KubernetesCluster(rest, self.cache.slim), self.clock
         ports = Ports(
             cluster=cluster,
             metrics=self.feed,
             events=KubernetesEvents(rest, clock, instance=self.identity),
             leadership=elector or AlwaysLeader(),
             clock=clock,
-            recorder=self.figures,
+            recorder=self.past or self.figures,
+            switch_key=KeyFile(settings.switch_key_file),
         )
         smoke_tests = SmokeTests(CompletionSmokeTest(), self.queue.add)
-        reconciler = self._reconciler(ports, smoke_tests)
+        comparisons = Comparisons(GreedyCompletions(), self.queue.add)
+        driver = Driver(HttpSwitches(), ports.leadership, clock, self.queue.add)
+        reconciler = self._reconciler(ports, smoke_tests, comparisons, driver)
         self.feed.after_cycle = Screening(reconciler.asks, self.queue).screen
         resync = Resync(cluster, self.cache, settings.namespaces)
-        workers = Workers(self.queue, reconciler.reconcile, self.figures)
+        workers = Workers(self.queue, reconciler.reconcile, ports.recorder)
         start, ending = self.background.start, self.background.ending
         lost = asyncio.create_task(self._end_when_lost(elector)) if elector else None
         electing = start("the election", elector.run(ending)) if elector else None
@@ -204,7 +260,7 @@ class _Operator:
                     task.cancel()
             ending.set()
             self.stop.set()  # kopf waits five seconds for whoever still waits for it
-            await smoke_tests.close()
+            await asyncio.gather(smoke_tests.close(), comparisons.close(), driver.close())
             await asyncio.gather(*[t for t in (listing, lost, asking, electing) if t], return_exceptions=True)
 
         registry = self._handlers()
@@ -251,12 +307,14 @@ class _Operator:
     def _health(self) -> HealthServer:
         self.figures.watch("queue_depth", "Keys that are due and wait for a worker.", lambda: self.queue.depth)
         self.figures.watch("queue_busy", "Keys that are being worked on.", lambda: self.queue.busy)
+        self.figures.watch("tasks", "Tasks of the event loop.", lambda: len(asyncio.all_tasks()))
         self.figures.watch("resources", "Resources that exist.", lambda: len(self.cache.resources()))
+        self.figures.watch("leader", "1 while this process leads and works.", lambda: float(self.primed.is_set()))
         feed = self.feed.telemetry
         self.figures.watch("prometheus_queries_per_cycle", "Queries last cycle.", lambda: feed.last_cycle_queries)
-        self.figures.watch("prometheus_queries", "Queries sent, ever.", lambda: feed.queries)
-        self.figures.watch("prometheus_cycles", "Cycles, ever.", lambda: feed.cycles)
-        self.figures.watch("prometheus_failed_cycles", "Cycles with a failed query, ever.", lambda: feed.failed_cycles)
+        self.figures.total("prometheus_queries", "Queries sent.", lambda: feed.queries)
+        self.figures.total("prometheus_cycles", "Cycles.", lambda: feed.cycles)
+        self.figures.total("prometheus_failed_cycles", "Cycles with a failed query.", lambda: feed.failed_cycles)
         self.figures.watch("prometheus_cycle_seconds", "Duration of the last cycle.", lambda: feed.last_cycle_s)
         listing_s = 3 * self.settings.resync + LIST_LIMIT_S
         ages = (

@@ -53,7 +53,7 @@ STATUSES: tuple[Any, ...] = (
     {"memory": '{"attempts": -5}'},
     {"memory": '{"cooldownUntil": "9999-12-31T23:59:59-23:00"}'},
     {"memory": '{"stable":' * 20_000},
-    {"memory": '{"state": "Speculating", "holdback": true, "streak": 1000000000000000}'},
+    {"memory": '{"state": "Speculating", "holdback": true, "attempts": 1000000000000000}'},
     {"conditions": [{"type": "Ready", "status": "True", "reason": "x", "lastTransitionTime": "0001-01-01T00:00:00Z"}]},
     {"replicas": 10**30, "variants": []},
 )

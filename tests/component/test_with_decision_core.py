@@ -143,3 +143,17 @@ async def test_a_try_that_was_announced_and_cannot_begin_is_explained_in_the_sam
     assert world.condition("SpeculationActive")["message"].endswith(
         " Still off: no trial begins while the metrics are away."
     )
+
+
+async def test_a_canary_is_asked_once_whoever_leads() -> None:
+    world = World(gpus=4, decide=decide)
+    await world.settle()
+    for _ in range(5):
+        await world.turn()
+    asked = len(world.answers.requests)
+    assert asked and world.status.memory.compared == world.status.memory.canary.name  # type: ignore[union-attr] # on trial
+    said = world.condition("Lossless")
+    world.start()
+    await world.settle()
+    assert len(world.answers.requests) == asked, "its own prompts would have to be taken out of the evidence again"
+    assert world.condition("Lossless") == said

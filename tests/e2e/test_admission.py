@@ -177,7 +177,7 @@ def test_columns_answer_what_is_on_and_why(server: RunningLab, namespace: str) -
     assert head.split() == columns
     assert row.split()[:-1] == [name, "4/4", "Cooldown", "0.91", "BelowBreakEven", "Switched", "off."]
     wide, figures = server.kubectl("get", "spd", "-n", namespace, "-o", "wide").stdout.splitlines()
-    assert wide.split()[len(columns) :] == ["MODE", "METHOD", "TARGET", "ENGINE", "EVIDENCE", "HOLD"]
+    assert wide.split()[len(columns) :] == ["AWAKE", "MODE", "METHOD", "TARGET", "ENGINE", "EVIDENCE", "HOLD"]
     assert why["figures"] in figures
 
 

@@ -49,6 +49,8 @@ def scenario(run: Scenario) -> Scenario:
 def small(name: str, **changes: Any) -> dict[str, Any]:
     """Two replicas, and no control that a single replica would rule out."""
     resource = declare(name, **({"replicas": 2} | changes))
+    if "evidence" not in changes:  # 500 requests of each arm would take longer, so a promotion does not wait for tails
+        resource["spec"]["evidence"]["trialTimeout"] = "4m"
     policy: dict[str, Any] = declare("any")["spec"]["policy"] | {"holdback": {"mode": "Auto"}}
     resource["spec"]["policy"] = policy | changes.get("policy", {})
     resource["spec"]["engine"] = changes.get("engine", engine())
@@ -136,7 +138,7 @@ def restarted_by_the_user(cluster: Cluster) -> None:
 def mixed_traffic(cluster: Cluster) -> None:
     """Half of the requests at temperature 0, half at 1: one verdict about the mixture, and no flapping."""
     # Such a mixture is close to break-even: without a shorter limit the verdict may take as long as it is given.
-    cluster.apply(small("mixed", evidence=declare("any")["spec"]["evidence"] | {"trialTimeout": "60s"}))
+    cluster.apply(small("mixed", evidence=declare("any")["spec"]["evidence"] | {"trialTimeout": "2m"}))
     cluster.wait("mixed", "a replica", lambda s: s.get("readyReplicas"))
     cluster.traffic("mixed", steady(cluster, 0.0, 1.0))
     judged = cluster.wait("mixed", "a verdict", lambda s: {"Promote", "EndTrial"} & set(actions(s)))
@@ -184,8 +186,8 @@ def canary_never_ready(cluster: Cluster) -> None:
 
 @scenario
 def idle(cluster: Cluster) -> None:
-    """No request at all: nothing is judged, the status says why, and a trial ends undecided."""
-    evidence = declare("any")["spec"]["evidence"] | {"trialTimeout": "40s"}
+    """No request but the operator's own: nothing is judged, the status says why, and a trial ends undecided."""
+    evidence = declare("any")["spec"]["evidence"] | {"window": "30s", "trialTimeout": "40s"}
     cluster.apply(small("idle", evidence=evidence))
     cluster.wait("idle", "a reason to hold", lambda s: on_trial(s) and s.get("hold"))
     ended = cluster.wait("idle", "the end of the trial", lambda s: "EndTrial" in actions(s))
@@ -219,7 +221,7 @@ def commands(cluster: Cluster) -> None:
     assert reasons(aborted)[-1] == "Commanded"
     annotate(cluster, name, "retry")
     cluster.wait(name, "a second trial", lambda s: on_trial(s) and actions(s).count("StartTrial") == 2)
-    cluster.patch(name, evidence={"trialTimeout": "4m"})
+    cluster.patch(name, evidence={"trialTimeout": "5m"})
     generation = cluster.resource(name)["metadata"]["generation"]
     seen = cluster.wait(name, "the change seen", lambda s: remembered(s).get("generation") == generation)
     assert actions(seen).count("Retry") == 1, "a command given for an older generation is not repeated"
@@ -445,13 +447,8 @@ def test_the_api_server_is_away_while_speculation_serves(
         outcome.exception(timeout=500)
     outcomes["worse_than_before"].result()
     name = "worse"
-    cluster.wait(
-        name,
-        "the rollback verified and its control given back",
-        lambda s: (
-            actions(s)[-1] == "VerifyRollback" and all(v["wanted"] == v["ready"] for v in detailed(s)["variants"])
-        ),
-    )
+    # Windows of 15 s scatter in load, and one that leaves the measured bands asks for the control again.
+    cluster.wait(name, "the rollback verified", lambda s: "VerifyRollback" in actions(s)[-2:] and settled(s))
     lost = cluster.quiet(name)["failed"]
     assert lost == 0, "requests fail neither while replicas switch nor while a canary is taken back"
     before = cluster.status(name)
@@ -467,8 +464,9 @@ def test_the_api_server_is_away_while_speculation_serves(
     after = cluster.wait(name, "a third replica", lambda s: s.get("readyReplicas") == 3)
     known = len(actions(before))
     assert actions(after)[:known] == actions(before), "nothing was lost"
-    # Seen in one run of three, and why is not known yet: the live control was bought once when the API server was back.
-    assert actions(after)[known:] in ([], ["KeepControl"]), "nothing was repeated"
+    # The traffic ended above, so the load may have left the measured bands: that asks for a live control.
+    added = list(zip(actions(after), reasons(after), strict=True))[known:]
+    assert added in ([], [("KeepControl", "LoadNotMeasured")]), "nothing was repeated"
     assert after["since"] == before["since"]
     assert set(pods) <= set(cluster.addresses(name))
 

@@ -2,49 +2,24 @@
 
 import json
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from tests.support.helm import CHART, NAMESPACE, helm, only, template
 
-from breakeven.lab.handle import RunningLab
 from breakeven.lab.tools.find import require
 
 pytestmark = pytest.mark.lab
 ROOT = Path(__file__).parents[2]
-CHART = ROOT / "charts" / "breakeven"
 GOLDEN = ROOT / "tests" / "golden" / "chart_defaults.yaml"
-NAMESPACE = "breakeven-system"
 HELM_LABELS = {
     "app.kubernetes.io/instance",
     "app.kubernetes.io/version",
     "app.kubernetes.io/managed-by",
     "helm.sh/chart",
 }
-
-
-def helm(*arguments: str, environment: dict[str, str] | None = None) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [str(require("helm")["helm"]), *arguments],
-        capture_output=True,
-        text=True,
-        env=environment,
-        timeout=120,
-        check=False,
-    )
-
-
-def template(*settings: str) -> list[dict[str, Any]]:
-    result = helm("template", "breakeven", str(CHART), "--namespace", NAMESPACE, *settings)
-    assert result.returncode == 0, result.stderr
-    return [d for d in yaml.safe_load_all(result.stdout) if d]
-
-
-def only(objects: list[dict[str, Any]], kind: str, name: str = "breakeven") -> dict[str, Any]:
-    (found,) = (o for o in objects if (o["kind"], o["metadata"]["name"]) == (kind, name))
-    return found
 
 
 def environment(objects: list[dict[str, Any]]) -> dict[str, str]:
@@ -115,6 +90,78 @@ def test_prometheus_values_reach_the_operator() -> None:
         assert found[f"BREAKEVEN_PROMETHEUS_{variable}_FILE"].startswith(mounts[volume] + "/")
 
 
+def test_credentials_for_prometheus_are_files_of_their_secrets() -> None:
+    parts = {"basicAuthSecret": "BASIC_AUTH", "headersSecret": "HEADERS", "clientTLSSecret": "CLIENT_TLS"}
+    objects = template("--set", ",".join(f"prometheus.{part}.name=from-{part.lower()}" for part in parts))
+    pod = only(objects, "Deployment")["spec"]["template"]["spec"]
+    where = {m["name"]: m["mountPath"] for m in pod["containers"][0]["volumeMounts"]}
+    secret = {where[v["name"]]: v["secret"]["secretName"] for v in pod["volumes"] if "secret" in v}
+    for part, variable in parts.items():
+        assert secret[environment(objects)[f"BREAKEVEN_PROMETHEUS_{variable}_DIR"]] == f"from-{part.lower()}"
+
+
+def test_the_key_of_a_google_account_is_a_file_of_its_secret() -> None:
+    objects = template("--set", "prometheus.googleSecret.name=account,prometheus.googleSecret.key=key.json")
+    pod = only(objects, "Deployment")["spec"]["template"]["spec"]
+    where = {m["name"]: m["mountPath"] for m in pod["containers"][0]["volumeMounts"]}
+    assert environment(objects)["BREAKEVEN_PROMETHEUS_GOOGLE_FILE"] == f"{where['prometheus-google']}/key.json"
+    assert {"name": "prometheus-google", "secret": {"secretName": "account"}} in pod["volumes"]
+
+
+def test_alerts_dashboard_and_scraping_are_there_when_asked_for() -> None:
+    asked = ",".join(
+        f"monitoring.{part}.create=true" for part in ("rules", "dashboard", "serviceMonitor", "podMonitor")
+    )
+    objects = template("--set", asked, "--set", "monitoring.rules.runbooks=https://wiki.example/breakeven")
+    rules = (CHART / "rules" / "breakeven.yaml").read_text(encoding="utf-8")
+    expected = yaml.safe_load(rules.replace("docs/runbooks.md", "https://wiki.example/breakeven"))
+    assert only(objects, "PrometheusRule")["spec"] == expected
+    dashboard = only(objects, "ConfigMap", "breakeven-dashboard")
+    assert json.loads(dashboard["data"]["breakeven.json"])["uid"] == "breakeven"
+    assert dashboard["metadata"]["labels"]["grafana_dashboard"] == "1"
+    service = only(objects, "Service", "breakeven-metrics")
+    monitor = only(objects, "ServiceMonitor")["spec"]
+    assert monitor["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
+    assert monitor["endpoints"][0]["port"] in [port["name"] for port in service["spec"]["ports"]]
+    endpoints = [*monitor["endpoints"], *only(objects, "PodMonitor")["spec"]["podMetricsEndpoints"]]
+    assert [e["honorLabels"] for e in endpoints] == [True, True]
+    kinds = {o["kind"] for o in template()}
+    assert not kinds & {"PrometheusRule", "ConfigMap", "ServiceMonitor", "PodMonitor"}
+
+
+def test_a_price_reaches_the_operator_and_none_leaves_nothing() -> None:
+    found = environment(template("--set", "gpuHour.price=2.5,gpuHour.currency=EUR"))
+    assert (found["BREAKEVEN_GPU_HOUR_PRICE"], found["BREAKEVEN_GPU_HOUR_CURRENCY"]) == ("2.5", "EUR")
+    assert not [name for name in environment(template()) if "GPU_HOUR" in name]
+
+
+def test_the_page_is_on_loopback_unless_it_is_exposed_with_a_token() -> None:
+    objects = template()
+    found = environment(objects)
+    assert found["BREAKEVEN_PAGE_PORT"] == "8081" and "BREAKEVEN_PAGE_HOST" not in found
+    assert [p["name"] for p in only(objects, "Service", "breakeven-metrics")["spec"]["ports"]] == ["http"]
+    assert "BREAKEVEN_PAGE_PORT" not in environment(template("--set", "page.enabled=false,page.exposed=true"))
+    exposed = template("--set", "page.exposed=true,monitoring.tokenSecret.name=metrics")
+    found = environment(exposed)
+    assert found["BREAKEVEN_PAGE_HOST"] == "0.0.0.0" and "BREAKEVEN_METRICS_TOKEN_FILE" in found
+    assert [p["name"] for p in only(exposed, "Service", "breakeven-metrics")["spec"]["ports"]] == ["http", "page"]
+    assert [p["port"] for p in only(exposed, "NetworkPolicy")["spec"]["ingress"][0]["ports"]] == ["http", "page"]
+    with pytest.raises(AssertionError, match=r"page\.exposed: set monitoring\.tokenSecret\.name"):
+        template("--set", "page.exposed=true")
+
+
+def test_the_monitoring_manifests_are_the_charts_and_kustomize_takes_them() -> None:
+    folder = ROOT / "manifests" / "monitoring"
+    command = [str(require("kubectl")["kubectl"]), "kustomize", str(folder)]
+    built = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert built.returncode == 0, built.stderr
+    objects = list(yaml.safe_load_all(built.stdout))
+    chart = template("--set", "monitoring.rules.create=true,monitoring.dashboard.create=true")
+    for kind, name in (("PrometheusRule", "breakeven"), ("ConfigMap", "breakeven-dashboard")):
+        for part in ("spec", "data"):
+            assert only(objects, kind, name).get(part) == only(chart, kind, name).get(part)
+
+
 def test_the_operator_runs_without_privileges() -> None:
     pod = only(template(), "Deployment")["spec"]["template"]["spec"]
     (container,) = pod["containers"]
@@ -133,8 +180,16 @@ def test_the_operator_runs_without_privileges() -> None:
     [
         ("replicaCount=2", "replicaCount"),
         ("prometheus.url=p:9090", "/prometheus/url"),
+        ("prometheus.tokenSecret.name=a,prometheus.basicAuthSecret.name=b", "/prometheus"),
+        ("prometheus.googleSecret.name=a,prometheus.basicAuthSecret.name=b", "/prometheus"),
         ("log.level=loud", "/log/level"),
         ("namespaces={Team}", "/namespaces/0"),
+        ("gpuHour.price=cheap", "/gpuHour/price"),
+        ("image.digest=sha256:12", "/image/digest"),
+        ("podDisruptionBudget.maxUnavailable=0", "/podDisruptionBudget/maxUnavailable"),
+        ("commonLabels.helm\\.sh/chart=x", "/commonLabels/helm.sh"),
+        ("fullnameOverride=Gate", "/fullnameOverride"),
+        ("monitoring.rules.runbooks=a b", "/monitoring/rules/runbooks"),
     ],
 )
 def test_a_bad_value_is_refused_by_name(setting: str, says: str) -> None:
@@ -164,32 +219,14 @@ def test_samples_conform_to_the_schema_offline(tmp_path: Path) -> None:
     assert "replicas" in refused.stdout
 
 
-@pytest.fixture
-def installed(server: RunningLab) -> Iterator[RunningLab]:
-    space = server.environment()
-    server.kubectl("create", "namespace", "chart-test")
-    arguments = ("chart-test", str(CHART), "--namespace", "chart-test")
-    result = helm("install", *arguments, "--set", "crds.install=false,replicas=0", environment=space)
-    assert result.returncode == 0, result.stderr
-    yield server
-    helm("uninstall", "chart-test", "--namespace", "chart-test", environment=space)
-    server.kubectl("delete", "namespace", "chart-test", "--wait=false")
-
-
-def test_the_chart_installs_and_upgrades_and_its_account_may_do_what_is_declared(installed: RunningLab) -> None:
-    arguments = ("chart-test", str(CHART), "--namespace", "chart-test", "--set", "crds.install=false,replicas=0")
-    again = helm("upgrade", *arguments, "--set", "log.level=debug", environment=installed.environment())
-    assert again.returncode == 0, again.stderr
-    assert "kubectl explain spd.spec" in again.stdout
-    account = "--as=system:serviceaccount:chart-test:chart-test-breakeven"
-
-    def may(verb: str, resource: str, *more: str) -> bool:
-        answer = installed.kubectl("auth", "can-i", verb, resource, account, *more, check=False)
-        return answer.stdout.strip() == "yes"
-
-    assert may("patch", "deployments.apps", "--all-namespaces")
-    assert may("patch", "speculativedeployments.breakeven.dev", "--subresource=status", "-n", "default")
-    assert may("update", "leases.coordination.k8s.io", "-n", "chart-test")
-    assert not may("update", "leases.coordination.k8s.io", "-n", "default")
-    assert not may("patch", "speculativedeployments.breakeven.dev", "-n", "default")
-    assert not may("get", "secrets", "-n", "default")
+def test_metrics_are_read_from_the_pods_and_the_operator_is_let_through_to_them() -> None:
+    objects = template("--set", "metricsSource=Pods", "--set", "networkPolicy.engineNamespaces={inference,search}")
+    assert environment(objects)["BREAKEVEN_METRICS_SOURCE"] == "Pods"
+    policies = [o for o in objects if (o["kind"], o["metadata"]["name"]) == ("NetworkPolicy", "breakeven-engines")]
+    assert [p["metadata"]["namespace"] for p in policies] == ["inference", "search"]
+    operator = only(objects, "Deployment")["spec"]["selector"]["matchLabels"]
+    for policy in policies:
+        assert policy["spec"]["podSelector"] == {"matchLabels": {"app.kubernetes.io/managed-by": "breakeven"}}
+        ((peer,),) = [rule["from"] for rule in policy["spec"]["ingress"]]
+        assert peer["podSelector"]["matchLabels"] == operator
+        assert peer["namespaceSelector"]["matchLabels"] == {"kubernetes.io/metadata.name": NAMESPACE}

@@ -13,7 +13,7 @@ from breakeven.lab.handle import RunningLab
 
 pytestmark = pytest.mark.lab
 SAMPLE = Path(__file__).parents[2] / "manifests" / "samples" / "llama-70b-draft-model.yaml"
-TWO_SCREENS = 115
+TWO_SCREENS = 130
 
 
 def resource(namespace: str) -> dict[str, Any]:

@@ -14,6 +14,9 @@ from tests.support.loop import NAMESPACE, Cluster, Status, actions, declare, det
 from tests.support.pages import PageRecorder
 
 from breakeven.demo.operator import Operator, install
+from breakeven.demo.stage import simulated_stage
+from breakeven.demo.story import Story
+from breakeven.demo.view import View
 from breakeven.lab.handle import RunningLab
 from breakeven.lab.settings import H200, LabSettings, NodeSettings
 
@@ -35,7 +38,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 def test_the_loop_survives_a_kill_and_an_outage_and_its_figures_are_those_of_the_pods(cluster: Cluster) -> None:
     name = "story"
-    cluster.apply(declare(name))
+    patient = declare(name)["spec"]["evidence"] | {"trialTimeout": "100s"}  # the operator is killed in the middle of it
+    cluster.apply(declare(name, evidence=patient))
     cluster.wait(name, "replicas serve", lambda s: s.get("readyReplicas", 0) == 3)
     cluster.traffic(name, "greedy")
     recorder = PageRecorder(lambda: cluster.addresses(name))
@@ -47,7 +51,7 @@ def test_the_loop_survives_a_kill_and_an_outage_and_its_figures_are_those_of_the
         assert cluster.status(name)["since"] == before["since"]
         cluster.operator.start()
         promoted = cluster.wait(name, "promotion", speculating)
-        assert actions(promoted).count("StartTrial") == 1
+        assert actions(promoted).count("StartTrial") == 1, promoted["history"]
         assert actions(promoted).count("Promote") == 1
 
         _figures_equal_the_pages(cluster, name, promoted, recorder)
@@ -153,6 +157,21 @@ def test_what_the_engine_cannot_do_ends_in_a_condition_without_pods(cluster: Clu
     assert "0.15" in stalled["message"]
     assert cluster.pods(name) == []
     cluster.lab.kubectl("delete", "spd", name, "-n", NAMESPACE)
+
+
+def test_a_draft_that_answers_wrongly_is_refused_before_its_engine_answered_20_prompts(cluster: Cluster) -> None:
+    stage = simulated_stage()
+    assert stage.unverified is not None
+    name = stage.unverified["metadata"]["name"]
+    with Story(stage, cluster.lab, View("answers")) as story:
+        story.operator = cluster.operator
+        count = story.refuse(stage.unverified)  # as the demo tells it, with a user's request each second
+    assert 8 <= count < 20
+    lossless = cluster.condition(name, "Lossless")
+    assert (lossless["status"], lossless["reason"]) == ("False", "AnswersDiffer")
+    assert "greedy prompts are answered differently with the draft" in lossless["message"]
+    assert "EndTrial" in cluster.events(name)
+    cluster.delete(name)
 
 
 def test_advise_serves_what_is_declared_and_only_records_what_it_would_do(cluster: Cluster) -> None:

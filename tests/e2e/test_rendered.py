@@ -101,13 +101,14 @@ def strict(definitions: dict[str, Any]) -> dict[str, Any]:
 
 def test_every_era_is_rendered_by_some_sample() -> None:
     assert all(any(printed("-f", str(path), "--engine-version", release) for path in SAMPLES) for release in ERAS)
-    assert {o["kind"] for o in rendered()} == {"Deployment", "Service"}
+    assert {o["kind"] for o in rendered()} == {"ConfigMap", "Deployment", "Service"}
     assert len(rendered()) > 60
 
 
 def test_what_is_rendered_conforms_to_the_schemas_of_the_server(server: RunningLab, tmp_path: Path) -> None:
     definitions = strict(json.loads(server.kubectl("get", "--raw", "/openapi/v2").stdout)["definitions"])
-    for kind, name in (("deployment", "io.k8s.api.apps.v1.Deployment"), ("service", "io.k8s.api.core.v1.Service")):
+    kinds = {"deployment": "apps.v1.Deployment", "service": "core.v1.Service", "configmap": "core.v1.ConfigMap"}
+    for kind, name in ((kind, f"io.k8s.api.{name}") for kind, name in kinds.items()):
         schema = {"$ref": f"#/definitions/{name}", "definitions": definitions}
         (tmp_path / f"{kind}.json").write_text(json.dumps(schema), encoding="utf-8")
     location = str(tmp_path / "{{ .ResourceKind }}.json")

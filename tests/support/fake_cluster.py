@@ -126,7 +126,7 @@ class FakeCluster:
         before = self._applied.get(key, {})
 
         def change(o: Manifest) -> None:
-            for part in ("spec", "metadata"):
+            for part in [p for p in ("spec", "metadata", "data") if p in wanted]:
                 o[part] = _merged(o.get(part, {}), wanted.get(part, {}), before.get(part, {}))
 
         self._store(obj, change)

@@ -1,8 +1,10 @@
 """A Prometheus that is played by plain values, and what a resource asks it for."""
 
 import re
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from operator import itemgetter
 from typing import Any
 
 from breakeven.adapters.prometheus.answers import RawSeries
@@ -27,6 +29,8 @@ class FakePrometheus:
         self.fails: Exception | None = None
         self.names_by_pattern: bool | None = True
         """False: such queries are refused; None: nothing is found by them."""
+        self.subqueries = True
+        """False: they are refused."""
         self.endpoints: list[Endpoint] = []
 
     def connect(self, endpoint: Endpoint) -> "FakePrometheus":
@@ -70,21 +74,43 @@ class FakePrometheus:
             raise self.fails
         if self.names_by_pattern is False and "__name__=~" in text:
             raise QueryFailed("HTTP 400: =~ is an unsupported matchtype for the __name__ label", 400)
+        ends = re.fullmatch(r"last_over_time\((.*)\)\[(\d+)ms:(\d+)ms\]", text)
+        if ends is not None and not self.subqueries:
+            raise QueryFailed("HTTP 400: subqueries are not supported", 400)
+        if ends is not None:
+            return self._at_ends(ends[1], at, int(ends[2]), int(ends[3]))
+        span, matching = self._matching(text)
+        return [RawSeries(labels, found) for labels, s in matching if (found := _inside(s, at - span, at))]
+
+    def _at_ends(self, text: str, at: float, back: int, step: int) -> Sequence[RawSeries]:
+        """A subquery, evaluated at multiples of its step."""
+        span, matching = self._matching(text)
+        newest, found = round(at * 1000), []
+        moments = [n * step / 1000 for n in range((newest - back) // step + 1, newest // step + 1)]
+        for labels, samples in matching:
+            values = [(m, seen[-1][1]) for m in moments if (seen := _inside(samples, m - span, m))]
+            found += [RawSeries(labels, values)] if values else []
+        return found
+
+    def _matching(self, text: str) -> tuple[float, list[tuple[dict[str, str], list[tuple[float, str]]]]]:
+        """Seconds of the range, and the series that match."""
         match = re.fullmatch(r"([\w:]*)\{(.*)\}(?:\[(\d+)ms\])?", text)
         assert match is not None, text
         matchers = [(k.strip('"'), v) for k, v in re.findall(r'([\w]+|"[^"]+")=~"((?:[^"\\]|\\.)*)"', match[2])]
         matchers += [("__name__", re.escape(match[1]))] if match[1] else []
         if self.names_by_pattern is None:  # a pattern is taken for the name itself, as GreptimeDB did
             matchers = [(k, re.escape(v) if k == "__name__" and not match[1] else v) for k, v in matchers]
-        oldest = at - (int(match[3]) / 1000 if match[3] else 300)
         found = []
         for key, samples in self.series.items():
             labels = dict(key)
             if all(re.fullmatch(v.replace("\\\\", "\\"), labels.get(k, "")) for k, v in matchers):
-                inside = [(t, float(v)) for t, v in samples if oldest < t <= at]
-                if inside:
-                    found.append(RawSeries(labels, inside))
-        return found
+                found.append((labels, samples))
+        return int(match[3]) / 1000 if match[3] else 300, found
+
+
+def _inside(samples: Sequence[tuple[float, str]], after: float, until: float) -> list[tuple[float, float]]:
+    first, last = (bisect_right(samples, at, key=itemgetter(0)) for at in (after, until))
+    return [(at, float(value)) for at, value in samples[first:last]]
 
 
 def pod(name: str, ready: float | None = START - 3600, started: float = START - 3600) -> Pod:

@@ -14,7 +14,7 @@ from breakeven.api.spec import AcceptanceMethod, DraftMethod
 from breakeven.api.variant import Variant
 from breakeven.engines import Refusal, load
 from breakeven.render.arguments import serve_arguments
-from breakeven.render.buckets import CUSTOM_HISTOGRAM_BUCKETS
+from breakeven.render.buckets import custom_histogram_buckets
 from breakeven.render.check import refusals
 from breakeven.render.request import read
 
@@ -89,7 +89,7 @@ def outcome(made: Variant) -> str:
     request = read(made)
     if isinstance(request, Refusal) or refused:
         return "; ".join(f"refused: {r}".replace(f"vLLM {request_version(made)}", "vLLM V") for r in refused)
-    arguments = [a.replace(CUSTOM_HISTOGRAM_BUCKETS, "BUCKETS") for a in serve_arguments(request)]
+    arguments = [a.replace(custom_histogram_buckets(), "BUCKETS") for a in serve_arguments(request)]
     return json.dumps(arguments)
 
 
@@ -128,7 +128,7 @@ def main() -> None:
     for method in (None, *DraftMethod):
         text = yaml.safe_dump(golden(method), sort_keys=False, width=100_000)
         golden_file(method).write_text(text, encoding="utf-8")
-    (GOLDEN / "buckets.json").write_text(CUSTOM_HISTOGRAM_BUCKETS + "\n", encoding="utf-8")
+    (GOLDEN / "buckets.json").write_text(custom_histogram_buckets() + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from breakeven.api.conditions import ConditionType, Reason
+from breakeven.api.evidence import JudgedBy, ObjectiveStatus, RatioStatus
 from breakeven.api.spec import SpeculativeDeploymentSpec
 from breakeven.api.status import (
     DecisionRecord,
@@ -61,6 +62,10 @@ def _evidence() -> EvidenceStatus:
         "acceptance_over_pods": spread,
         "acceptance_over_windows": spread,
         "latency": latency,
+        "objective": ObjectiveStatus(
+            judged_by=JudgedBy.END_TO_END,
+            end_to_end=RatioStatus(value=Decimal("0.731"), lower=Decimal("0.681"), upper=Decimal("0.785")),
+        ),
         "requests": 1200,
         "preemptions_off": 1,
         "preemptions_on": 2,
@@ -126,12 +131,14 @@ def _report(spec: SpeculativeDeploymentSpec, state: State) -> Status:
         stay=Stay(reason=StayReason.COOLING_DOWN, message="spec.policy.cooldown: no trial before 12:30:00 UTC"),
         hold="" if judged else "Warmup: replicas are younger than spec.evidence.warmup",
     )
+    fleet = {p.variant.name: _settled(p.variant, p.replicas) for p in placements}
     summary = PassSummary(
         name="llama-70b",
         generation=1,
         spec=spec,
         fitness=fitness({}, spec),
-        observation=Observation(fleet={p.variant.name: _settled(p.variant, p.replicas) for p in placements}),
+        observation=Observation(fleet=fleet),
+        pools=fleet,
         decision=decision,
         move=Arrived(),
     )

@@ -72,7 +72,13 @@ policies = maybe(
         st.sampled_from(["Tune", "ChangeAcceptanceMethod", "ChangeMethod", "Restart", "Disable"]), unique=True
     ),
     holdback=maybe(mode=st.sampled_from(["Auto", "Never"]), replicas=st.integers(1, 100)),
-    switching=maybe(surge=st.integers(0, 100), allowDowntime=st.booleans(), windows=st.lists(windows, max_size=2)),
+    switching=maybe(
+        mode=st.just("Warm"),
+        drainTimeout=st.sampled_from(["0s", "90s", "10m"]),
+        surge=st.integers(0, 100),
+        allowDowntime=st.booleans(),
+        windows=st.lists(windows, max_size=2),
+    ),
     cooldown=seconds(0, 86_000),
     maxTransitionsPerDay=st.integers(0, 1000),
 )

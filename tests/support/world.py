@@ -17,7 +17,8 @@ from breakeven.api.spec import Mode
 from breakeven.api.status import DecisionRecord, LastGood, Memory, Role, State, Status
 from breakeven.api.variant import declared_variant
 from breakeven.api.vocabulary import Reason
-from breakeven.control.cache import OWNED_KINDS, Cache
+from breakeven.control.answers import Comparisons
+from breakeven.control.cache import EVERYTHING, OWNED_KINDS, Cache
 from breakeven.control.core import Core
 from breakeven.control.errors import Retry
 from breakeven.control.fitness import fitness
@@ -25,9 +26,13 @@ from breakeven.control.fleet import ready_since
 from breakeven.control.outcome import Outcome
 from breakeven.control.ports import STARTING, Key, MetricsQuery, MetricsReading, Ports
 from breakeven.control.reconcile import Reconciler
+from breakeven.control.shard import Shard
 from breakeven.control.smoke import SmokeTests
+from breakeven.control.warm.driver import Driver
+from breakeven.control.warm.state import WarmState
 from breakeven.domain.counters.observation import Observation, Outage, Smoke
 from breakeven.domain.decision import Decision, Declared, Hold, Placement
+from breakeven.domain.measures.same_answers import Reply, Token
 from breakeven.render import desired
 
 KEY = Key("inference", "llama")
@@ -122,6 +127,22 @@ class FakeSmoke:
 
 
 @dataclass(slots=True)
+class FakeAnswers:
+    """`control.ports.GreedyAnswers` that gives one text to all, or to an address another."""
+
+    text: str = "as it is"
+    other: dict[str, str] = field(default_factory=dict)
+    """Texts by address."""
+    requests: list[tuple[str, str]] = field(default_factory=list)
+    """Addresses and prompts."""
+
+    async def ask(self, address: str, model: str, prompt: str, *, logprobs: bool) -> Reply:
+        self.requests.append((address, prompt))
+        text = self.other.get(address, self.text)
+        return Reply(text, (Token(text, -0.1, {text: -0.1, "else": -6.0}),) if logprobs else ())
+
+
+@dataclass(slots=True)
 class FakeLeadership:
     """`control.ports.Leadership`, given and taken."""
 
@@ -213,33 +234,65 @@ def plain_decide(declared: Declared, memory: Memory, observation: Observation, n
     )
 
 
+@dataclass(slots=True)
+class FakeKey:
+    """`control.ports.SwitchKey` in memory."""
+
+    key: bytes = b"a key that nobody can guess"
+
+    def read(self) -> bytes:
+        if not self.key:
+            raise ValueError("Warm needs the operator's switching key")
+        return self.key
+
+
+class NoSwitches:
+    """`control.ports.Switches` where no replica holds two variants."""
+
+    async def state(self, address: str) -> WarmState:
+        raise Retry(f"nobody listens at {address}")
+
+    async def awake(self, address: str, *, id: str, variant: str, token: str) -> WarmState:
+        raise Retry(f"nobody listens at {address}")
+
+    async def load(self, address: str, *, id: str, token: str) -> WarmState:
+        raise Retry(f"nobody listens at {address}")
+
+
 class World:
     """One resource, one operator process at a time."""
 
-    def __init__(self, *, gpus: int = 100, decide: Any = plain_decide, **spec: Any) -> None:
+    def __init__(
+        self, *, gpus: int = 100, decide: Any = plain_decide, render: Any = desired, switches: Any = None, **spec: Any
+    ) -> None:
         self.clock = FakeClock()
         self.cluster = FakeCluster(now=self.clock.now, gpus=gpus)
         self.controllers = FakeControllers(self.cluster)
         self.metrics = FakeMetrics()
         self.events = FakeEvents()
         self.smoke_test = FakeSmoke()
+        self.answers = FakeAnswers()
         self.leadership = FakeLeadership()
         self.recorder = FakeRecorder()
         self.decide = decide
+        self.render = render
+        self.switches = switches or NoSwitches()
+        self.key = FakeKey()
         self.least_serving = 0
         self.cluster.create(resource(**spec))
         self.start()
 
-    def start(self) -> None:
+    def start(self, shard: Shard = EVERYTHING) -> None:
         """A new process: nothing is left but what the API server has."""
         self.woken: list[Key] = []
 
         async def wake(key: Key) -> None:
             self.woken.append(key)
 
-        self.cache = Cache()
+        self.cache = Cache(shard)
         self.metrics.started = False
         self.smoke = SmokeTests(self.smoke_test, wake)
+        self.comparisons = Comparisons(self.answers, wake)
         ports = Ports(
             cluster=self.cluster,
             metrics=self.metrics,
@@ -247,9 +300,18 @@ class World:
             leadership=self.leadership,
             clock=self.clock,
             recorder=self.recorder,
+            switch_key=self.key,
         )
-        core = Core(check=fitness, decide=self.decide, render=desired)
-        self.reconciler = Reconciler(cache=self.cache, core=core, ports=ports, smoke_tests=self.smoke)
+        self.driver = Driver(self.switches, self.leadership, self.clock, wake)
+        core = Core(check=fitness, decide=self.decide, render=self.render)
+        self.reconciler = Reconciler(
+            cache=self.cache,
+            core=core,
+            ports=ports,
+            smoke_tests=self.smoke,
+            comparisons=self.comparisons,
+            driver=self.driver,
+        )
 
     def watch(self) -> None:
         """What the watches would have shown by now."""
@@ -289,10 +351,12 @@ class World:
         raise AssertionError("the world did not come to rest")
 
     async def answered(self) -> None:
-        """Let the smoke tests that are under way answer."""
-        for _ in range(20):
+        """Let the tests that are under way answer."""
+        for _ in range(200):
             await asyncio.sleep(0)
         assert not self.smoke.pending
+        assert not self.comparisons.pending
+        assert not self.driver.pending
 
     def command(self, text: str) -> None:
         """Annotate the resource."""

@@ -8,10 +8,11 @@ from typing import Any
 import kopf
 import pytest
 import yaml
+from tests.support.warm_world import WarmWorld
 from tests.support.world import World
 
 from breakeven.adapters.kubernetes.rights import RIGHTS, Right, right_for
-from breakeven.api.spec import SpeculativeDeploymentSpec
+from breakeven.api.spec import DisruptionBudgetSpec, SpeculativeDeploymentSpec
 from breakeven.api.status import Role
 from breakeven.api.variant import declared_variant
 from breakeven.control.cache import Cache
@@ -114,9 +115,10 @@ def test_everything_that_is_rendered_may_be_applied() -> None:
         {"engine": {"image": "vllm/vllm-openai:v0.33.0"}, "target": {"model": "m"}, "replicas": 2}
     )
     placement = Placement(variant=declared_variant(spec), role=Role.STABLE, replicas=2)
-    rendering = desired(Owner(name="a", namespace="n"), (placement,), with_pod_monitor=True)
+    owner, budget = Owner(name="a", namespace="n"), DisruptionBudgetSpec()
+    rendering = desired(owner, (placement,), with_pod_monitor=True, budget=budget)
     kinds = {(m["apiVersion"], m["kind"]) for m in rendering.objects}
-    assert {kind for _, kind in kinds} == {"Deployment", "Service", "PodMonitor"}
+    assert {kind for _, kind in kinds} == {"Deployment", "Service", "PodMonitor", "PodDisruptionBudget"}
     for api_version, kind in kinds:
         assert right_for(api_version, kind, "patch") == right_for(api_version, kind, "create")
 
@@ -138,9 +140,19 @@ async def test_rights_to_objects_are_those_that_a_whole_story_uses(monkeypatch: 
     for release in ("0.12.0", "0.13.0", "0.14.0"):  # Deployments that nobody needs any more are deleted
         world.edit_spec(engine={"image": f"vllm/vllm-openai:v{release}"})
         await world.settle()
+    world.edit_spec(service={"enabled": False}, disruptionBudget={})
+    await world.settle()
+    world.edit_spec(disruptionBudget=None)
+    await world.settle()
+    warm = WarmWorld()
+    for release in ("0.26.0", "0.27.0", "0.28.0", "0.29.0"):
+        warm.edit_spec(engine={"image": f"vllm/vllm-openai:v{release}"})
+        await warm.settle()
+    warm.edit_spec(policy={"switching": {"mode": "Warm", "drainTimeout": "5s"}})
+    await warm.settle()
     used = {
         (call.kind, call.verb == "status", verb)
-        for call in world.cluster.calls
+        for call in (*world.cluster.calls, *warm.cluster.calls)
         for verb in _VERBS.get(call.verb, (call.verb,))
     }
     used |= {(kind, False, verb) for kind in watched_kinds(monkeypatch) for verb in ("list", "watch")}

@@ -1,5 +1,6 @@
 {{- define "breakeven.name" -}}
-{{- if contains "breakeven" .Release.Name }}{{ .Release.Name | trunc 50 | trimSuffix "-" }}{{ else }}{{ printf "%s-breakeven" .Release.Name | trunc 50 | trimSuffix "-" }}{{ end }}
+{{- $base := .Values.nameOverride | default "breakeven" }}
+{{- if .Values.fullnameOverride }}{{ .Values.fullnameOverride | trunc 50 | trimSuffix "-" }}{{ else if contains $base .Release.Name }}{{ .Release.Name | trunc 50 | trimSuffix "-" }}{{ else }}{{ printf "%s-%s" .Release.Name $base | trunc 50 | trimSuffix "-" }}{{ end }}
 {{- end }}
 
 {{- define "breakeven.serviceAccount" -}}
@@ -16,6 +17,20 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{- define "breakeven.image" -}}
+{{- with .Values.image }}{{ .repository }}{{ if .digest }}@{{ .digest }}{{ else }}:{{ .tag | default $.Chart.AppVersion }}{{ end }}{{ end }}
+{{- end }}
+
+{{- /* Without users and groups where OpenShift gives each namespace its own: restricted-v2 refuses others. */}}
+{{- define "breakeven.podSecurityContext" -}}
+{{- $own := .Values.podSecurityContext }}
+{{- if .Values.openshift }}{{ $own = omit $own "runAsUser" "runAsGroup" "fsGroup" }}{{ end }}
+{{- toYaml $own }}
 {{- end }}
 
 {{- /* What the operator does in the namespaces it watches; equal to operator/breakeven/adapters/rights.py by a test. */}}
@@ -34,11 +49,19 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
   verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [""]
   resources: [services]
-  verbs: [get, list, watch, create, patch]
+  verbs: [get, list, watch, create, patch, delete]
 # Which series belong to which variant.
 - apiGroups: [""]
   resources: [pods]
   verbs: [list, watch]
+# What warm replicas run and hold; of ConfigMaps, only those with our label are looked at.
+- apiGroups: [""]
+  resources: [configmaps]
+  verbs: [get, list, create, patch, delete]
+# What a drain may take at once, where a resource says it.
+- apiGroups: [policy]
+  resources: [poddisruptionbudgets]
+  verbs: [get, list, create, patch, delete]
 # Decisions, when they are taken.
 - apiGroups: [""]
   resources: [events]

@@ -8,7 +8,6 @@ import aiohttp
 
 log = logging.getLogger(__name__)
 
-PORT = 8000
 _TEMPERATURES = (0.0, 0.8)
 """The second takes the sampling path, which greedy requests never reach."""
 _MAX_BYTES = 1 << 20
@@ -20,16 +19,14 @@ _LONGEST = 300
 class CompletionSmokeTest:
     """`control.ports.SmokeTest` over HTTP."""
 
-    def __init__(self, *, port: int = PORT, timeout_s: float = 60.0, attempts: int = 3, pause_s: float = 2.0) -> None:
-        self._port = port
+    def __init__(self, *, timeout_s: float = 60.0, attempts: int = 3, pause_s: float = 2.0) -> None:
         self._timeout_s = timeout_s
         self._attempts = attempts
         self._pause_s = pause_s
 
     async def run(self, address: str, model: str) -> str:
         """Send one completion at temperature 0 and one above; empty when both came back whole, else why not."""
-        host = f"[{address}]" if ":" in address else address
-        url = f"http://{host}:{self._port}/v1/completions"
+        url = f"http://{address}/v1/completions"
         timeout = aiohttp.ClientTimeout(total=self._timeout_s)
         async with aiohttp.ClientSession(timeout=timeout, trust_env=False) as session:
             for temperature in _TEMPERATURES:
@@ -58,7 +55,7 @@ class CompletionSmokeTest:
 async def _complete(session: aiohttp.ClientSession, url: str, model: str, temperature: float) -> str:
     body = {"model": model, "prompt": "One, two, three,", "max_tokens": 16, "temperature": temperature}
     async with session.post(url, json=body, allow_redirects=False) as answer:
-        data = await _body(answer)
+        data = await bounded_body(answer)
         if answer.status != 200:
             return f"HTTP {answer.status} {data[:200].decode(errors='replace')}"
     if len(data) > _MAX_BYTES:
@@ -72,7 +69,7 @@ async def _complete(session: aiohttp.ClientSession, url: str, model: str, temper
     return ""
 
 
-async def _body(answer: aiohttp.ClientResponse) -> bytes:
+async def bounded_body(answer: aiohttp.ClientResponse) -> bytes:
     """The whole body, however many packets it comes in; a little more than the limit when it is longer."""
     data = bytearray()
     async for part in answer.content.iter_any():

@@ -7,6 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TypedDict, Unpack
 
+from breakeven.api.evidence import ObjectiveStatus
 from breakeven.api.status import (
     DecisionRecord,
     DiagnosisStatus,
@@ -37,10 +38,10 @@ class MemoryChange(TypedDict, total=False):
     canary: Variant | None
     holdback: bool
     last_good: LastGood | None
-    streak: int
-    streak_verdict: str
-    last_window_end: datetime | None
     attempts: int
+    hours: str
+    bursts: list[datetime]
+    alarmed_at: datetime | None
     cooldown_until: datetime | None
     tuned_length: int | None
     failed_at_load: Decimal | None
@@ -62,6 +63,7 @@ class MemoryChange(TypedDict, total=False):
     evidence_after: datetime | None
     blind_since: datetime | None
     answers: str
+    compared: str
     profile_grew_at: datetime | None
     advice: str
 
@@ -97,6 +99,9 @@ class EvidenceChange(TypedDict, total=False):
     prefix_hit_rate_on: Decimal | None
     preemptions_off: int | None
     preemptions_on: int | None
+    waiting_off: Decimal | None
+    waiting_on: Decimal | None
+    objective: ObjectiveStatus | None
     nodes: NodesStatus | None
     requests: int | None
     load: Decimal | None

@@ -46,6 +46,13 @@ class Quantization(StrEnum):
     PREQUANTIZED = "Prequantized"
 
 
+class MetricsSource(StrEnum):
+    """Where engine metrics are read."""
+
+    PROMETHEUS = "Prometheus"
+    PODS = "Pods"
+
+
 class Mode(StrEnum):
     """Who decides about speculation. Never a bare On or Off: YAML 1.1 reads those as booleans."""
 
@@ -61,6 +68,20 @@ class HoldbackMode(StrEnum):
     AUTO = "Auto"
     ALWAYS = "Always"
     NEVER = "Never"
+
+
+class SwitchingMode(StrEnum):
+    """How a replica changes what it serves with."""
+
+    RELOAD = "Reload"
+    WARM = "Warm"
+
+
+class OnDrainTimeout(StrEnum):
+    """What becomes of streams that a switch waited for in vain."""
+
+    WAIT = "Wait"
+    ABORT = "Abort"
 
 
 class LadderStep(StrEnum):

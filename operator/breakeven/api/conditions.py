@@ -25,9 +25,12 @@ class ConditionType(StrEnum):
     SPECULATION_ACTIVE = "SpeculationActive"
     METRICS_AVAILABLE = "MetricsAvailable"
     ACCEPTANCE_HEALTHY = "AcceptanceHealthy"
+    OBJECTIVE_READABLE = "ObjectiveReadable"
+    LOSSLESS = "Lossless"
     DIAGNOSIS = "Diagnosis"
     MEMORY_BUDGET = "MemoryBudget"
     CAPACITY_AVAILABLE = "CapacityAvailable"
+    WARM_SWITCHING = "WarmSwitching"
     ENGINE_VERSION_KNOWN = "EngineVersionKnown"
     CONFIGURATION_VALID = "ConfigurationValid"
     PAUSED = "Paused"
@@ -74,9 +77,13 @@ CONDITIONS: Mapping[ConditionType, ConditionDoc] = {
             Reason.ON_TRIAL: "False: a canary is being measured.",
             Reason.BELOW_BREAK_EVEN: "False: the measured speed-up was below spec.thresholds.speedup.disable.",
             Reason.BELOW_ACCEPTANCE_FLOOR: "False: acceptance was below spec.thresholds.acceptance.floor.",
-            Reason.LATENCY_REGRESSION: "False: a tail latency rose more than spec.thresholds.latency allows.",
+            Reason.LATENCY_REGRESSION: "False: a tail latency rose more than spec.thresholds.latency allows, in a trial or after it.",
+            Reason.OBJECTIVE_MISSED: "False: fewer requests kept the bounds of spec.objective with speculation than without.",
+            Reason.THROUGHPUT_LOST: "False: replicas with speculation served fewer tokens per second than those without.",
             Reason.SMOKE_TEST_FAILED: "False: the speculating engine did not answer a real completion.",
             Reason.ENGINE_FAILING: "False: the speculating engine did not come up.",
+            Reason.ANSWERS_DIFFER: "False: with the draft on trial, greedy prompts were answered differently; Lossless has the figures.",
+            Reason.NOT_DRAFTING: "False: the draft on trial was not in use.",
             Reason.TRIAL_FAILED: "True: what serves goes on; a trial of something else failed, with its figures.",
             Reason.SWITCH_BLOCKED: "The decision cannot be carried out; the message says what serves, and CapacityAvailable says why.",
             Reason.TOO_MANY_TRANSITIONS: "Frozen: spec.policy.maxTransitionsPerDay is used up.",
@@ -99,7 +106,7 @@ CONDITIONS: Mapping[ConditionType, ConditionDoc] = {
             Reason.UNSCHEDULABLE: "A trial was put off: its canary found no node.",
             Reason.STARTUP_TIMEOUT: "A trial failed: its canary was not ready within spec.engine.startupTimeout.",
             Reason.PREEMPTION_STORM: "False: the speculating engine preempted requests with a full KV cache.",
-            Reason.QUEUE_GROWTH: "False: the queue of the speculating engine grew, and that of the control did not.",
+            Reason.QUEUE_GROWTH: "False: requests wait for the speculating engine and not for the control. True: replicas without speculation are kept again, because requests wait and nothing tells whether they would without.",
             Reason.ERROR_RATE: "False: requests to the speculating engine failed, and those to the control did not.",
             Reason.CONTRADICTION: "True: replicas without speculation are kept again, because the stored control shows no gain.",
             Reason.LOAD_NOT_MEASURED: "True: they are kept again, because the load left the bands that were measured.",
@@ -136,14 +143,15 @@ CONDITIONS: Mapping[ConditionType, ConditionDoc] = {
         meaning="Fresh engine metrics of every serving replica are there. While they are not, nothing is judged.",
         reasons={
             Reason.FRESH: "Every serving replica has fresh samples.",
-            Reason.STARTING: "Unknown: the first reading of Prometheus is under way.",
-            Reason.NO_PROMETHEUS: "Neither spec.metrics.prometheusURL nor the operator's own is set.",
+            Reason.STARTING: "Unknown: the first reading of the metrics is under way.",
+            Reason.NO_PROMETHEUS: "Neither spec.metrics.prometheusURL nor the operator's own is set, and pods are not read.",
             Reason.PROMETHEUS_UNREACHABLE: "Prometheus does not answer.",
             Reason.PROMETHEUS_NOT_ALLOWED: "spec.metrics.prometheusURL is not on the operator's allow-list.",
             Reason.NO_DATA: "Prometheus has no engine series of these pods.",
             Reason.STALE: "The newest samples are too old.",
             Reason.QUERY_FAILED: "Prometheus answers with an error, a login page, or too much.",
             Reason.PODS_UNSCRAPED: "Fewer than 80 % of the serving replicas have fresh samples.",
+            Reason.PODS_UNREADABLE: "The pods' own /metrics cannot be read.",
             Reason.PARTIAL_DATA: "Prometheus, Thanos, Mimir or VictoriaMetrics calls its own answer incomplete.",
             Reason.FUTURE_SAMPLES: "Samples are dated after the present: some clock is wrong.",
             Reason.CLOCK_CHANGED: "The clock of the operator's node was set by more than a minute.",
@@ -165,6 +173,22 @@ CONDITIONS: Mapping[ConditionType, ConditionDoc] = {
         },
         silent=frozenset({Reason.HEALTHY, Reason.NOT_SPECULATING, Reason.NO_DATA}),
     ),
+    ConditionType.OBJECTIVE_READABLE: ConditionDoc(
+        meaning="The engine's histograms have what spec.objective and spec.thresholds.latency ask for.",
+        reasons={
+            Reason.READABLE: "Every bound and percentile that is asked for can be read.",
+            Reason.BUCKETS_TOO_WIDE: "Some cannot; the message says which, which bound can be read instead, and from which engine version on.",
+        },
+        silent=frozenset({Reason.READABLE}),
+    ),
+    ConditionType.LOSSLESS: ConditionDoc(
+        meaning="What was on trial last answers greedy prompts as it does without its draft. Lossy acceptance methods are not asked.",
+        reasons={
+            Reason.ANSWERS_ALIKE: "Tokens and log-probabilities are those without the draft, but for numeric noise.",
+            Reason.ANSWERS_DIFFER: "They are not, and the trial ended; the message has the figures.",
+            Reason.NOT_COMPARED: "Unknown: the answers could not be compared; the message says why, and the trial goes on.",
+        },
+    ),
     ConditionType.DIAGNOSIS: ConditionDoc(
         meaning="A cause was found why speculation does worse than it did. It says nothing about what is done.",
         reasons={
@@ -176,6 +200,10 @@ CONDITIONS: Mapping[ConditionType, ConditionDoc] = {
             Reason.DEGRADED_UNTIL_RESTART: "Acceptance decays with the uptime of the replicas while the control is stable: restart them.",
             Reason.STEP_TIME_ROSE: "Steps with speculation take longer at the same load: the engine or its node.",
             Reason.OUTLIER_REPLICA: "One replica accepts less or more, or takes longer or shorter, than its siblings; the message names it.",
+            Reason.NOT_DRAFTING: "A variant that should draft drafts nothing: its draft is not in use; the message says where to look.",
+            Reason.DRAFTS_UNASKED: "Replicas that serve without speculation draft: they are no control; the message says where to look.",
+            Reason.NOTHING_ACCEPTED: "Nothing that was drafted was accepted for six windows: the draft is broken, or another one.",
+            Reason.EVERYTHING_ACCEPTED: "Everything that was drafted was accepted for six windows: it may not be verified.",
             Reason.IDLE: "No traffic, or nothing was drafted: there is nothing to judge.",
             Reason.ENGINE_FAULT: "Replicas do not come up; the message has their last words.",
             Reason.PENALTY_UNKNOWN: "Unknown: a quantized pair has nothing to be compared with; `status.remarks` says so.",
@@ -204,6 +232,17 @@ CONDITIONS: Mapping[ConditionType, ConditionDoc] = {
             Reason.SWITCH_DOES_NOT_PAY: "True: a switch would lose more while replicas load than it gains until the next one.",
         },
         silent=frozenset({Reason.SUFFICIENT}),
+    ),
+    ConditionType.WARM_SWITCHING: ConditionDoc(
+        meaning="With mode Warm, every replica holds both variants and switches as it is told.",
+        reasons={
+            Reason.VARIANTS_RESIDENT: "Every replica holds what it should, and the one that should serve is awake or about to be.",
+            Reason.LOADING_ENGINE: "Unknown: a variant is still to be loaded; the message names the replica and what it waits for.",
+            Reason.REPLICA_SILENT: "A replica does not answer on port 8001; it serves on as it is and is not switched.",
+            Reason.DRAFT_LOST: "A variant woke up without the weights of its draft and was put back to sleep.",
+            Reason.VARIANT_FAILED: "One of the two engines of a replica does not come up; the other serves.",
+            Reason.SWITCH_FAILED: "A replica did not switch and serves as before; it is tried again.",
+        },
     ),
     ConditionType.ENGINE_VERSION_KNOWN: ConditionDoc(
         meaning="The capability table has this engine version.",

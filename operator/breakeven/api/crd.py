@@ -145,6 +145,7 @@ _COLUMNS: tuple[tuple[str, str, str, int, str], ...] = (
     ("Reason", "string", ".status.reason", 0, "What is wrong now, else what was decided last."),
     ("Message", "string", ".status.message", 0, "The same in a sentence."),
     ("Age", "date", ".metadata.creationTimestamp", 0, "Time since creation."),
+    ("Awake", "string", ".status.awake", 1, "What is awake in how many replicas, where they hold two variants."),
     ("Mode", "string", ".spec.policy.mode", 1, "Who decides about speculation."),
     ("Method", "string", ".spec.draft.method", 1, "Declared drafting method."),
     ("Target", "string", ".spec.target.model", 1, "Target model."),

@@ -13,8 +13,13 @@ class Source(StrEnum):
     """What a verdict rests on, best first."""
 
     MEASURED = "Measured"
+    """Both variants side by side, on pods of their own."""
+    ALTERNATING = "Alternating"
+    """Both variants in turns on the same pods (`spec.policy.switching.mode: Warm`)."""
     CALIBRATED = "Calibrated"
+    """Against what was measured without speculation at another time."""
     FIXED = "Fixed"
+    """The user's own floor."""
 
 
 class SpreadStatus(StatusModel):
@@ -56,6 +61,54 @@ class LatencyStatus(StatusModel):
     """Median of the time to first token."""
     ttft_p95: QuantileStatus | None = Field(None, alias="ttftP95")
     """95th percentile of the same."""
+
+
+class JudgedBy(StrEnum):
+    """What decided a verdict."""
+
+    DECODING = "Decoding"
+    END_TO_END = "EndToEnd"
+    THROUGHPUT = "Throughput"
+    GOODPUT = "Goodput"
+
+
+class RatioStatus(StatusModel):
+    """A ratio with its bounds (one-sided p = 0.001 each)."""
+
+    value: DecimalString
+    """With speculation against without: above 1 is better."""
+    lower: DecimalString
+    """Lower bound."""
+    upper: DecimalString
+    """Upper bound."""
+
+
+class AttainedStatus(StatusModel):
+    """How many requests keep one bound of `spec.objective`."""
+
+    seconds: DecimalString
+    """The bound."""
+    quantile: DecimalString
+    """Share that should keep it."""
+    off: DecimalString | None = None
+    """Share that does without speculation. Absent: no live control."""
+    on: DecimalString
+    """The same with it."""
+
+
+class ObjectiveStatus(StatusModel):
+    """Speculation by what it is for. Absent figures could not be measured, or are not asked for."""
+
+    judged_by: JudgedBy
+    """What decided the verdict: Decoding (S), EndToEnd, Throughput or Goodput."""
+    end_to_end: RatioStatus | None = None
+    """Mean time from request to last token without speculation / with it."""
+    throughput: RatioStatus | None = None
+    """Output tokens per second of a replica with speculation / without, while requests wait."""
+    ttft: AttainedStatus | None = None
+    """Requests within the bound of the time to first token."""
+    tpot: AttainedStatus | None = None
+    """Requests within the bound of the time per output token."""
 
 
 class NodeSpeed(StatusModel):
@@ -142,6 +195,12 @@ class EvidenceStatus(StatusModel):
     """Requests that were preempted for want of KV cache, without speculation."""
     preemptions_on: Count | None = None
     """The same with speculation."""
+    waiting_off: DecimalString | None = None
+    """Mean of the requests that wait on a replica without speculation."""
+    waiting_on: DecimalString | None = None
+    """The same with it."""
+    objective: ObjectiveStatus | None = None
+    """By what was judged, beside S. Absent: nothing was."""
     nodes: NodesStatus | None = None
     """Correction of S for nodes of different speed. Absent: none was made."""
     requests: Count | None = None

@@ -21,6 +21,10 @@ _ORDERED = (
 """Two decimal numbers in order; what is no number is the scalar rule's to refuse."""
 
 
+Prompt = Annotated[str, Field(min_length=1, max_length=4096)]
+"""Text of a completion request."""
+
+
 class SpeedupSpec(SpecModel):
     """Bounds on the measured speed-up S = TPOT without speculation / TPOT with it."""
 
@@ -116,11 +120,13 @@ class EvidenceSpec(SpecModel):
     promote_windows: Annotated[int, Field(ge=1, le=100)] = 3
     """Full windows a trial must measure before it may be promoted. Default 3."""
     leave_windows: Annotated[int, Field(ge=1, le=100)] = 2
-    """Windows in a row that must agree before speculation leaves. Default 2."""
+    """Windows that a loss is shown over, taken together, before speculation leaves; 24 at most count. Default 2."""
     alarm_after: Annotated[Duration, DurationRange("0s", "24h")] = timedelta(0)
     """How long a large and plain loss must have lasted before speculation leaves ahead of the windows. Longer spares the switch for short bursts. Default 0s: as soon as chance is ruled out."""
     trial_timeout: Annotated[Duration, DurationRange("10s", "720h")] = timedelta(hours=6)
     """A trial without a verdict ends after this. Default 6h."""
+    prompts: Annotated[list[Prompt], Field(max_length=8)] = []
+    """Prompts that a trial asks with the draft and without, at temperature 0, after eight of its own: a draft with which the answers differ is not promoted. Neither prompts nor answers are logged or written to the status. Default: none."""
 
 
 class ThresholdsSpec(SpecModel):

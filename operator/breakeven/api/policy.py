@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from breakeven.api.base import SpecModel
-from breakeven.api.choices import HoldbackMode, LadderStep, Mode, Weekday
+from breakeven.api.choices import HoldbackMode, LadderStep, Mode, OnDrainTimeout, SwitchingMode, Weekday
 from breakeven.api.lists import SET, once
 from breakeven.api.rules import DurationRange, Pattern, Rule
 from breakeven.api.scalars import Duration
@@ -49,8 +49,23 @@ class SwitchingWindow(SpecModel):
 
 
 class SwitchingSpec(SpecModel):
-    """What a switch of replicas may use."""
+    """How replicas are switched, and what that may use."""
 
+    rules = (
+        Rule(
+            field="onDrainTimeout",
+            message="leave Abort out or set mode: Warm: with Reload a replica that stops lets its requests finish for engine.shutdownTimeout",
+            cel="!has(self.onDrainTimeout) || self.onDrainTimeout != 'Abort' || (has(self.mode) && self.mode == 'Warm')",
+            holds=lambda s: s.on_drain_timeout is not OnDrainTimeout.ABORT or s.mode is SwitchingMode.WARM,
+        ),
+    )
+
+    mode: SwitchingMode = SwitchingMode.RELOAD
+    """Reload: a switch stops a replica and loads another. Warm: each replica holds both variants, one of them asleep, and a switch takes about a second; needs host memory for the weights of both. Default Reload."""
+    drain_timeout: Annotated[Duration, DurationRange("0s", "10m")] = timedelta(seconds=30)
+    """With mode Warm: how long a switch lets streams in flight finish; new requests wait meanwhile. Default 30s."""
+    on_drain_timeout: OnDrainTimeout = OnDrainTimeout.WAIT
+    """With mode Warm, when streams are still in flight after drainTimeout: Wait gives the switch up and tries again later, Abort ends them. Default Wait."""
     surge: Annotated[int, Field(ge=0, le=100)] = 0
     """Spare replicas that a switch may start before it stops others; they need GPUs that are free. Default 0."""
     allow_downtime: bool = False
@@ -87,8 +102,8 @@ class PolicySpec(SpecModel):
     holdback: HoldbackSpec = HoldbackSpec()
     """The live control: replicas kept without speculation. Default: one, only while knowing pays."""
     switching: SwitchingSpec = SwitchingSpec()
-    """What a switch of replicas may use. Default: no spare replica, no downtime, at any time."""
+    """How replicas are switched. Default: Reload, without spare replica and downtime, at any time."""
     cooldown: Annotated[Duration, DurationRange("0s", "24h")] = timedelta(minutes=30)
-    """Time off before the next trial; doubles with each failed attempt, up to 24h. Default 30m."""
+    """Time off before the next trial; doubles with each failed attempt, up to 15h. Default 30m."""
     max_transitions_per_day: Annotated[int, Field(ge=0, le=1000)] = 4
     """Changes of speculation in 24 hours, after which the state is Frozen. Default 4."""

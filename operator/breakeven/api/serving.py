@@ -16,6 +16,7 @@ from breakeven.api.choices import (
     Quantization,
 )
 from breakeven.api.free_form import LARGEST
+from breakeven.api.lists import SET, once
 from breakeven.api.rules import DecimalRange, DurationRange, Pattern, Rule
 from breakeven.api.scalars import DecimalString, Duration
 
@@ -32,6 +33,9 @@ ReleaseNumber = Annotated[
 ]
 Share = Annotated[DecimalString, DecimalRange("0", "1")]
 Billions = Annotated[DecimalString, DecimalRange("0", "100000", above=True)]
+
+DEFAULT_PORT = 8000
+DEFAULT_PORT_NAME = "http"
 
 MANAGED_FLAG = (
     r"^--(model|revision|served-model-name|quantization|max-model-len|kv-cache-dtype|gpu-memory-utilization"
@@ -75,6 +79,12 @@ class EngineSpec(SpecModel):
 
     rules = (
         Rule(
+            field="portName",
+            message="leave it as it is: pods of the old name would leave the Service at once; a new resource may have another",
+            cel="self.portName == oldSelf.portName",
+            holds=None,  # only the API server knows what it was
+        ),
+        Rule(
             field="version",
             message="write the vLLM version of the image, for example 0.33.0: an image named by digest does not tell it",
             cel="has(self.version) || !self.image.contains('@') || self.image.matches(r':v?[0-9]+\\.[0-9]+\\.[0-9]+')",
@@ -114,6 +124,16 @@ class EngineSpec(SpecModel):
         ),
     ] = []
     """Environment of the engine container, as in a Pod. Absent: only what the operator sets."""
+    port: Annotated[int, Field(ge=1, le=65_535)] = DEFAULT_PORT
+    """Port of the API, of health and of metrics: vLLM has one for all. Default 8000."""
+    port_name: Annotated[
+        str,
+        Field(max_length=15),
+        Pattern(
+            r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", "write at most 15 characters of a-z, 0-9 and '-', one of them a letter"
+        ),
+    ] = DEFAULT_PORT_NAME
+    """Name of that port in the pod, which a Service of your own may have as targetPort. Default http."""
     startup_timeout: Annotated[Duration, DurationRange("10s", "24h")] = timedelta(minutes=30)
     """How long an engine may take to load before it counts as failed. Default 30m."""
     shutdown_timeout: Annotated[Duration, DurationRange("0s", "1h")] = timedelta(seconds=60)
@@ -185,6 +205,12 @@ class TargetSpec(SpecModel):
     """Revision of the model. Absent: the default branch."""
     served_name: Annotated[str, Field(max_length=256)] | None = None
     """Name clients ask for. Absent: the value of `model`."""
+    also_served_as: Annotated[
+        list[Annotated[str, Field(min_length=1, max_length=256)]],
+        AfterValidator(once),
+        Field(max_length=16, json_schema_extra=SET),
+    ] = []
+    """Further names that clients may ask for. Metrics carry `servedName`. Absent: none."""
     quantization: Quantization = Quantization.NONE
     """Weight format to produce on load, or Prequantized for a checkpoint that already carries one. Default None (as in the checkpoint)."""
     quantization_method: QuantizationMethod | None = None

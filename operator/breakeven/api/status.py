@@ -1,8 +1,7 @@
 """`status` of a `SpeculativeDeployment`: the report people read, and beside it the memory of the loop.
 
 `kubectl describe` gives every field a line, so what people read is a few texts, and two more texts are JSON: `details`,
-the whole report for programs, and `memory`, all that `decide` needs from the past, so that a crash repeats nothing and
-forgets nothing. Earlier releases had the fields of both beside the report: such a status is still read.
+the whole report for programs, and `memory`, all that `decide` needs after a crash. Fields of earlier releases are read.
 """
 
 import json
@@ -20,6 +19,7 @@ from breakeven.api.evidence import QuantileStatus as QuantileStatus
 from breakeven.api.evidence import Source as Source
 from breakeven.api.evidence import SpreadStatus as SpreadStatus
 from breakeven.api.planned import PlanStatus
+from breakeven.api.price import Price
 from breakeven.api.scalars import Count, DecimalString, NotNegative, Positive, Text, Time, one_line
 from breakeven.api.value import ValueReport as ValueReport
 from breakeven.api.value import ValueStatus as ValueStatus
@@ -144,12 +144,12 @@ class Memory(StatusModel):
     """Whether replicas without speculation are kept as a live control."""
     last_good: LastGood | None = None
     """Where a rollback goes."""
-    streak: Count = 0
-    """Windows in a row that agreed."""
-    streak_verdict: Annotated[str, Field(max_length=64)] = ""
-    """What they agreed on."""
-    last_window_end: Time | None = None
-    """End of the last window that was judged."""
+    hours: Annotated[str, Field(pattern="^([.PL]{24})?$")] = ""
+    """What speculation showed last in each hour of the day, UTC: P paid, L lost, a dot: not seen. Empty: nothing yet."""
+    bursts: Annotated[list[Time], Field(max_length=16)] = []
+    """When trials paid that followed an alarm: what it found was a burst. The newest is renewed by one that is waited out."""
+    alarmed_at: Time | None = None
+    """When the sequential alarm switched speculation off. Absent: it did not, or a trial has ended since with a verdict."""
     attempts: Count = 0
     """Failed trials since speculation last paid."""
     cooldown_until: Time | None = None
@@ -190,11 +190,13 @@ class Memory(StatusModel):
     mode: Annotated[str, Field(max_length=16)] = ""
     """Mode that was last obeyed."""
     evidence_after: Time | None = None
-    """Nothing measured before this counts: the end of the last outage."""
+    """Nothing measured before this counts: the end of the last outage, or of the operator's own prompts to a canary."""
     blind_since: Time | None = None
     """Since when there has been no evidence at all. Absent: there is some."""
     answers: Annotated[str, Field(max_length=16)] = ""
     """The declared variant that what serves was chosen for."""
+    compared: Annotated[str, Field(max_length=16)] = ""
+    """The variant on trial whose answers were compared in this trial. Empty: not yet, or they are not to be."""
     profile_grew_at: Time | None = None
     """When a band of load was last seen for the first time."""
     advice: Annotated[str, Field(max_length=64)] = ""
@@ -242,6 +244,18 @@ class VariantStatus(StatusModel):
     """Replicas it should have."""
     ready: int
     """Replicas that serve."""
+    awake: int | None = None
+    """Replicas in which it is awake, where they hold two variants. Absent: each replica holds one."""
+
+
+class SwitchingStatus(StatusModel):
+    """How replicas that hold two variants were switched."""
+
+    switches: Count = 0
+    """Switches since the operator last started, those that failed left out."""
+    last_seconds: NotNegative | None = None
+    """From the order to the first token of the other variant, median over the last switch of each replica. Absent: none
+    was seen yet."""
 
 
 class Details(StatusModel):
@@ -261,6 +275,10 @@ class Details(StatusModel):
     """What speculation gained and what knowing cost. Absent: nothing was judged yet."""
     plan: PlanStatus | None = None
     """What planning predicts for the declared variant. Absent: not planned yet."""
+    price: Price | None = None
+    """What turns replica-hours into money. Absent: a GPU-hour has no price."""
+    switching: SwitchingStatus | None = None
+    """How warm replicas were switched. Absent: there are none."""
 
 
 REPORTED_DECISIONS = 5
@@ -329,6 +347,8 @@ class Status(StatusModel):
     """Label selector of the pods, for the scale subresource."""
     engine_version: Annotated[str, Field(max_length=32)] = ""
     """vLLM version the arguments are rendered for."""
+    awake: Annotated[str, Field(max_length=128)] = ""
+    """What is awake in how many replicas, where they hold two variants. Empty: each replica holds one."""
     arms: Annotated[list[Text], Field(max_length=8)] = []
     """Replicas by variant, one a line: role, what it drafts with, replicas that serve / wanted, name."""
     hold: Text = ""

@@ -11,6 +11,7 @@ from pydantic_core import CoreSchema
 
 from breakeven.api.base import SpecModel
 from breakeven.api.free_form import PodTemplate, not_too_deep
+from breakeven.api.objective import HistogramBounds, histogram_bounds
 from breakeven.api.spec import DraftSpec, EngineSpec, HardwareSpec, SpeculativeDeploymentSpec, TargetSpec
 
 
@@ -27,6 +28,8 @@ class Variant(SpecModel):
     """Where its pods run."""
     pod_template: PodTemplate | None = None
     """Overrides of the rendered pod template."""
+    bounds: HistogramBounds | None = None
+    """Bounds of `spec.objective` at which requests are counted. Absent: only the usual ones."""
     restarts: Annotated[int, Field(ge=0, le=1_000_000)] = 0
     """Times its replicas were replaced on demand without any other change. Default 0."""
 
@@ -81,4 +84,5 @@ def declared_variant(spec: SpeculativeDeploymentSpec) -> Variant:
         draft=spec.draft,
         hardware=spec.hardware,
         pod_template=spec.pod_template,
+        bounds=histogram_bounds(spec.objective),
     )

@@ -55,6 +55,7 @@ def backtest(
     --on 'pod=~"llama-spec-.*"' --off 'pod=~"llama-plain-.*"'`
     """
     from breakeven.adapters.prometheus.client import Endpoint, PrometheusClient
+    from breakeven.adapters.prometheus.credentials import Credentials
     from breakeven.adapters.prometheus.errors import MetricsError
     from breakeven.cli import backtest_view
     from breakeven.cli.manifests import read_resources
@@ -64,7 +65,8 @@ def backtest(
     if resource.spec.draft is None:
         raise _usage(f"{file}: spec.draft is absent: without a draft there is nothing to decide")
     arms = _arms(resource, on, off)
-    endpoint = Endpoint(url=prometheus, token_file=token_file, ca_file=ca_file, read_timeout_s=60.0, max_bytes=1 << 30)
+    who = Credentials(token_file=token_file)
+    endpoint = Endpoint(url=prometheus, credentials=who, ca_file=ca_file, read_timeout_s=60.0, max_bytes=1 << 30)
     try:
         with closing(PrometheusClient(endpoint)) as client:
             replay = _run(client, resource, arms, begins=begins, ends=ends, prefix=prefix)

@@ -91,6 +91,9 @@ def _speedup(speedup: Speedup) -> dict[str, Any]:
         "probability": speedup.probability,
         "inflation": speedup.inflation,
         "breakEvenAcceptance": speedup.break_even,
+        "toLastToken": speedup.to_last,
+        "toLastTokenLower": speedup.to_last_lower,
+        "toLastTokenUpper": speedup.to_last_upper,
         "absent": speedup.why or None,
     }
 
@@ -154,6 +157,16 @@ def _sentence(server: Reading, speedup: Speedup) -> str:
         text += ", more than any acceptance could make up for"
     elif speedup.break_even is not None and server.figures.acceptance is not None:
         text += f", so break-even is at acceptance {speedup.break_even:.3f}; measured {server.figures.acceptance:.3f}"
+    return text + _to_last(speedup)
+
+
+def _to_last(speedup: Speedup) -> str:
+    """What a request gains from its arrival to its last token."""
+    if speedup.to_last is None:
+        return ""
+    text = f"; from request to last token {speedup.to_last:.3f}"
+    if speedup.to_last_lower is not None and speedup.to_last_upper is not None:
+        text += f", between {speedup.to_last_lower:.3f} and {speedup.to_last_upper:.3f}"
     return text
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from breakeven import __version__
-from breakeven.cli import backtest, crd, demo, inspect, lab, load, measure, plan, render, run, score, simulate
+from breakeven.cli import adopt, backtest, crd, demo, inspect, lab, load, measure, plan, render, run, score, simulate
 
 PLAN = "Before anything runs"
 MEASURE = "Reading and deciding"
@@ -53,6 +53,7 @@ def root(
     """
 
 
+app.command("adopt", rich_help_panel=PLAN)(adopt.adopt)
 app.command("plan", rich_help_panel=PLAN)(plan.plan)
 app.command("score", rich_help_panel=PLAN)(score.score)
 app.command("render", rich_help_panel=PLAN)(render.render)

@@ -62,7 +62,7 @@ def read_resources(file: Path, *, engine_version: str | None = None) -> list[Res
     if not bodies:
         kinds = ", ".join(sorted({str(d.get("kind")) for d in documents if d.get("kind")}))
         raise fail(f"-f {file}: no {KIND} in it{f', but {kinds}' if kinds else ''}", USAGE)
-    return [_resource(body, version) for body in bodies]
+    return [_resource(body, version, documents) for body in bodies]
 
 
 def fail(message: str, code: int) -> typer.Exit:
@@ -91,14 +91,14 @@ def _flat(documents: Any) -> Iterator[dict[str, Any]]:
             yield document
 
 
-def _resource(body: dict[str, Any], engine_version: str | None) -> Resource:
+def _resource(body: dict[str, Any], engine_version: str | None, beside: list[dict[str, Any]]) -> Resource:
     metadata = body.get("metadata")
     metadata = metadata if isinstance(metadata, dict) else {}
     name = str(metadata.get("name") or "") or "(no name)"
     wrong = [*_envelope(body, metadata)]
     if wrong:
         raise fail("\n".join(f"{name}: {line}" for line in wrong), REFUSED)
-    spec = _without_nulls(body.get("spec"))
+    spec = _with_workload(name, _without_nulls(body.get("spec")), beside)
     if engine_version is not None and isinstance(spec, dict) and isinstance(spec.get("engine"), dict):
         spec = spec | {"engine": spec["engine"] | {"version": engine_version}}
     try:
@@ -108,6 +108,29 @@ def _resource(body: dict[str, Any], engine_version: str | None) -> Resource:
     except ValidationError as error:
         raise fail("\n".join(f"{name}: {line}" for line in _complaints(error)), REFUSED) from None
     return Resource(name=metadata.get("name") or "", namespace=str(metadata.get("namespace") or "default"), spec=parsed)
+
+
+def _with_workload(name: str, spec: Any, beside: list[dict[str, Any]]) -> Any:
+    """The spec with what the Deployment that it refers to says, which has to be in the same file."""
+    from breakeven.adopt import NotAdoptable, referred, resolved
+
+    wanted = referred(spec)
+    if wanted is None:
+        return spec
+    found = next(
+        (d for d in beside if d.get("kind") == "Deployment" and (d.get("metadata") or {}).get("name") == wanted), None
+    )
+    if found is None:
+        raise fail(
+            f"{name}: spec.workloadRef: put Deployment {wanted} into the same file: it says engine and target", REFUSED
+        )
+    try:
+        made, notes = resolved(spec, found, name)
+    except NotAdoptable as error:
+        raise fail(f"{name}: spec.workloadRef: Deployment {wanted}: {error}", REFUSED) from None
+    for note in notes:
+        typer.echo(f"{name}: caution: Deployment {wanted}: {note}", err=True)
+    return made
 
 
 def _envelope(body: dict[str, Any], metadata: dict[str, Any]) -> Iterator[str]:

@@ -74,7 +74,7 @@ def plan(
     import json
 
     from breakeven.api.variant import declared_variant
-    from breakeven.cli import plan_table
+    from breakeven.cli import plan_table, plan_warm
     from breakeven.cli.yamltext import yaml_text
     from breakeven.planning.document import plan_document
     from breakeven.planning.findings import plan_refuses
@@ -105,14 +105,15 @@ def plan(
         raise typer.Exit(2) from None
     variant = declared_variant(spec)
     made = _with_engine(make_plan(variant, asked), resource, what_if=engine_version is not None)
-    advice = tips(variant, asked, made)
+    advice, warm = tips(variant, asked, made), plan_warm.warm_of(spec)
+    document = plan_document(made, advice) | {"warm": warm.document(made)}
     match output:
         case PlanOutput.JSON:
-            typer.echo(json.dumps(plan_document(made, advice), indent=2, ensure_ascii=False))
+            typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
         case PlanOutput.YAML:
-            typer.echo(yaml_text([plan_document(made, advice)]), nl=False)
+            typer.echo(yaml_text([document]), nl=False)
         case PlanOutput.TABLE:
-            plan_table.print_plan(made, advice)
+            plan_table.print_plan(made, advice, warm.lines(made))
     if plan_refuses(made):
         raise typer.Exit(1)
 
@@ -126,6 +127,7 @@ def _with_engine(made: "Plan", resource: "Resource", *, what_if: bool) -> "Plan"
     from breakeven.engines import Refusal
     from breakeven.planning import pairing
     from breakeven.render import check
+    from breakeven.render.pools import refused_warm
     from breakeven.render.serving import VERSION_DISAGREES
 
     spec, declared = resource.spec, declared_variant(resource.spec)
@@ -141,6 +143,7 @@ def _with_engine(made: "Plan", resource: "Resource", *, what_if: bool) -> "Plan"
             for f in check(declared.with_draft(draft))
             if f.field.startswith("draft") and not any(f.message == known.message for known, _ in found)
         ]
+    found += [(f, f.field) for f in refused_warm(spec) if not any(f.message == known.message for known, _ in found)]
     said = dict.fromkeys(
         (pairing.refusal if isinstance(f, Refusal) else pairing.warning)(field, f.message) for f, field in found
     )

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from breakeven.planning.plan import Plan
 
 
-def print_plan(plan: "Plan", advice: "Sequence[str]" = ()) -> None:
+def print_plan(plan: "Plan", advice: "Sequence[str]" = (), warm: "Sequence[str]" = ()) -> None:
     """Print a plan: the answer first, then capacity, predictions, rules of thumb, and what to change."""
     from breakeven.planning.verdict import headline
 
@@ -32,6 +32,8 @@ def print_plan(plan: "Plan", advice: "Sequence[str]" = ()) -> None:
             f"\nSwitching {plan.replicas} replica(s): {plan.switch.replica_minutes:.0f} replica-minutes "
             f"({plan.switch.loading_minutes:.0f} min each, {basis})"
         )
+    for line in warm:
+        typer.echo(line)
     _print_rules(plan)
     for tip in advice:
         typer.echo(f"\nadvice   {tip}")

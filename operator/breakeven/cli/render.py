@@ -8,6 +8,7 @@ import typer
 
 if TYPE_CHECKING:
     from breakeven.cli.manifests import Resource
+    from breakeven.control.warm.pools import WarmWanted
     from breakeven.domain.decision import Placement
     from breakeven.render import Rendering
 
@@ -56,7 +57,9 @@ def render(
     refused = False
     for resource in read_resources(file, engine_version=engine_version):
         placements = _placements(resource, speculation)
-        made = desired(Owner(name=resource.name, namespace=resource.namespace), placements)
+        owner = Owner(name=resource.name, namespace=resource.namespace)
+        warm = _warm(resource, placements)
+        made = desired(owner, placements if warm is None else (), warm=warm, service=resource.spec.service)
         refused = refused or bool(made.refusals)
         for kind, findings in (("refused", made.refusals), ("caution", made.cautions)):
             for finding in findings:
@@ -90,6 +93,20 @@ def _placements(resource: "Resource", speculation: Speculation) -> "list[Placeme
     ]
 
 
+def _warm(resource: "Resource", placements: "list[Placement]") -> "WarmWanted | None":
+    """The pool of replicas that hold the first two of these; None where each replica holds one.
+
+    The digest of a token is the operator's to make: there is none offline.
+    """
+    from breakeven.control.warm.pools import Held, WarmWanted, is_switched_warm
+
+    if not is_switched_warm(resource.spec):
+        return None
+    first = placements[0]
+    held = Held(variants=tuple(p.variant for p in placements[:2]), role=first.role, replicas=first.replicas)
+    return WarmWanted(pools=(held,), switching=resource.spec.policy.switching, token_digest="")
+
+
 def _print(renderings: "list[tuple[list[Placement], Rendering]]", output: Output) -> None:
     import json
 
@@ -106,13 +123,25 @@ def _print(renderings: "list[tuple[list[Placement], Rendering]]", output: Output
 
 
 def _command_lines(renderings: "list[tuple[list[Placement], Rendering]]") -> list[str]:
+    import json
+
     lines = []
     for placements, made in renderings:
         for placed in placements:
+            if placed.variant.name not in made.deployments:
+                continue  # a warm replica holds it
             deployment = made.deployments[placed.variant.name]
             container = deployment["spec"]["template"]["spec"]["containers"][0]
-            draft = placed.variant.draft
-            what = f"{draft.method.value} k={draft.num_speculative_tokens}" if draft else "no speculation"
-            lines.append(f"# {deployment['metadata']['name']}: {what}")
+            lines.append(f"# {deployment['metadata']['name']}: {_drafting(placed)}")
             lines += [*container["command"], *container["args"]]
+        for slots in (m for m in made.shared if m["kind"] == "ConfigMap" and "slots.json" in m["data"]):
+            names = {placed.variant.name: _drafting(placed) for placed in placements}
+            for engine in json.loads(slots["data"]["slots.json"])["variants"]:
+                lines.append(f"# {slots['metadata']['name']}: {names[engine['variant']]}")
+                lines += engine["argv"]
     return lines
+
+
+def _drafting(placed: "Placement") -> str:
+    draft = placed.variant.draft
+    return f"{draft.method.value} k={draft.num_speculative_tokens}" if draft else "no speculation"

@@ -23,13 +23,22 @@ def run(
     ] = None,
     health_host: Annotated[str | None, typer.Option(help="Address of /healthz, /readyz and /metrics.")] = None,
     health_port: Annotated[int | None, typer.Option(help="Port of the same; 0 is any free one.")] = None,
+    page_port: Annotated[
+        int | None, typer.Option(help="Port of the live page on 127.0.0.1; 0 is any free one. Absent: there is none.")
+    ] = None,
     log_format: Annotated[str | None, typer.Option(help="json or text.")] = None,
+    gpu_hour_price: Annotated[
+        str | None,
+        typer.Option(help="Price of one GPU for one hour, such as 2.50: gains are told in money too."),
+    ] = None,
+    gpu_hour_currency: Annotated[str | None, typer.Option(help="Currency of that price, such as EUR.")] = None,
 ) -> None:
     """Run the operator: watch every SpeculativeDeployment, measure, decide, act.
 
     Every option can be set as an environment variable BREAKEVEN_<NAME>, and so can what has no option:
-    PROMETHEUS_ALLOWED, PROMETHEUS_TOKEN_FILE, PROMETHEUS_CA_FILE, PROMETHEUS_INTERVAL, NAMESPACES, LEASE_NAMESPACE,
-    LEASE_NAME, LEASE_DURATION, POD_TEMPLATE_DENY, METRICS_TOKEN_FILE, IDENTITY, WORKERS, RESYNC, LOG_LEVEL, GRACE.
+    METRICS_SOURCE, PROMETHEUS_ALLOWED, PROMETHEUS_TOKEN_FILE, PROMETHEUS_CA_FILE, PROMETHEUS_INTERVAL, NAMESPACES,
+    RESOURCE_SELECTOR, LEASE_NAMESPACE, LEASE_NAME, LEASE_DURATION, POD_TEMPLATE_DENY, METRICS_TOKEN_FILE, PAGE_HOST,
+    IDENTITY, WORKERS, RESYNC, LOG_LEVEL, GRACE.
     An option wins over its variable.
 
     Example: `breakeven run --kubeconfig ~/.kube/config --prometheus-url http://127.0.0.1:9090 --log-format text`
@@ -46,7 +55,10 @@ def run(
             leader_election=leader_election,
             health_host=health_host,
             health_port=health_port,
+            page_port=page_port,
             log_format=log_format,
+            gpu_hour_price=gpu_hour_price,
+            gpu_hour_currency=gpu_hour_currency,
         )
     except ValidationError as error:
         for e in error.errors():

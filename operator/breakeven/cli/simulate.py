@@ -82,6 +82,9 @@ def simulate(
             if openmetrics
             else _runs(scenario, seeds, compare, exact=exact or scenario.exact)
         )
+    except ScenarioError as error:
+        typer.echo(f"--exact: {error}", err=True)
+        raise typer.Exit(2) from None
     except OSError as error:
         typer.echo(f"--openmetrics: {error.strerror}: {openmetrics}", err=True)
         raise typer.Exit(2) from None
@@ -149,7 +152,8 @@ def _list() -> None:
     from breakeven.simulation.scenario import load_shipped, shipped
 
     typer.echo("Shipped scenarios (run one with `breakeven simulate -f NAME`, print it with --print):\n")
-    for suite, words in (("classic", ""), ("hostile", "\nWorlds that are built to mislead:\n")):
+    suites = (("classic", ""), ("hostile", "\nWorlds that are built to mislead:\n"), ("warm", "\nFor warm switches:\n"))
+    for suite, words in suites:
         typer.echo(words, nl=bool(words))
         for name in shipped(suite):
             typer.echo(f"  {name:<22} {load_shipped(name).title}")

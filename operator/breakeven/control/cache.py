@@ -11,11 +11,15 @@ from breakeven.api.base import KIND
 from breakeven.api.names import MANAGED_BY, RESOURCE
 from breakeven.control.interning import Shared
 from breakeven.control.ports import Key, Manifest
+from breakeven.control.shard import Shard
+from breakeven.control.workloads import Workloads
+from breakeven.render.names import CONTAINER
 
 log = logging.getLogger(__name__)
 
+EVERYTHING = Shard()
 _UNREAD = frozenset({"managedFields", "generateName"})
-OWNED_KINDS = ("Deployment", "Service", "Pod", "PodMonitor")
+OWNED_KINDS = ("Deployment", "Service", "Pod", "ConfigMap", "PodDisruptionBudget", "PodMonitor")
 
 
 def key_of(obj: Manifest) -> Key | None:
@@ -46,10 +50,14 @@ class _Kind:
 class Cache:
     """Objects by kind and name, and by the resource they belong to. Not shared between threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, shard: Shard = EVERYTHING) -> None:
+        self._shard = shard
+        """Which resources are ours: one that is not, or not any more, is to this process as if it were deleted."""
         self._kinds: dict[str, _Kind] = {kind: _Kind() for kind in (KIND, *OWNED_KINDS)}
         self._changes = 0
         self._shared = Shared()
+        self.workloads = Workloads()
+        """Deployments of others that resources refer to."""
 
     @property
     def changes(self) -> int:
@@ -58,6 +66,8 @@ class Cache:
 
     def put(self, obj: Manifest) -> Key | None:
         """Take a copy in, unless a newer one of the same object is there; answer whom it concerns."""
+        if not self._ours(obj):
+            return self.drop(obj)
         place = self._place(obj)
         if place is None:
             return None
@@ -69,6 +79,17 @@ class Cache:
         kind.by_key.setdefault(key, set()).add(name)
         return key
 
+    def slim(self, obj: Manifest) -> Manifest:
+        """The part of an object that `put` would keep, so that a listing need not hold the rest until its end.
+
+        One that cannot be taken in stays as it is: `replace` leaves it out by name.
+        """
+        try:
+            slim: Manifest = self._shared.of(_lean(obj))
+        except (AttributeError, KeyError, TypeError):  # `replace` says what is wrong with it
+            return obj
+        return slim
+
     def drop(self, obj: Manifest) -> Key | None:
         """Forget a deleted object, unless another one of that name has come since; answer whom it concerned."""
         place = self._place(obj)
@@ -79,6 +100,10 @@ class Cache:
         if old and old.obj["metadata"].get("uid") in (obj["metadata"].get("uid"), None):
             self._remove(kind, key, name)
         return key
+
+    def _ours(self, obj: Manifest) -> bool:
+        """What belongs to a resource of another shard is taken in: its labels do not tell."""
+        return obj.get("kind") != KIND or self._shard.has(obj["metadata"].get("labels") or {})
 
     def _place(self, obj: Manifest) -> tuple[Key, _Kind, tuple[str, str]] | None:
         """Whom an object that came in concerns, and where it is kept; None when it is none of ours."""
@@ -96,7 +121,7 @@ class Cache:
         stays. `of` says that the listing covers one resource only.
         """
         table = self._kinds[kind]
-        listed = {(o["metadata"].get("namespace", ""), o["metadata"]["name"]): o for o in objects}
+        listed = {(o["metadata"].get("namespace", ""), o["metadata"]["name"]): o for o in objects if self._ours(o)}
         touched: set[Key] = set()
         for key, names in list(table.by_key.items()):
             if of is not None and key != of:
@@ -152,10 +177,13 @@ class Cache:
 
 
 def _lean(obj: Manifest) -> Manifest:
-    """A copy without what no pass looks at: the spec of a pod is its Deployment's, but for its node and network."""
+    """A copy without what no pass looks at: the spec of a pod is its Deployment's, but for node, network and ports."""
     lean = {**obj, "metadata": {k: v for k, v in obj["metadata"].items() if k not in _UNREAD}}
     if obj.get("kind") == "Pod":
-        lean["spec"] = {k: v for k, v in (obj.get("spec") or {}).items() if k in ("nodeName", "hostNetwork")}
+        spec = obj.get("spec") or {}
+        lean["spec"] = {k: v for k, v in spec.items() if k in ("nodeName", "hostNetwork")}
+        engines = [c for c in spec.get("containers") or () if c.get("name") == CONTAINER]
+        lean["spec"]["containers"] = [{k: c[k] for k in ("name", "ports") if k in c} for c in engines]
     return lean
 
 

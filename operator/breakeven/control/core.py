@@ -7,10 +7,11 @@ from typing import Protocol
 
 from breakeven.api.conditions import Reason
 from breakeven.api.planned import PlanStatus
-from breakeven.api.spec import SpeculativeDeploymentSpec
+from breakeven.api.spec import DisruptionBudgetSpec, ServiceSpec, SpeculativeDeploymentSpec
 from breakeven.api.status import Memory, Role
 from breakeven.api.variant import Variant
 from breakeven.control.ports import Manifest
+from breakeven.control.warm.pools import WarmWanted
 from breakeven.domain.counters.observation import Observation
 from breakeven.domain.decision import Decision, Declared, Finding
 from breakeven.render.names import Owner
@@ -45,8 +46,8 @@ class Wanted:
 class Check(Protocol):
     """Whether a spec can be rendered and started."""
 
-    def __call__(self, resource: Manifest, spec: SpeculativeDeploymentSpec) -> Fitness:
-        """Pure; the same resource gives the same answer."""
+    def __call__(self, resource: Manifest, spec: SpeculativeDeploymentSpec, known: Sequence[str] = ()) -> Fitness:
+        """Pure; the same resource gives the same answer. `known` is advice that is known already."""
 
 
 class Decide(Protocol):
@@ -59,7 +60,16 @@ class Decide(Protocol):
 class Render(Protocol):
     """Variants to manifests; `render.desired` is one."""
 
-    def __call__(self, owner: Owner, placements: Sequence[Wanted], *, with_pod_monitor: bool = False) -> Rendering:
+    def __call__(
+        self,
+        owner: Owner,
+        placements: Sequence[Wanted],
+        *,
+        service: ServiceSpec,
+        warm: WarmWanted | None = None,
+        with_pod_monitor: bool = False,
+        budget: DisruptionBudgetSpec | None = None,
+    ) -> Rendering:
         """Pure; never raises: what cannot be rendered is in `refusals`."""
 
 

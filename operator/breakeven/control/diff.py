@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from breakeven.control.drift import drifted, fingerprint
-from breakeven.control.fleet import variant_of
+from breakeven.control.fleet import pool_of
 from breakeven.control.moves import Move, Step
 from breakeven.control.ports import Manifest, ObjectId, object_id
 from breakeven.control.resource_state import Applied
@@ -54,9 +54,10 @@ def diff(
         Whether every Deployment stays as it is.
     """
     shared = [_fenced(m, snapshot) for m in rendering.shared if _differs(m, snapshot, applied)]
+    unwanted = _not_wanted_any_more(rendering, snapshot)
     if frozen:
-        return Writes(apply=shared)
-    live = {variant_of(d): d for d in snapshot.deployments}
+        return Writes(apply=shared, delete=unwanted)
+    live = {pool_of(d): d for d in snapshot.deployments}
     # A variant without replicas gets its Deployment when its first replica is due.
     due = [m for name, m in rendering.deployments.items() if name in live or m["spec"]["replicas"] > 0]
     leaving = {name: d for name, d in live.items() if name not in rendering.deployments}
@@ -65,7 +66,10 @@ def diff(
     changed += [resized(leaving[name], count) for name, count in steps.items() if name in leaving]
     ordered = [_fenced(m, snapshot) for m in sorted(changed, key=lambda m: _grows(m, snapshot))]
     empty = {name: d for name, d in leaving.items() if _empty(fleet.get(name))}
-    return Writes(apply=[*shared, *ordered], delete=_superfluous(empty, keep))
+    used = [*live.values(), *rendering.deployments.values()]
+    return Writes(
+        apply=[*shared, *ordered], delete=[*unwanted, *_superfluous(empty, keep), *_left_over(snapshot, used)]
+    )
 
 
 def resized(live: Manifest, replicas: int) -> Manifest:
@@ -98,6 +102,13 @@ def _fenced(manifest: Manifest, snapshot: Snapshot) -> Manifest:
     return fenced(manifest, live) if live is not None else manifest
 
 
+def _not_wanted_any_more(rendering: Rendering, snapshot: Snapshot) -> Sequence[Manifest]:
+    """What is ours and not rendered any more: a Service where another is in front now, a budget that was taken back."""
+    wanted = {object_id(m) for m in rendering.shared}
+    there = [o for kind in ("Service", "PodDisruptionBudget") for o in snapshot.by_kind.get(kind, ())]
+    return [o for o in there if object_id(o) not in wanted]
+
+
 def _differs(manifest: Manifest, snapshot: Snapshot, applied: Mapping[ObjectId, Applied]) -> bool:
     name = object_id(manifest)
     live = snapshot.find(*name)
@@ -118,6 +129,12 @@ def _superfluous(empty: Mapping[str, Manifest], keep: Set[str]) -> Sequence[Mani
     newest = sorted(empty, key=lambda n: str(empty[n]["metadata"].get("creationTimestamp", "")), reverse=True)
     room = max(0, OLD_KEPT - sum(1 for name in newest if name in keep))
     return [empty[name] for name in [n for n in newest if n not in keep][room:]]
+
+
+def _left_over(snapshot: Snapshot, deployments: Sequence[Manifest]) -> Sequence[Manifest]:
+    """ConfigMaps of warm replicas whose Deployment is gone; they are named after it."""
+    used = tuple(f"{d['metadata']['name']}-" for d in deployments)
+    return [m for m in snapshot.by_kind["ConfigMap"] if not m["metadata"]["name"].startswith(used)]
 
 
 def _empty(fleet: Fleet | None) -> bool:

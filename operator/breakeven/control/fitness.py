@@ -16,20 +16,26 @@ from breakeven.planning.plan import Plan, plan
 from breakeven.planning.question import Question
 from breakeven.render import check
 from breakeven.render.denied import check_denied
+from breakeven.render.network import check_service
+from breakeven.render.pools import refused_warm
 
 _LONGEST = 2000
 
 
-def fitness(resource: Manifest, spec: SpeculativeDeploymentSpec, *, denied: Sequence[str] = ()) -> Fitness:
+def fitness(
+    resource: Manifest, spec: SpeculativeDeploymentSpec, known: Sequence[str] = (), *, denied: Sequence[str] = ()
+) -> Fitness:
     """Check the declared variant and its alternatives, then plan it. Pure, and the same for the same spec.
 
-    `denied` is what the operator's settings keep out of `podTemplate`.
+    `known` is advice that is known already; `denied` is what the operator's settings keep out of `podTemplate`.
     """
     del resource
     variant = declared_variant(spec)
     others = [variant.with_draft(draft) for draft in spec.alternatives]
-    remarks = dict.fromkeys(f for v in (variant, variant.baseline, *others) for f in check(v))
+    found = [*check_service(spec.service), *(f for v in (variant, variant.baseline, *others) for f in check(v))]
+    remarks = dict.fromkeys(found)
     refusals = [f for f in remarks if isinstance(f, Refusal)] or [*check_denied(spec.pod_template, denied)]
+    refusals = refusals or [*refused_warm(spec)]
     engine = load().engine_of(variant.engine)
     if isinstance(engine, Refusal) or refusals:
         version = "" if isinstance(engine, Refusal) else str(engine.version)
@@ -39,7 +45,7 @@ def fitness(resource: Manifest, spec: SpeculativeDeploymentSpec, *, denied: Sequ
     findings = [_version(engine.assumed, engine.assumption, str(engine.version)), *plan_findings(made)]
     # That the version is assumed has a condition of its own.
     cautions = [f for f in remarks if isinstance(f, Caution) and f.reason is not Reason.NEAREST_OLDER]
-    advice = "; ".join([*(f"spec.{f}" for f in cautions), *_calibration(spec, (variant, *others))])
+    advice = "; ".join([*known, *(f"spec.{f}" for f in cautions), *_calibration(spec, (variant, *others))])
     return Fitness(
         engine_version=str(engine.version),
         refusals=_cannot(made) if plan_refuses(made) else (),

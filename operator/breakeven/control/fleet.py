@@ -7,8 +7,10 @@ from datetime import datetime, timedelta
 from statistics import median
 from typing import Any
 
-from breakeven.api.names import VARIANT
+from breakeven.api.choices import SwitchingMode
+from breakeven.api.names import SWITCHING, VARIANT, warm_pool
 from breakeven.api.scalars import parse_time
+from breakeven.api.serving import DEFAULT_PORT
 from breakeven.api.text import plain
 from breakeven.control.ports import Manifest, Pod
 from breakeven.domain.counters.observation import Fleet, Smoke
@@ -51,6 +53,20 @@ def variant_of(obj: Manifest) -> str:
     return str(labels.get(VARIANT, ""))
 
 
+def is_warm(obj: Manifest) -> bool:
+    """Whether the replicas that an object is or belongs to hold two variants."""
+    return (obj["metadata"].get("labels") or {}).get(SWITCHING) == SwitchingMode.WARM
+
+
+def pool_of(obj: Manifest) -> str:
+    """Name of the pool of replicas that an object is or belongs to; empty when it carries no variant.
+
+    Replicas of one variant are a pool of that name. Those that hold two, and carry the baseline of both, are another.
+    """
+    name = variant_of(obj)
+    return warm_pool(name) if name and is_warm(obj) else name
+
+
 def alive(pod: Manifest) -> bool:
     """Whether a pod counts as a replica: neither terminating nor over."""
     return not pod["metadata"].get("deletionTimestamp") and not _is_over(pod)
@@ -69,21 +85,41 @@ def _waiting_since(pod: Manifest) -> datetime:
     return parse_time(_condition(pod, "Ready").get("lastTransitionTime") or pod["metadata"]["creationTimestamp"])
 
 
-def pods_by_variant(pods: Iterable[Manifest]) -> dict[str, list[Pod]]:
-    """Living pods for the metrics, by variant."""
+def pods_by_variant(pods: Iterable[Manifest], held: Mapping[str, Mapping[str, datetime]]) -> dict[str, list[Pod]]:
+    """Living pods for the metrics, by variant.
+
+    `held` are the variants that warm replicas have loaded, by uid of the pod, and since when: each is measured by
+    itself, as long as the pod serves.
+    """
     by_variant: dict[str, list[Pod]] = {}
     for pod in pods:
-        name = variant_of(pod)
-        if name and alive(pod):
+        if not alive(pod) or not variant_of(pod):
+            continue
+        since = ready_since(pod)
+        loaded = held.get(pod["metadata"]["uid"], {}) if is_warm(pod) else {variant_of(pod): since}
+        for name, begun in loaded.items():
             by_variant.setdefault(name, []).append(
                 Pod(
                     namespace=pod["metadata"]["namespace"],
                     name=pod["metadata"]["name"],
-                    ready_since=ready_since(pod),
+                    ready_since=max(since, begun) if since and begun else since,
                     started_at=_started(pod),
+                    engine=name if is_warm(pod) else "",
+                    address=None if is_warm(pod) else address_of(pod),
                 )
             )
     return by_variant
+
+
+def address_of(pod: Manifest) -> str | None:
+    """Host and port of the engine; None while the pod has no address, or one that is its node's: who answers there is
+    not known."""
+    host, spec = pod.get("status", {}).get("podIP"), pod.get("spec") or {}
+    if not host or spec.get("hostNetwork"):
+        return None
+    engine: Mapping[str, Any] = next(iter(spec.get("containers") or ()), {})
+    port = next((p.get("containerPort") for p in engine.get("ports") or ()), DEFAULT_PORT)
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def fleets(
@@ -94,19 +130,19 @@ def fleets(
     unsettled_at: Mapping[str, datetime],
     smoke: Mapping[str, SmokeResult],
 ) -> dict[str, Fleet]:
-    """Replicas by variant.
+    """Replicas by pool (`pool_of`).
 
-    `unsettled_at` is when a variant was last seen unsettled: pods that went leave no trace in those that stay.
+    `unsettled_at` is when a pool was last seen unsettled: pods that went leave no trace in those that stay.
     `smoke` is the outcome of the smoke test by variant.
     """
-    by_variant: dict[str, list[Manifest]] = {variant_of(d): [] for d in deployments if variant_of(d)}
+    by_pool: dict[str, list[Manifest]] = {pool_of(d): [] for d in deployments if pool_of(d)}
     for pod in pods:
-        if variant_of(pod):
-            by_variant.setdefault(variant_of(pod), []).append(pod)
-    spec_of = {variant_of(d): d for d in deployments}
+        if pool_of(pod):
+            by_pool.setdefault(pool_of(pod), []).append(pod)
+    spec_of = {pool_of(d): d for d in deployments}
     return {
         name: _fleet(name, spec_of.get(name), mine, now, unsettled_at.get(name), smoke.get(name, _NOT_TESTED))
-        for name, mine in sorted(by_variant.items())
+        for name, mine in sorted(by_pool.items())
     }
 
 

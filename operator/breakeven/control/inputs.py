@@ -4,7 +4,8 @@ from datetime import datetime
 from typing import Any
 
 from breakeven.api.base import API_VERSION, KIND
-from breakeven.api.names import COMMAND
+from breakeven.api.names import COMMAND, GPU_HOUR_PRICE
+from breakeven.api.price import GpuHour, Price, parse_gpu_hour
 from breakeven.api.spec import SpeculativeDeploymentSpec
 from breakeven.control.moves import Limits
 from breakeven.control.parsed_resource import Parsed
@@ -30,6 +31,20 @@ def command_of(body: Manifest) -> dict[str, str]:
     if not text:
         return {}
     return {"command": text.partition("/")[0], "command_id": text}
+
+
+def price_of(body: Manifest, spec: SpeculativeDeploymentSpec, default: GpuHour | None) -> tuple[Price | None, str]:
+    """What turns replica-hours into money, and why the resource's own price is passed over."""
+    text = (body["metadata"].get("annotations") or {}).get(GPU_HOUR_PRICE)
+    price, unread = default, ""
+    if text is not None:
+        try:
+            price = parse_gpu_hour(str(text), currency=default.currency if default else "")
+        except ValueError as error:
+            unread = f"the annotation {GPU_HOUR_PRICE} is passed over: {error}"
+    if price is None:
+        return None, unread
+    return Price(gpu_hour=price.amount, currency=price.currency, gpus=spec.hardware.gpus_per_replica), unread
 
 
 def limits_of(spec: SpeculativeDeploymentSpec, now: datetime) -> Limits:

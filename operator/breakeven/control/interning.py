@@ -6,37 +6,35 @@ parts of them can be one and the same.
 
 from typing import Any
 
-ONCE = 4096
-"""Parts seen once that are remembered, in case they come again."""
 DEEPEST = 64
 """Levels that are kept, far beyond what any object of ours has: deeper ones come from somebody who wants us to recurse,
 and a spec that has them is refused by name (`api.free_form`)."""
-OFTEN = 65_536
-"""Parts seen twice or more that are remembered. Beyond it all are forgotten: what is shared stays so."""
+LONGEST = 256
+"""Characters of the longest text that is shared: longer ones are messages, memories and reports, which differ, and
+would be held on to after their objects are gone."""
+GENERATION = 8192
+"""Parts after which those are forgotten that nobody had in so many and as many before: what is shared stays so."""
 
 
 class _Known:
-    """Values by what marks them; those that came once only are soon forgotten."""
+    """Values by what marks them; those that do not come again are soon forgotten."""
 
     def __init__(self) -> None:
-        self._often: dict[Any, Any] = {}
-        self._once: dict[Any, Any] = {}
+        self._recent: dict[Any, Any] = {}
+        self._before: dict[Any, Any] = {}
+
+    def __len__(self) -> int:
+        return len(self._recent) + len(self._before)
 
     def of(self, mark: Any, value: Any) -> Any:
         """The value that came first under this mark."""
-        known = self._often.get(mark)
-        if known is not None:
-            return known
-        known = self._once.pop(mark, None)
-        if known is not None:
-            if len(self._often) >= OFTEN:
-                self._often.clear()
-            self._often[mark] = known
-            return known
-        if len(self._once) >= ONCE:
-            self._once.clear()
-        self._once[mark] = value
-        return value
+        known = self._recent.get(mark)
+        if known is None:
+            known = self._before.get(mark, value)
+            if len(self._recent) >= GENERATION:
+                self._before, self._recent = self._recent, {}
+            self._recent[mark] = known
+        return known
 
 
 class Shared:
@@ -46,20 +44,32 @@ class Shared:
         self._texts = _Known()
         self._parts = _Known()
 
+    def __len__(self) -> int:
+        """Parts that are remembered."""
+        return len(self._texts) + len(self._parts)
+
     def of(self, value: Any, levels: int = DEEPEST) -> Any:
         """The value with every part that is known in its place, and null for what is nested deeper than `levels`."""
+        return self._of(value, levels)[0]
+
+    def _of(self, value: Any, levels: int) -> tuple[Any, bool]:
+        """The same, and whether it may be remembered: nothing that holds a long text is."""
         if isinstance(value, str):
-            return self._texts.of(value, value)
-        if levels == 0 and isinstance(value, dict | list):
-            return None
+            return (value, False) if len(value) > LONGEST else (self._texts.of(value, value), True)
+        if not isinstance(value, dict | list):
+            return value, True
+        if levels == 0:
+            return None, True
+        inner = [self._of(part, levels - 1) for part in (value.values() if isinstance(value, dict) else value)]
+        parts: Any = [part for part, _ in inner]
+        marks: list[Any] = [_mark(part) for part in parts]
         if isinstance(value, dict):
-            parts: Any = {self._texts.of(k, k): self.of(v, levels - 1) for k, v in value.items()}
-            # The parts of a known value live as long as it is known, so nothing else can have their identity.
-            return self._parts.of((dict, *((k, _mark(v)) for k, v in parts.items())), parts)
-        if isinstance(value, list):
-            parts = [self.of(v, levels - 1) for v in value]
-            return self._parts.of((list, *map(_mark, parts)), parts)
-        return value
+            keys = [self._texts.of(key, key) for key in value]
+            parts, marks = dict(zip(keys, parts, strict=True)), [*zip(keys, marks, strict=True)]
+        if not all(remembered for _, remembered in inner):
+            return parts, False
+        # The parts of a known value live as long as it is known, so nothing else can have their identity.
+        return self._parts.of((type(parts), *marks), parts), True
 
 
 def _mark(value: Any) -> Any:

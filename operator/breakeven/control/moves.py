@@ -1,9 +1,9 @@
 """The single next safe step from the replicas that exist to the replicas that were decided.
 
-A switch moves one replica at a time: stop one, wait until its pod is gone and its GPU free, start one, wait until it
-serves. With a surge the order is start, wait, stop. The last serving replica is never stopped unless the resource
-allows it, and no step ever needs a GPU that is not there. A change of the declared count is the user's own and happens
-at once.
+A switch moves one replica at a time, or one in five of many: stop, wait until the pods are gone and their GPUs free,
+start, wait until they serve. With a surge the order is start, wait, stop. The last serving replica is never stopped
+unless the resource allows it, and no step ever needs a GPU that is not there. A change of the declared count is the
+user's own and happens at once.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from breakeven.api.conditions import ConditionType, Reason
 from breakeven.domain.counters.observation import Fleet
 from breakeven.domain.decision import Finding
+
+MOVED_OF = 5
+"""One in so many replicas may be away at once: less than the quarter that Kubernetes takes for a rolling update."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +127,16 @@ class _Board:
                 return Wait(reason=f"{f.ready} of {keep} replicas of {name} serve{why}")
         return None
 
+    def free_to_move(self) -> int:
+        """Replicas that may stop beside those that are away already; 0 where everything has to be at rest before.
+
+        That is so in a fleet of less than ten, while a replica fails, and with a surge.
+        """
+        at_once = self.total // MOVED_OF
+        if at_once < 2 or self.limits.surge or any(f.failing for f in self.fleet.values()):
+            return 0
+        return max(0, at_once - max(0, self.total - self.ready))
+
     def no_place(self) -> Blocked | None:
         """A kept replica that the scheduler cannot place."""
         for name, f in self.fleet.items():
@@ -181,7 +194,8 @@ def _switch(board: _Board) -> Move:
         return Step(
             replicas={idle: board.fleet[idle].wanted - 1}, reason=f"stop a replica of {idle} that does not serve"
         )
-    stop = board.no_place() or board.unsettled()
+    free = board.free_to_move()
+    stop = board.no_place() or (board.unsettled() if free < 1 else None)
     if stop:
         return stop
     if not limits.window_open:
@@ -195,8 +209,13 @@ def _switch(board: _Board) -> Move:
     if board.ready <= 1 and not limits.allow_downtime:
         return _blocked(Reason.LAST_REPLICA, _last_replica(limits, board.total))
     name = next(reversed(board.over))
-    f = board.fleet[name]
-    return Step(replicas={name: f.wanted - 1}, reason=f"stop a replica of {name} to free its GPU")
+    wanted = board.fleet[name].wanted
+    count = max(1, min(free, wanted - board.goal[name]))
+    return Step(replicas={name: wanted - count}, reason=f"stop {_some(count)} of {name} to free GPUs")
+
+
+def _some(count: int) -> str:
+    return "a replica" if count == 1 else f"{count} replicas"
 
 
 def _last_replica(limits: Limits, total: int) -> str:

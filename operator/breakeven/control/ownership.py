@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence, Set
 
 from breakeven.api.base import KIND
 from breakeven.api.names import RESOURCE
-from breakeven.control.fleet import variant_of
+from breakeven.control.fleet import pool_of
 from breakeven.control.ports import Manifest, ObjectId, object_id
 from breakeven.render.names import Owner
 
@@ -67,7 +67,7 @@ def foreign_message(owner: Owner, foreign: Sequence[Manifest], but_not: Set[Obje
     return (
         f"not made by the operator, but labelled {RESOURCE}={owner.name}: {names}{more}. It is left alone, not counted "
         f"and not measured, yet its pods answer requests of Service {owner.name}: "
-        "remove that label from it and from its pod template, or delete it"
+        "remove that label from it and from its pod template; what should join is adopted, docs/adopting.md"
     )
 
 
@@ -94,5 +94,5 @@ def _goes_with(deployments: tuple[str, ...], obj: Manifest) -> bool:
 
 
 def _deployment_name(owner: Owner, obj: Manifest) -> str:
-    """Name of the Deployment of the variant that an object is labelled with."""
-    return f"{owner.name}-{variant_of(obj)}"
+    """Name of the Deployment of the pool that an object is labelled with."""
+    return f"{owner.name}-{pool_of(obj)}"

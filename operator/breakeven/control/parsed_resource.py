@@ -1,9 +1,12 @@
 """A resource as a pass reads it: spec and status, and what engine knowledge says about the spec."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from pydantic import ValidationError
 
+from breakeven.adopt import NotAdoptable, generation_with, referred, resolved
 from breakeven.api.spec import SpeculativeDeploymentSpec
 from breakeven.api.status import Status
 from breakeven.control.core import Check, Fitness
@@ -24,6 +27,8 @@ class Parsed:
     unreadable: str = ""
     """Why the status could not be read: then nothing is done, for starting over would forget what runs and what was
     proven."""
+    declared: int = 0
+    """What changes with the spec, and with the Deployment that it refers to: the generation where there is none."""
     fitness: Fitness = field(default_factory=Fitness)
     checked: bool = False
     """Whether `fitness` says what checking the spec said."""
@@ -40,13 +45,24 @@ class Parsed:
         )
 
 
-def read(body: Manifest, check: Check, known: Parsed | None) -> Parsed:
-    """Read a resource; `known` is what an earlier version of it gave, and is used as far as it still holds."""
+def read(
+    body: Manifest, check: Check, known: Parsed | None, *, workload: Manifest | None = None, missing: str = ""
+) -> Parsed:
+    """Read a resource.
+
+    Parameters
+    ----------
+    known
+        What an earlier version of it gave: used as far as it still holds.
+    workload
+        The Deployment that `spec.workloadRef` names; `missing` says why there is none.
+    """
     meta = body["metadata"]
-    version = f"{meta.get('uid')}/{meta.get('resourceVersion')}"
+    declared = int(meta["generation"]) if workload is None else generation_with(int(meta["generation"]), workload)
+    version = f"{meta.get('uid')}/{meta.get('resourceVersion')}/{declared}/{missing}"
     if known and known.version == version:
         return known
-    generation = f"{meta.get('uid')}/{meta['generation']}"
+    generation = f"{meta.get('uid')}/{declared}"
     try:
         status = Status.model_validate(body.get("status") or {})
     except ValidationError as error:
@@ -56,12 +72,39 @@ def read(body: Manifest, check: Check, known: Parsed | None) -> Parsed:
         )
         return Parsed(version=version, generation=generation, spec=None, status=Status(), unreadable=words)
     try:
-        spec = SpeculativeDeploymentSpec.model_validate(body.get("spec") or {})
-    except ValidationError as error:
-        said = _words(error, "spec")
+        written, remarks = _with_workload(body, workload, missing)
+        spec = SpeculativeDeploymentSpec.model_validate(written)
+    except (ValidationError, NotAdoptable) as error:
+        said = _words(error, "spec") if isinstance(error, ValidationError) else str(error)
         return Parsed(version=version, generation=generation, spec=None, status=status, error=said)
-    fits = known.fitness if known and known.generation == generation and known.checked else check(body, spec)
-    return Parsed(version=version, generation=generation, spec=spec, status=status, fitness=fits, checked=True)
+    same = known is not None and known.generation == generation and known.checked
+    fits = known.fitness if known is not None and same else check(body, spec, remarks)
+    return Parsed(
+        version=version,
+        generation=generation,
+        declared=declared,
+        spec=spec,
+        status=status,
+        fitness=fits,
+        checked=True,
+    )
+
+
+def _with_workload(body: Manifest, workload: Manifest | None, missing: str) -> tuple[Any, Sequence[str]]:
+    """The spec with what its Deployment says, and what of that could not be kept. Raises NotAdoptable."""
+    spec = body.get("spec") or {}
+    name = referred(spec)
+    if name is None:
+        return spec, ()
+    if workload is None:
+        raise NotAdoptable(missing or f"spec.workloadRef: Deployment {name} was not read yet")
+    if beside := [part for part in ("engine", "target", "podTemplate") if part in spec]:
+        raise NotAdoptable(f"spec.workloadRef: leave {', '.join(beside)} out beside it: Deployment {name} says it")
+    try:
+        found, notes = resolved(spec, workload, body["metadata"]["name"])
+    except NotAdoptable as error:
+        raise NotAdoptable(f"spec.workloadRef: Deployment {name}: {error}") from None
+    return found, [f"Deployment {name}: {note}" for note in notes]
 
 
 def _words(error: ValidationError, root: str) -> str:

@@ -1,29 +1,36 @@
 """What one pass over a resource comes to: observe, decide, find the next move, render, compare, report."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from breakeven.api.conditions import Reason
+from breakeven.api.price import GpuHour
 from breakeven.api.spec import SpeculativeDeploymentSpec
 from breakeven.api.status import Memory, Status
 from breakeven.control import report
+from breakeven.control.answers import Comparisons
 from breakeven.control.core import Core, Wanted
 from breakeven.control.diff import Writes, diff
 from breakeven.control.errors import Refused
 from breakeven.control.fleet import fleets
-from breakeven.control.inputs import command_of, limits_of, planned_loading
+from breakeven.control.inputs import command_of, limits_of, planned_loading, price_of
 from breakeven.control.move_wording import explained, variant_words
 from breakeven.control.moves import Move, Step, Target, next_move
 from breakeven.control.observe import observe
 from breakeven.control.ownership import foreign_message
 from breakeven.control.parsed_resource import Parsed
-from breakeven.control.ports import Metrics, object_id
+from breakeven.control.ports import Metrics, SwitchKey, object_id
 from breakeven.control.resource_state import ResourceState
 from breakeven.control.skipping import Basis
 from breakeven.control.smoke import SmokeTests
 from breakeven.control.snapshot import Snapshot
 from breakeven.control.status_news import is_news
+from breakeven.control.warm.asking import Asks, asks_of
+from breakeven.control.warm.garbage import note_lost_drafts
+from breakeven.control.warm.key import token_digest, token_of
+from breakeven.control.warm.pools import WarmWanted, held_by, is_switched_warm
+from breakeven.control.warm.telling import report_of
 from breakeven.domain.counters.observation import Fleet, Observation
 from breakeven.domain.decision import Decision, Declared
 from breakeven.engines import Refusal
@@ -50,13 +57,18 @@ class PassPlan:
     """None likewise."""
     observation: Observation | None = None
     """None likewise."""
+    asks: Asks = field(default_factory=Asks)
+    """What is to be asked of warm replicas."""
+    token: str = field(default="", repr=False)
+    """What opens their switching port; empty where there is none."""
 
     @property
     def look_again(self) -> timedelta:
         """When to come back without any event."""
         if self.decision is None:
             return _WHILE_REFUSED
-        return min(self.decision.look_again, _WHILE_MOVING) if isinstance(self.move, Step) else self.decision.look_again
+        moving = _WHILE_MOVING if isinstance(self.move, Step) else None
+        return min(t for t in (self.decision.look_again, moving, self.asks.again) if t is not None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,8 +78,12 @@ class PassTools:
     core: Core
     metrics: Metrics
     smoke_tests: SmokeTests
+    comparisons: Comparisons
     with_pod_monitor: bool
     """Whether the cluster has PodMonitors."""
+    key: SwitchKey
+    gpu_hour: GpuHour | None = None
+    """Price of a GPU-hour where the resource names none."""
 
 
 def plan_pass(snapshot: Snapshot, parsed: Parsed, state: ResourceState, tools: PassTools) -> PassPlan:
@@ -85,23 +101,42 @@ def plan_pass(snapshot: Snapshot, parsed: Parsed, state: ResourceState, tools: P
     if parsed.fitness.refusals:
         return _refused(snapshot, parsed, parsed.fitness.reason, "; ".join(parsed.fitness.refusals))
     spec, memory = parsed.spec, state.with_newest_value(parsed.status.memory)
-    observation = observe(snapshot, spec, memory, state, metrics=tools.metrics, smoke_tests=tools.smoke_tests)
-    decision = _decide(snapshot, parsed, spec, memory, observation, tools.core)
+    token, why_not = _token(snapshot, spec, tools.key)
+    if why_not:
+        return _refused(snapshot, parsed, Reason.INVALID_CONFIGURATION, why_not)
+    seen = observe(
+        snapshot,
+        spec,
+        memory,
+        state,
+        metrics=tools.metrics,
+        smoke_tests=tools.smoke_tests,
+        comparisons=tools.comparisons,
+    )
+    note_lost_drafts(seen.warm, seen.observation.arms)
+    decision = _decide(snapshot, parsed, spec, memory, seen.observation, tools.core)
     state.value = decision.memory.value or state.value
-    move = _next_move(snapshot, parsed, spec, decision, observation)
-    writes, refusals = _render_and_diff(snapshot, spec, decision, move, observation, state, tools)
+    wanted = _wanted(spec, decision, token)
+    move = _next_move(snapshot, parsed, spec, decision, wanted, seen.pools)
+    writes, refusals = _render_and_diff(snapshot, spec, decision, wanted, move, seen.pools, state, tools)
     if refusals:
         return _refused(snapshot, parsed, refusals[0].reason, "; ".join(f"spec.{refusal}" for refusal in refusals))
+    price, price_unread = price_of(snapshot.body, spec, tools.gpu_hour)
+    asks = asks_of(seen.warm, wanted.warm.pools if wanted.warm else (), decision, spec, snapshot.now)
     summary = report.PassSummary(
         name=snapshot.key.name,
         generation=snapshot.generation,
         spec=spec,
         fitness=parsed.fitness,
-        observation=observation,
+        observation=seen.observation,
+        pools=seen.pools,
+        warm=report_of(seen.warm, asks.finding, state.warm),
         decision=decision,
         move=move,
         refused="" if writes.empty else state.refusal,
         foreign=_foreign(snapshot, writes),
+        price=price,
+        price_unread=price_unread,
     )
     status = report.status_of(summary, parsed.status, snapshot.now)
     return PassPlan(
@@ -112,8 +147,55 @@ def plan_pass(snapshot: Snapshot, parsed: Parsed, state: ResourceState, tools: P
         idle=writes.empty and not is_news(status, parsed.status),
         decision=decision,
         move=move,
-        observation=observation,
+        observation=seen.observation,
+        asks=asks,
+        token=token,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Rendered:
+    """What is to be rendered, with the replicas that it should end up with."""
+
+    variants: Sequence[Wanted] = ()
+    """Each in replicas of its own."""
+    warm: WarmWanted | None = None
+    """Instead: in replicas that hold two."""
+
+    @property
+    def targets(self) -> list[Target]:
+        """Replicas by pool, stable first."""
+        if self.warm is not None:
+            return [Target(variant=each.pool, replicas=each.replicas) for each in self.warm.pools]
+        return [Target(variant=each.variant.name, replicas=each.replicas) for each in self.variants]
+
+    def with_replicas(self, now: Mapping[str, int]) -> "_Rendered":
+        """The same with these replicas, by pool."""
+        variants = [replace(each, replicas=now.get(each.variant.name, 0)) for each in self.variants]
+        if self.warm is None:
+            return _Rendered(variants=variants)
+        pools = [replace(each, replicas=now.get(each.pool, 0)) for each in self.warm.pools]
+        return _Rendered(variants=variants, warm=replace(self.warm, pools=pools))
+
+
+def _wanted(spec: SpeculativeDeploymentSpec, decision: Decision, token: str) -> _Rendered:
+    if is_switched_warm(spec):
+        pools = held_by(decision)
+        return _Rendered(
+            warm=WarmWanted(pools=pools, switching=spec.policy.switching, token_digest=token_digest(token))
+        )
+    return _Rendered(
+        variants=[Wanted(variant=p.variant, role=p.role, replicas=p.replicas) for p in decision.placements]
+    )
+
+
+def _token(snapshot: Snapshot, spec: SpeculativeDeploymentSpec, key: SwitchKey) -> tuple[str, str]:
+    """The token of the resource, empty where none can be made; then why, if it needs one."""
+    try:
+        return token_of(key.read(), snapshot.owner.uid), ""
+    except ValueError as error:
+        why = f"spec.policy.switching.mode: {error}; until then nothing is touched, or write Reload (docs/warm.md)"
+        return "", why if is_switched_warm(spec) else ""
 
 
 def _decide(
@@ -126,7 +208,7 @@ def _decide(
 ) -> Decision:
     declared = Declared(
         spec=spec,
-        generation=snapshot.generation,
+        generation=parsed.declared,
         planned_loading_minutes=planned_loading(parsed, spec),
         **command_of(snapshot.body),
     )
@@ -134,10 +216,14 @@ def _decide(
 
 
 def _next_move(
-    snapshot: Snapshot, parsed: Parsed, spec: SpeculativeDeploymentSpec, decision: Decision, observation: Observation
+    snapshot: Snapshot,
+    parsed: Parsed,
+    spec: SpeculativeDeploymentSpec,
+    decision: Decision,
+    wanted: _Rendered,
+    pools: Mapping[str, Fleet],
 ) -> Move:
-    targets = [Target(variant=p.variant.name, replicas=p.replicas) for p in decision.placements]
-    move = next_move(targets, observation.fleet, limits_of(spec, snapshot.now))
+    move = next_move(wanted.targets, pools, limits_of(spec, snapshot.now))
     return explained(move, variant_words(decision.placements, parsed.status.details.variants))
 
 
@@ -145,31 +231,34 @@ def _render_and_diff(
     snapshot: Snapshot,
     spec: SpeculativeDeploymentSpec,
     decision: Decision,
+    wanted: _Rendered,
     move: Move,
-    observation: Observation,
+    pools: Mapping[str, Fleet],
     state: ResourceState,
     tools: PassTools,
 ) -> tuple[Writes, Sequence[Refusal]]:
     """What differs, and why it cannot be rendered where that is so."""
     owner, moving, paused = snapshot.owner, isinstance(move, Step), spec.policy.paused
-    wanted = _replicas_now(decision, move, observation.fleet)
+    now = {name: f.wanted for name, f in pools.items()} | dict(move.replicas if isinstance(move, Step) else {})
+    rendered = wanted.with_replicas(now)
     keep = _kept_variants(decision.memory)
-    values = (owner, wanted, keep, paused, tools.with_pod_monitor, moving)
+    values = (owner, rendered, keep, paused, spec.service, spec.disruption_budget, tools.with_pod_monitor, moving)
     basis = Basis(objects=snapshot.objects, values=values)
     if basis.same_as(state.nothing_to_write):
         return Writes(), ()
-    rendering = tools.core.render(owner, wanted, with_pod_monitor=tools.with_pod_monitor)
+    rendering = tools.core.render(
+        owner,
+        rendered.variants,
+        service=spec.service,
+        warm=rendered.warm,
+        with_pod_monitor=tools.with_pod_monitor,
+        budget=spec.disruption_budget,
+    )
     if rendering.refusals:
         return Writes(), rendering.refusals
-    writes = diff(rendering, snapshot, state.applied, observation.fleet, move=move, keep=keep, frozen=paused)
+    writes = diff(rendering, snapshot, state.applied, pools, move=move, keep=keep, frozen=paused)
     state.nothing_to_write = basis if writes.empty and not moving else None
     return writes, ()
-
-
-def _replicas_now(decision: Decision, move: Move, fleet: Mapping[str, Fleet]) -> list[Wanted]:
-    """Replicas to render now: those of the step, else those that are wanted already."""
-    now = {name: f.wanted for name, f in fleet.items()} | dict(move.replicas if isinstance(move, Step) else {})
-    return [Wanted(variant=p.variant, role=p.role, replicas=now.get(p.variant.name, 0)) for p in decision.placements]
 
 
 def _kept_variants(memory: Memory) -> set[str]:

@@ -5,10 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, Protocol
 
+from breakeven.api.choices import MetricsSource
 from breakeven.api.status import Status
 from breakeven.api.vocabulary import Reason
+from breakeven.control.warm.state import WarmState
 from breakeven.domain.counters.observation import Arm, Outage
 from breakeven.domain.decision import Decision
+from breakeven.domain.measures.same_answers import Reply
 
 Manifest = dict[str, Any]
 
@@ -46,12 +49,18 @@ class Pod:
     """None: not ready."""
     started_at: datetime | None
     """Start of the present container; a later start resets the counters."""
+    engine: str = ""
+    """The variant, where the pod has one engine for each of two and its series say which. Empty: it has one engine."""
+    address: str | None = None
+    """Host and port of its engine; None: not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetricsQuery:
     """What one resource wants to know."""
 
+    source: MetricsSource | None = None
+    """None: Prometheus where `url` is one, else what the operator's settings say."""
     url: str
     """Prometheus; empty for the operator's own."""
     prefix: str | None
@@ -78,6 +87,7 @@ class MetricsReading:
     outage: Outage | None = None
     scrape_interval: float | None = None
     """Seconds, as seen in the samples."""
+    source: MetricsSource = MetricsSource.PROMETHEUS
 
 
 STARTING = Reason.STARTING
@@ -134,13 +144,44 @@ class Events(Protocol):
 
 
 class SmokeTest(Protocol):
-    """Real completions against one replica."""
+    """Real completions against one replica, by the host and port of its engine."""
 
     async def run(self, address: str, model: str) -> str:
         """Send one completion at temperature 0 and one above; empty when both came back whole, else why not.
 
         Never raises.
         """
+
+
+class GreedyAnswers(Protocol):
+    """Greedy completions of one replica, by the host and port of its engine."""
+
+    async def ask(self, address: str, model: str, prompt: str, *, logprobs: bool) -> Reply:
+        """One bounded completion at temperature 0 within a deadline. Raises Retry where there is none."""
+
+
+class Switches(Protocol):
+    """The switching port of warm replicas. Every call has a deadline and takes a bounded answer.
+
+    All raise Retry where there was no answer of use: nobody there, another token, another order under way, something
+    else than what a replica says. An order that was not carried out is an answer: `last` in it says why.
+    """
+
+    async def state(self, address: str) -> WarmState:
+        """What the replica holds and what is awake."""
+
+    async def awake(self, address: str, *, id: str, variant: str, token: str) -> WarmState:
+        """Wake one variant; the same `id` asks again without doing again."""
+
+    async def load(self, address: str, *, id: str, token: str) -> WarmState:
+        """Begin to load what the slots file names and is not there."""
+
+
+class SwitchKey(Protocol):
+    """The operator's key, from which the token of each resource is made."""
+
+    def read(self) -> bytes:
+        """The key as it is now. Raises ValueError when there is none, with what to do."""
 
 
 class Leadership(Protocol):
@@ -186,3 +227,4 @@ class Ports:
     leadership: Leadership
     clock: Clock
     recorder: Recorder
+    switch_key: SwitchKey

@@ -10,8 +10,11 @@ on, a crash before it has done nothing.
 
 from datetime import timedelta
 
+from breakeven.adopt import referred
 from breakeven.api.base import API_VERSION, KIND
+from breakeven.api.price import GpuHour
 from breakeven.control import report
+from breakeven.control.answers import Comparisons
 from breakeven.control.cache import OWNED_KINDS, Cache
 from breakeven.control.core import Core
 from breakeven.control.errors import Gone, Refused
@@ -26,6 +29,7 @@ from breakeven.control.resource_state import ResourceState
 from breakeven.control.skipping import Basis, QuietPass, quiet_pass
 from breakeven.control.smoke import SmokeTests
 from breakeven.control.snapshot import Snapshot, snapshot_of
+from breakeven.control.warm.driver import Driver
 from breakeven.control.write import Writer
 from breakeven.render.names import Owner, selector
 
@@ -36,6 +40,8 @@ _KINDS = (
     ("apps/v1", "Deployment"),
     ("v1", "Pod"),
     ("v1", "Service"),
+    ("v1", "ConfigMap"),
+    ("policy/v1", "PodDisruptionBudget"),
     ("monitoring.coreos.com/v1", "PodMonitor"),
 )
 
@@ -43,15 +49,29 @@ _KINDS = (
 class Reconciler:
     """Passes for all keys. What it keeps of each is one `ResourceState`, and only what can be lost."""
 
-    def __init__(self, *, cache: Cache, core: Core, ports: Ports, smoke_tests: SmokeTests) -> None:
+    def __init__(
+        self,
+        *,
+        cache: Cache,
+        core: Core,
+        ports: Ports,
+        smoke_tests: SmokeTests,
+        comparisons: Comparisons,
+        driver: Driver,
+        gpu_hour: GpuHour | None = None,
+    ) -> None:
+        """Make it; `gpu_hour` is the price of a GPU-hour where a resource names none."""
         self._cache = cache
         self._core = core
         self._ports = ports
         self._smoke_tests = smoke_tests
+        self._comparisons = comparisons
+        self._driver = driver
         self._writer = Writer(cache, ports)
         self._states: dict[Key, ResourceState] = {}
         self.with_pod_monitors = False
         """Whether the cluster has PodMonitors."""
+        self._gpu_hour = gpu_hour
 
     async def reconcile(self, key: Key) -> Outcome:
         """Run one pass. Raises errors of `control.errors`; the caller decides when to come back."""
@@ -60,6 +80,7 @@ class Reconciler:
         if quiet is not None:
             return Outcome(again_s=(quiet.until - self._ports.clock.now()).total_seconds())
         state.quiet_pass, state.awaits_metrics = None, False
+        await self._follow(key)
         snapshot = self._snapshot(key)
         if snapshot is not None and await self._must_wait(snapshot, state):
             state.awaits_metrics = True
@@ -79,10 +100,14 @@ class Reconciler:
             await self._write(key, plan, state)
         elif isinstance(plan.move, Arrived) and plan.decision is not None and plan.observation is not None:
             now = self._ports.clock.now()
-            state.quiet_pass = quiet_pass(self._basis(key), plan.observation, plan.decision, now)
+            basis = self._basis(key, state)
+            state.quiet_pass = quiet_pass(basis, plan.observation, plan.decision, now, at_most=plan.asks.again)
             if state.quiet_pass is not None:
                 again = state.quiet_pass.until - now
                 state.parsed = state.parsed.without_models() if state.parsed is not None else None
+        if self._ports.leadership.may_write():
+            # After the status, which holds the decision: a crash in between finds it made and carries on.
+            self._driver.start(key, plan.asks.orders, state.warm, plan.token)
         self._ports.recorder.reports(key, plan.status, plan.decision)
         return Outcome(again_s=again.total_seconds())
 
@@ -97,21 +122,35 @@ class Reconciler:
     def _still_quiet(self, key: Key, state: ResourceState) -> QuietPass | None:
         """The last full pass, if neither the API server nor the metrics say anything new since."""
         last, now = state.quiet_pass, self._ports.clock.now()
-        if last is None or not last.still_holds(self._basis(key), now):
+        if last is None or not last.still_holds(self._basis(key, state), now):
             return None
         return last if last.agrees_with(self._ports.metrics.read(key, now), now) else None
 
-    def _basis(self, key: Key) -> Basis:
+    def _basis(self, key: Key, state: ResourceState) -> Basis:
         """What a pass rests on besides the metrics."""
         body = self._cache.resource(key)
         owned = [o for kind in OWNED_KINDS for o in self._cache.owned(kind, key)]
-        return Basis(objects=[body, *owned] if body is not None else owned, values=self.with_pod_monitors)
+        workload, why = self._cache.workloads.find(key)
+        objects = [o for o in (body, workload, *owned) if o is not None]
+        return Basis(objects=objects, values=(self.with_pod_monitors, state.warm.changes, why))
+
+    async def _follow(self, key: Key) -> None:
+        """Have the Deployment at hand that the spec refers to."""
+        body = self._cache.resource(key)
+        if body is not None:
+            await self._cache.workloads.follow(key, referred(body.get("spec")), self._ports.cluster)
 
     def _snapshot(self, key: Key) -> Snapshot | None:
         return snapshot_of(self._cache, key, self._ports.clock.now())
 
     def _read(self, snapshot: Snapshot, state: ResourceState) -> Parsed:
-        state.parsed = read(snapshot.body, self._core.check, state.parsed)
+        state.parsed = read(
+            snapshot.body,
+            self._core.check,
+            state.parsed,
+            workload=snapshot.workload,
+            missing=snapshot.workload_missing,
+        )
         return state.parsed
 
     async def _must_wait(self, snapshot: Snapshot, state: ResourceState) -> bool:
@@ -145,7 +184,10 @@ class Reconciler:
             core=self._core,
             metrics=self._ports.metrics,
             smoke_tests=self._smoke_tests,
+            comparisons=self._comparisons,
             with_pod_monitor=self.with_pod_monitors,
+            gpu_hour=self._gpu_hour,
+            key=self._ports.switch_key,
         )
         return plan_pass(snapshot, self._read(snapshot, state), state, tools)
 
@@ -179,5 +221,6 @@ class Reconciler:
 
     def _forget(self, key: Key) -> None:
         self._states.pop(key, None)
+        self._cache.workloads.forget(key)
         self._ports.metrics.forget(key)
         self._ports.recorder.forgot(key)

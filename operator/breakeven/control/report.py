@@ -1,13 +1,15 @@
 """The status that a pass reports. Pure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from pydantic import ValidationError
 
+from breakeven.api.choices import MetricsSource
 from breakeven.api.conditions import ConditionType, Reason, meaning_of, set_condition
+from breakeven.api.price import Price
 from breakeven.api.spec import Mode, SpeculativeDeploymentSpec
 from breakeven.api.status import (
     REPORTED_DECISIONS,
@@ -22,8 +24,9 @@ from breakeven.api.vocabulary import StayReason
 from breakeven.control.arms import arms_of, draft_in_words
 from breakeven.control.core import Fitness
 from breakeven.control.headline import command_answer, headline, present_speedup, value_report
-from breakeven.control.lines import arm_line, decision_line, figures_line, gain_line, waiting_line
+from breakeven.control.lines import arm_line, awake_line, decision_line, figures_line, gain_line, waiting_line
 from breakeven.control.moves import Arrived, Blocked, Move, Paused, Step
+from breakeven.control.warm.telling import WarmReport
 from breakeven.domain.counters.observation import Fleet, Observation
 from breakeven.domain.decision import Decision, Finding
 from breakeven.domain.report.publication import stay_status
@@ -45,17 +48,24 @@ class PassSummary:
     spec: SpeculativeDeploymentSpec
     fitness: Fitness
     observation: Observation
+    pools: Mapping[str, Fleet]
+    """The replicas as they exist, each once: a variant of `observation` may share its replicas with another."""
+    warm: WarmReport = field(default_factory=WarmReport)
     decision: Decision
     move: Move
     refused: str = ""
     """Why the API server, or we for its sake, did not take an object of the last pass."""
+    price: Price | None = None
+    """What turns replica-hours into money; None where a GPU-hour has no price."""
+    price_unread: str = ""
+    """Why the resource's own price cannot be read."""
     foreign: str = ""
     """Which objects carry the labels of the resource and are not its own, and what to do."""
 
 
 def status_of(summary: PassSummary, old: Status, now: datetime) -> Status:
     """The status after a pass."""
-    fleet, memory = summary.observation.fleet, summary.decision.memory
+    fleet, memory = summary.pools, summary.decision.memory
     conditions, ready = _conditions(summary, old, now), sum(f.ready for f in fleet.values())
     head, details = headline(conditions), _details(summary, old)
     return Status(
@@ -72,14 +82,15 @@ def status_of(summary: PassSummary, old: Status, now: datetime) -> Status:
         ready_replicas=ready,
         selector=selector(Owner(name=summary.name, namespace="")),
         engine_version=summary.fitness.engine_version,
+        awake=awake_line(details.variants),
         arms=[arm_line(variant) for variant in details.variants],
         hold=str(summary.decision.hold or ""),
         waiting=waiting_line(details.stay),
         command=command_answer(memory),
         history=[decision_line(decision) for decision in memory.decisions[:SHOWN_DECISIONS]],
         figures=figures_line(memory.evidence),
-        gain=gain_line(details.value),
-        remarks=_remarks([*summary.fitness.findings, *summary.decision.findings]),
+        gain=gain_line(details.value, summary.price),
+        remarks=_remarks([*summary.fitness.findings, *summary.decision.findings], summary.price_unread),
         outlook=details.plan.answer if details.plan is not None else "",
         details=details,
         memory=memory,
@@ -90,19 +101,21 @@ def _details(summary: PassSummary, old: Status) -> Details:
     """The report for programs; the plan without a prediction for each batch, which `breakeven plan` prints."""
     memory, plan = summary.decision.memory, summary.fitness.plan
     return Details(
-        variants=arms_of(summary.decision, summary.observation.fleet, old),
+        variants=arms_of(summary.decision, summary.observation.fleet, old, summary.warm.awake),
         decisions=memory.decisions[:REPORTED_DECISIONS],
         evidence=memory.evidence,
         diagnosis=memory.diagnosis,
         stay=stay_status(summary.decision.stay),
         value=value_report(memory.value),
         plan=plan.model_copy(update={"speedups": []}) if plan is not None else None,
+        price=summary.price,
+        switching=summary.warm.status(old.details.switching),
     )
 
 
-def _remarks(findings: Sequence[Finding]) -> str:
+def _remarks(findings: Sequence[Finding], *more: str) -> str:
     """What works and will hurt, or cannot be known: no condition, since nothing is wrong."""
-    return "; ".join(f.message for f in findings if f.reason in _REMARKED)
+    return "; ".join(text for text in (*(f.message for f in findings if f.reason in _REMARKED), *more) if text)
 
 
 def refused_status(old: Status, *, reason: Reason, message: str, generation: int, now: datetime) -> Status:
@@ -184,12 +197,15 @@ def _conditions(summary: PassSummary, old: Status, now: datetime) -> list[Condit
         *summary.fitness.findings,
         *summary.decision.findings,
         *([summary.move.finding] if isinstance(summary.move, Blocked) else []),
+        *([summary.warm.finding] if summary.warm.finding is not None else []),
     ]
     last = {str(f.type): f for f in findings}
     speculation = last[ConditionType.SPECULATION_ACTIVE]
     last[ConditionType.SPECULATION_ACTIVE] = _as_it_runs(speculation, summary, old)
     if not same:
         conditions = [c for c in conditions if c.type in last]
+    if summary.warm.finding is None:
+        conditions = [c for c in conditions if c.type != ConditionType.WARM_SWITCHING]
     for finding in last.values():
         conditions = set_condition(
             conditions,
@@ -205,8 +221,7 @@ def _conditions(summary: PassSummary, old: Status, now: datetime) -> list[Condit
 
 def _service(summary: PassSummary) -> list[Finding]:
     """Ready, Reconciling and Stalled."""
-    declared = summary.spec.replicas
-    fleet = summary.observation.fleet
+    declared, fleet = summary.spec.replicas, summary.pools
     ready = sum(f.ready for f in fleet.values())
     exist = sum(f.existing + f.terminating for f in fleet.values())
     failing = next((f.failing for f in fleet.values() if f.failing), "")
@@ -256,7 +271,7 @@ def _stalled(summary: PassSummary) -> Finding | None:
     if f is not None and f.failing:
         message = f"An engine keeps failing: {f.failing}"
         return Finding(type=ConditionType.STALLED, status=True, reason=Reason.ENGINE_FAILING, message=message)
-    stuck = [pod for fleet in summary.observation.fleet.values() for pod in fleet.stuck]
+    stuck = [pod for fleet in summary.pools.values() for pod in fleet.stuck]
     return _stuck(stuck) if stuck else None
 
 
@@ -320,7 +335,7 @@ def _as_it_runs(finding: Finding, summary: PassSummary, old: Status) -> Finding:
 
 def _metrics(summary: PassSummary) -> Finding:
     outage = summary.observation.outage
-    ready = sum(f.ready for f in summary.observation.fleet.values())
+    ready = sum(f.ready for f in summary.pools.values())
     if not ready:
         reason = Reason.REPLICAS_UNREADY if summary.spec.replicas else Reason.SCALED_TO_ZERO
         return Finding(
@@ -334,8 +349,15 @@ def _metrics(summary: PassSummary) -> Finding:
         meaning = meaning_of(ConditionType.METRICS_AVAILABLE, outage.reason) or "There are no metrics."
         message = f"{meaning} Nothing is judged meanwhile. {outage.message}"
         return Finding(type=ConditionType.METRICS_AVAILABLE, status=False, reason=outage.reason, message=message)
+    words = {
+        MetricsSource.PROMETHEUS: "engine metrics are fresh",
+        MetricsSource.PODS: "engine metrics are fresh, read from the pods themselves since this operator began",
+    }
     return Finding(
-        type=ConditionType.METRICS_AVAILABLE, status=True, reason=Reason.FRESH, message="engine metrics are fresh"
+        type=ConditionType.METRICS_AVAILABLE,
+        status=True,
+        reason=Reason.FRESH,
+        message=words[summary.observation.source],
     )
 
 

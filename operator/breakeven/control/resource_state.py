@@ -5,10 +5,12 @@ from datetime import datetime
 from typing import NamedTuple
 
 from breakeven.api.status import Memory, ValueStatus
+from breakeven.control.answers import Comparison
 from breakeven.control.fleet import SmokeResult
 from breakeven.control.parsed_resource import Parsed
 from breakeven.control.ports import ObjectId
 from breakeven.control.skipping import Basis, QuietPass
+from breakeven.control.warm.book import Book
 
 
 class Applied(NamedTuple):
@@ -32,6 +34,10 @@ class ResourceState:
     """When each variant was last seen unsettled: pods that went leave no trace in those that stay."""
     smoke: dict[str, SmokeResult] = field(default_factory=dict)
     """Outcomes of smoke tests by uid of the pod."""
+    answers: dict[str, Comparison] = field(default_factory=dict)
+    """What comparing the answers of the canary came to, by its variant."""
+    warm: Book = field(default_factory=Book)
+    """What its warm replicas said."""
     applied: dict[ObjectId, Applied] = field(default_factory=dict)
     """What was applied last."""
     refusal: str = ""

@@ -14,6 +14,8 @@ _LISTED = (
     ("apps/v1", "Deployment", f"{MANAGED_BY}=breakeven"),
     ("v1", "Pod", f"{MANAGED_BY}=breakeven"),
     ("v1", "Service", f"{MANAGED_BY}=breakeven"),
+    ("v1", "ConfigMap", f"{MANAGED_BY}=breakeven"),
+    ("policy/v1", "PodDisruptionBudget", f"{MANAGED_BY}=breakeven"),
     (API_VERSION, KIND, ""),
 )
 """Owned objects first: a resource is looked at only when what belongs to it is known."""
@@ -40,4 +42,4 @@ class Resync:
             mark = self._cache.changes
             listed = [o for n in self._namespaces for o in await self._cluster.list(api_version, kind, n, selector)]
             touched |= self._cache.replace(kind, listed, mark)
-        return touched
+        return touched | await self._cache.workloads.refresh(self._cluster)

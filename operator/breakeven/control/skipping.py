@@ -58,11 +58,14 @@ class QuietPass:
         return reading.outage is None and not self.asks(reading.arms, now)
 
 
-def quiet_pass(basis: Basis, observation: Observation, decision: Decision, now: datetime) -> QuietPass | None:
+def quiet_pass(
+    basis: Basis, observation: Observation, decision: Decision, now: datetime, *, at_most: timedelta | None = None
+) -> QuietPass | None:
     """What later passes may rest on after one that found nothing to do; None when each of them has to be a full one.
 
     That is so while a canary, an outage or an end of cooldown is waited for, and while a loss is suspected: a second
-    slow increment is like the first, and is what the alarm waits for.
+    slow increment is like the first, and is what the alarm waits for. `at_most` is how long one may be good for
+    besides: until a warm replica is to be asked or switched.
     """
     memory = decision.memory
     waited_for = (memory.canary, memory.cooldown_until, observation.outage)
@@ -70,7 +73,10 @@ def quiet_pass(basis: Basis, observation: Observation, decision: Decision, now: 
         return None
     judged = memory.state is State.SPECULATING and decision.next_window is not None
     at_rest = judged and all(map(_settled, observation.fleet.values()))
-    return QuietPass(basis=basis, asks=decision.asks, until=now + (AT_REST_AFTER if at_rest else FULL_PASS_AFTER))
+    good_for = AT_REST_AFTER if at_rest else FULL_PASS_AFTER
+    if at_most is not None:
+        good_for = min(good_for, at_most)
+    return QuietPass(basis=basis, asks=decision.asks, until=now + good_for)
 
 
 def _settled(fleet: Fleet) -> bool:

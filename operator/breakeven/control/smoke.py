@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 
-from breakeven.control.fleet import SmokeResult, alive, ready_since, variant_of
+from breakeven.control.fleet import SmokeResult, address_of, alive, ready_since, variant_of
 from breakeven.control.ports import Key, Manifest, SmokeTest
 from breakeven.domain.counters.observation import Smoke
 
@@ -38,11 +38,13 @@ class SmokeTests:
     ) -> None:
         """Start the test for the ready pods of one variant that have no outcome yet."""
         for pod in pods:
-            uid, address = pod["metadata"]["uid"], pod.get("status", {}).get("podIP", "")
-            if variant_of(pod) != variant or not ready_since(pod) or uid in results or not address:
+            uid, address = pod["metadata"]["uid"], address_of(pod)
+            if variant_of(pod) != variant or not ready_since(pod) or uid in results:
                 continue
-            if (pod.get("spec") or {}).get("hostNetwork"):  # its address is the node's: who answers there is not known
+            if (pod.get("spec") or {}).get("hostNetwork"):
                 results[uid] = SmokeResult(Smoke.FAILED, _ON_HOST)
+                continue
+            if address is None:
                 continue
             results[uid] = SmokeResult(Smoke.PENDING)
             task = asyncio.create_task(self._run(key, uid, address, model, results))

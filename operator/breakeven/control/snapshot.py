@@ -21,6 +21,10 @@ class Snapshot:
     """The same as the owner of what is rendered."""
     by_kind: Mapping[str, Sequence[Manifest]]
     """Its objects, each kind by name."""
+    workload: Manifest | None = None
+    """The Deployment of somebody else that its spec refers to."""
+    workload_missing: str = ""
+    """Why there is none, where it refers to one."""
     foreign: Sequence[Manifest] = ()
     """Objects that carry its labels and are not its own."""
     now: datetime
@@ -58,4 +62,14 @@ def snapshot_of(cache: Cache, key: Key, now: datetime) -> Snapshot | None:
     meta = body["metadata"]
     owner = Owner(name=meta["name"], namespace=meta["namespace"], uid=meta["uid"])
     by_kind, foreign = split(owner, {kind: cache.owned(kind, key) for kind in OWNED_KINDS})
-    return Snapshot(key=key, body=body, owner=owner, by_kind=by_kind, foreign=foreign, now=now)
+    workload, why = cache.workloads.find(key)
+    return Snapshot(
+        key=key,
+        body=body,
+        owner=owner,
+        by_kind=by_kind,
+        workload=workload,
+        workload_missing=why,
+        foreign=foreign,
+        now=now,
+    )

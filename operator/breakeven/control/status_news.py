@@ -6,7 +6,7 @@ from typing import Any
 
 from breakeven.api.base import StatusModel
 from breakeven.api.conditions import ConditionType, Reason, find_condition
-from breakeven.api.status import Condition, DecisionRecord, Details, Memory, Status
+from breakeven.api.status import Condition, DecisionRecord, Details, Memory, State, Status, VariantStatus
 from breakeven.api.vocabulary import Action
 from breakeven.domain.report.value import worth_writing
 
@@ -15,20 +15,33 @@ _TEXTS = ("conditions", "hold", "message")
 _SUMS = "value"
 """Grows with every batch, and `gain` says it in words; `worth_writing` says when that is news."""
 _PARTS = ("memory", "details")
-_ELSEWHERE = {*_TEXTS, *_PARTS, "gain"}
+_ROTA = ("awake", "arms")
+"""What follows the rota of warm replicas: news only while a trial hangs on it, or it would be written all day."""
+_ELSEWHERE = {*_TEXTS, *_PARTS, *_ROTA, "gain"}
 _EXACT = tuple(f for f in Status.model_fields if f not in _ELSEWHERE)
 """Fields in which every difference is news."""
 _REMEMBERED = tuple(f for f in Memory.model_fields if f != _SUMS)
 """The same of the memory."""
-_DETAILED = tuple(f for f in Details.model_fields if f != _SUMS)
+_SWITCHED = ("switching", "variants")
+"""The same in the details."""
+_DETAILED = tuple(f for f in Details.model_fields if f not in (_SUMS, *_SWITCHED))
 """The same of the details."""
 _STANDS_OUT = (Action.DISABLE, Action.ROLL_BACK, Action.FREEZE)
+_NEED_A_PERSON = (
+    Reason.OUTLIER_REPLICA,
+    Reason.NOT_DRAFTING,
+    Reason.DRAFTS_UNASKED,
+    Reason.NOTHING_ACCEPTED,
+    Reason.EVERYTHING_ACCEPTED,
+)
+"""Causes with an Event of their own; the others stand in the decisions they lead to."""
 _BAD = {
     ConditionType.STALLED: "True",
     ConditionType.CAPACITY_AVAILABLE: "False",
     ConditionType.METRICS_AVAILABLE: "False",
     ConditionType.CONFIGURATION_VALID: "False",
     ConditionType.FOREIGN_OBJECTS: "True",
+    ConditionType.WARM_SWITCHING: "False",
 }
 
 
@@ -39,7 +52,7 @@ def is_news(new: Status, old: Status) -> bool:
     inside the texts of conditions and of `hold` are none, or a steady resource would write on every pass. They are
     renewed with the next write.
     """
-    if worth_writing(new.memory.value, old.memory.value):
+    if worth_writing(new.memory.value, old.memory.value) or _arms(new) != _arms(old):
         return True
     same = _same(new, old, _EXACT) and _same(new.memory, old.memory, _REMEMBERED)
     if same and _same(new.details, old.details, _DETAILED):
@@ -48,17 +61,22 @@ def is_news(new: Status, old: Status) -> bool:
     return bool(_as_written(new) != _as_written(old))
 
 
+def _arms(status: Status) -> Sequence[VariantStatus]:
+    """Replicas by variant; which of two in a replica is awake only during a trial."""
+    trial = status.state in (State.TRIAL, State.TUNING)
+    return [v if trial else v.model_copy(update={"awake": None}) for v in status.details.variants]
+
+
 def stands_out(decision: DecisionRecord) -> bool:
     """Whether the Event of a decision is a Warning: what served better is gone, or an engine failed."""
-    return decision.action in _STANDS_OUT or decision.reason == Reason.ENGINE_FAILING
+    return decision.action in _STANDS_OUT or decision.reason in (Reason.ENGINE_FAILING, Reason.ANSWERS_DIFFER)
 
 
 def turned_bad(new: Status, old: Status) -> Sequence[Condition]:
     """Conditions that turned bad in this pass and deserve an Event of their own."""
     bad = dict(_BAD)
     diagnosis = find_condition(new.conditions, ConditionType.DIAGNOSIS)
-    if diagnosis and diagnosis.reason == Reason.OUTLIER_REPLICA:
-        # The other causes stand in the decisions they lead to; this one needs a person.
+    if diagnosis and diagnosis.reason in _NEED_A_PERSON:
         bad[ConditionType.DIAGNOSIS] = "True"
     turned = []
     for kind, value in bad.items():
@@ -76,7 +94,7 @@ def _as_written(status: Status) -> Any:
     return (
         status.model_dump(mode="json", exclude_none=True, exclude=_ELSEWHERE),
         status.memory.model_dump(mode="json", exclude_none=True, exclude={_SUMS}),
-        status.details.model_dump(mode="json", exclude_none=True, exclude={_SUMS}),
+        status.details.model_dump(mode="json", exclude_none=True, exclude={_SUMS, *_SWITCHED}),
         _without_digits(status),
     )
 

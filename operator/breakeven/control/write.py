@@ -20,6 +20,13 @@ from breakeven.render.names import Owner
 
 log = logging.getLogger(__name__)
 
+_INSTEAD = {
+    "Service": "to keep it in front of the new replicas, set spec.service.enabled to false and give the pods the "
+    "labels that it selects under spec.podTemplate.metadata.labels (docs/adopting.md), or give the resource another "
+    "name"
+}
+"""What to do about an object of somebody else's that has the name of ours, by kind."""
+
 
 class Writer:
     """Writes to the API server; what comes back goes into the cache at once."""
@@ -109,7 +116,5 @@ class Writer:
         if of_a_predecessor(owner, live):
             raise Retry(f"{kind} {meta['name']} of a deleted resource of this name is not collected yet", 1.0)
         whose = f"{controller['kind']} {controller['name']}" if controller else "somebody else"
-        raise Refused(
-            f"{kind} {meta['name']} is there already and belongs to {whose}: "
-            "delete it or give the resource another name; it is left as it is"
-        )
+        instead = _INSTEAD.get(kind, "give the resource another name, or remove it once it serves nobody")
+        raise Refused(f"{kind} {meta['name']} is there already and belongs to {whose}: {instead}; it is left as it is")

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from breakeven.lab.handle import RunningLab
+from breakeven.warm.pages import LABEL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,18 +53,29 @@ _COUNTERS = {
 }
 
 
-def arm_figures(lab: RunningLab, *, namespace: str, deployment: str, span: Span) -> ArmFigures:
-    """Ask Prometheus for the increase of each counter over the pods of one variant's Deployment.
+def arm_figures(lab: RunningLab, namespace: str, name: str, variant: str, span: Span, *, warm: bool) -> ArmFigures:
+    """Ask Prometheus for the increase of each counter over the pods of one variant: by its Deployment, or in warm
+    replicas, which hold both, by its label.
 
-    `namespace` and `deployment` are names that the API server accepted, so they need no escaping in PromQL.
+    Names are such that the API server accepted, so they need no escaping in PromQL.
     """
     window = max(2, round(span.end - span.start))
-    selector = f'{{namespace="{namespace}",pod=~"{deployment}-.*"}}'
+    of = f'pod=~"{name}-.*",{LABEL}="{variant}"' if warm else f'pod=~"{name}-{variant}-.*"'
+    selector = f'{{namespace="{namespace}",{of}}}'
     values = {
         name: _sum(lab, f"sum(increase({metric}{selector}[{window}s] @ {span.end:.3f}))")
         for name, metric in _COUNTERS.items()
     }
     return ArmFigures(**values)
+
+
+def answered(lab: RunningLab, *, namespace: str, deployment: str, seconds: float) -> int:
+    """Requests that the pods of one variant's Deployment answered within so many seconds, those of pods that are gone
+    by now too, as far as they were scraped; those under way at the last scrape count as well.
+    """
+    selector = f'{{namespace="{namespace}",pod=~"{deployment}-.*"}}[{max(2, round(seconds))}s]'
+    done = _sum(lab, f"sum(sum by (pod) (max_over_time(vllm:request_success_total{selector})))")
+    return round(done + _sum(lab, f"sum(last_over_time(vllm:num_requests_running{selector}))"))
 
 
 def _sum(lab: RunningLab, expression: str) -> float:

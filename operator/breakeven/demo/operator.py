@@ -1,7 +1,9 @@
 """Install the operator on a lab as its manifests say, and run it as its own service account would."""
 
+import secrets
 import socket
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
@@ -53,7 +55,15 @@ def _apply(lab: RunningLab, path: Path) -> None:
 class Operator(Process):
     """`breakeven run` with nothing but the rights of its own service account."""
 
-    def __init__(self, lab: RunningLab, *, interval_s: float = 1.0, lease_s: float = 15, outlive: bool = False) -> None:
+    def __init__(
+        self,
+        lab: RunningLab,
+        *,
+        interval_s: float = 1.0,
+        lease_s: float = 15,
+        outlive: bool = False,
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
         """Prepare it; `start` starts it.
 
         Parameters
@@ -64,8 +74,10 @@ class Operator(Process):
             Seconds after which a silent leader is replaced.
         outlive
             Whether it goes on when this process ends; `breakeven lab down` then ends it.
+        settings
+            Variables that take the place of these.
         """
-        self._port = _free_port()
+        self._port, self._page_port = _free_port(), _free_port()
         environment = {
             "BREAKEVEN_PROMETHEUS_URL": lab.prometheus_url,
             "BREAKEVEN_PROMETHEUS_INTERVAL": f"{interval_s:g}",
@@ -73,21 +85,43 @@ class Operator(Process):
             "BREAKEVEN_LEASE_DURATION": f"{lease_s:g}",
             "BREAKEVEN_HEALTH_HOST": "127.0.0.1",
             "BREAKEVEN_HEALTH_PORT": str(self._port),
+            "BREAKEVEN_PAGE_PORT": str(self._page_port),
             "BREAKEVEN_LOG_FORMAT": "text",
+            "BREAKEVEN_SWITCH_KEY_FILE": str(_key_file(lab.directory)),
             VARIABLE: lab.state.identity,
+            **(settings or {}),
         }
         log = lab.directory / "logs" / "operator.log"
         kubeconfig = lab.kubeconfig_for(OPERATOR_ACCOUNT)
         super().__init__(["run", "--kubeconfig", str(kubeconfig)], log=log, environment=environment, outlive=outlive)
 
+    @property
+    def address(self) -> str:
+        """`host:port` of its page of metrics."""
+        return f"127.0.0.1:{self._port}"
+
+    @property
+    def page(self) -> str:
+        """Address of its live page, for a browser on this machine."""
+        return f"http://127.0.0.1:{self._page_port}/"
+
     def series(self, name: str) -> list[float]:
         """Values of one of its own metrics, one per label set; empty while it does not answer."""
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self._port}/metrics", timeout=5) as page:
+            with urllib.request.urlopen(f"http://{self.address}/metrics", timeout=5) as page:
                 text = page.read().decode()
         except OSError:
             return []
         return [s.value for f in text_string_to_metric_families(text) for s in f.samples if s.name == name]
+
+
+def _key_file(directory: Path) -> Path:
+    """The key of warm replicas, which a Secret would hold; one for the life of the lab."""
+    path = directory / "switching-key"
+    if not path.exists():
+        path.touch(mode=0o600)
+        path.write_text(secrets.token_hex(32))
+    return path
 
 
 def _free_port() -> int:

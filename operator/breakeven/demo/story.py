@@ -6,16 +6,18 @@ What it waits for are decisions in the ledger, which cannot be missed, and limit
 import time
 from collections.abc import Callable, Collection, Mapping
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from typing import Any
 
 import yaml
 
 from breakeven.demo.details import details
-from breakeven.demo.figures import ArmFigures, Span, arm_figures
+from breakeven.demo.figures import ArmFigures, Span, answered, arm_figures
 from breakeven.demo.ledger import Ledger, Line, when
 from breakeven.demo.operator import Operator, install
 from breakeven.demo.processes import Process
-from breakeven.demo.stage import Stage
+from breakeven.demo.stage import CALM, Stage
+from breakeven.demo.switches import counted, serves
 from breakeven.demo.view import View
 from breakeven.lab.errors import LabError
 from breakeven.lab.handle import RunningLab
@@ -24,8 +26,9 @@ from breakeven.lab.reap import VARIABLE
 
 LOAD_S = "7200"
 """Traffic ends by itself after this many seconds, whatever happens to the demo."""
-ON, OFF = ("Promote",), ("Disable", "RollBack")
-"""Decisions that end with speculation on all but the held-back replicas, and with none."""
+ON, OFF, ENDED = ("Promote",), ("Disable", "RollBack"), ("EndTrial", "Promote", "AbandonTrial")
+"""Decisions that end with speculation on all but the held-back replicas, with none, and those that end a trial."""
+ANSWERS_DIFFER = "AnswersDiffer"
 LEASE_S = 60
 """Longer than the operator's default: a busy machine renews late."""
 RESTARTS = 3
@@ -62,13 +65,15 @@ class Story:
         self.name: str = stage.resource["metadata"]["name"]
         self.namespace: str = stage.resource["metadata"]["namespace"]
         self.spans: list[Span] = []
+        self.seen: dict[str, str] = {}
+        """What each variant drafts with, by its name."""
         self.operator: Operator | None = None
         self.ledger = Ledger()
         self._pace = pace or this_machine()
         self._sleep = sleep
         self._restarts = 0
         self._exits = ExitStack()
-        self._load: Process | None = None
+        self._loads: list[Process] = []
 
     def __enter__(self) -> "Story":
         return self
@@ -92,6 +97,10 @@ class Story:
             self.come_back()
         else:
             self.wait("every replica to serve its variant", _settled, self.stage.verdict_s)
+        if self.stage.unverified is not None:
+            self.refuse(self.stage.unverified)
+        if self.stage.reloads is not None:
+            self.compare(self.stage.reloads)
         self.view.say("kubectl get spd\n" + self.lab.kubectl("get", "spd", "-n", self.namespace).stdout)
 
     def install(self) -> None:
@@ -141,18 +150,93 @@ class Story:
         self.decision("speculation to come back", ON, 2 * self.stage.verdict_s + self.stage.ready_s, after=mark)
         self.wait("every replica to serve its variant", _settled, self.stage.verdict_s)
 
+    def refuse(self, unverified: dict[str, Any]) -> int:
+        """A second resource, whose engine does not verify what it drafts, is found out by its answers. Returns how many
+        prompts that engine answered.
+
+        Raises
+        ------
+        StoryError
+            If its draft is promoted, or refused for anything else.
+        """
+        self.view.chapter("an engine that accepts drafts without verifying them: the same greedy prompts, on and off")
+        stage = replace(self.stage, resource=unverified, predictable=CALM)
+        with Story(stage, self.lab, self.view, pace=self._pace, sleep=self._sleep) as other:
+            other.operator = self.operator
+            other.apply()
+            other.decision("a canary to be started", ("StartTrial",), stage.ready_s * 2, after=0)
+            line = other.decision("the draft to be refused", ENDED, stage.verdict_s, after=0)
+            canary = next(name for name, speculation in other.seen.items() if speculation != "off")
+        if line["reason"] != ANSWERS_DIFFER:
+            conditions = {c["type"]: c["message"] for c in other.status().get("conditions", [])}
+            said = f"{line['action']} ({line['reason']}): {line['message']}; Lossless: {conditions.get('Lossless')}"
+            raise StoryError(f"wrong answers were not found: {said}")
+        count = answered(self.lab, namespace=other.namespace, deployment=f"{other.name}-{canary}", seconds=600)
+        self.view.say(f"prompts that the wrong engine answered before it was refused: {count}, smoke test included")
+        return count
+
+    def compare(self, reloads: dict[str, Any]) -> None:
+        """A switch to order by waking, beside one by loading the model again, and what the clients saw of all switches.
+
+        Raises
+        ------
+        StoryError
+            If a request failed.
+        """
+        self.view.chapter(
+            "a switch to order: the warm replica wakes the other variant, a second resource loads it again"
+        )
+        woken = self.switched(speculating=False), self.switched(speculating=True)
+        number = (details(self.status()).get("switching") or {}).get("switches")
+        self.quiet()
+        ended, failed = (
+            sum(each) for each in zip(*(counted(load.log.read_text()) for load in self._loads), strict=True)
+        )
+        with Story(
+            replace(self.stage, resource=reloads), self.lab, self.view, pace=self._pace, sleep=self._sleep
+        ) as other:
+            other.operator = self.operator
+            other.apply()
+            loaded = other.switched(speculating=True), other.switched(speculating=False)
+        off, on = (f"{seconds:.0f} s" for seconds in woken)
+        self.view.say(f"warm: {off} from kubectl patch to serving without the draft, {on} to serving with it again")
+        self.view.say(
+            f"by reload: {loaded[1]:.0f} s to serving without the draft, {loaded[0]:.0f} s to serving with it"
+        )
+        self.view.say(f"{self.stage.provenance}")
+        self.view.say(f"{number} warm switches so far; of {ended} requests {failed} failed")
+        if failed:
+            raise StoryError(f"{failed} of {ended} requests failed, and no switch may lose one")
+
+    def switched(self, *, speculating: bool) -> float:
+        """Order speculation on or off, and return the seconds until every replica serves so."""
+        mode = "AlwaysOn" if speculating else "AlwaysOff"
+        patch = yaml.safe_dump({"spec": {"policy": {"mode": mode}}})
+        began = self._pace.clock()
+        self.lab.wait_for(
+            f"mode {mode}",
+            lambda: self.lab.kubectl("patch", "spd", self.name, "-n", self.namespace, "--type=merge", "-p", patch),
+        )
+        what = f"every replica to serve {'with' if speculating else 'without'} the draft"
+        self.wait(what, lambda status: serves(status, speculating=speculating), self.stage.verdict_s)
+        return self._pace.clock() - began
+
+    def quiet(self) -> None:
+        """No traffic any more."""
+        if self._loads:
+            self._loads[-1].stop()
+
     def traffic(self, profile: str) -> None:
         """Point the load generator at the Service with another profile."""
-        if self._load is not None:
-            self._load.stop()
+        self.quiet()
         url = self.lab.service_url(self.namespace, self.name)
         load = Process(
             ["load", "--url", url, "--profile", profile, "--duration", LOAD_S],
-            log=self.lab.directory / "logs" / "load.log",
+            log=self.lab.directory / "logs" / f"load-{self.name}-{len(self._loads)}.log",
             environment={VARIABLE: self.lab.state.identity},
             outlive=self.keep,
         )
-        self._load = self._begin(load)
+        self._loads.append(self._begin(load))
 
     def measure(self, title: str) -> None:
         """Let the same traffic run on for a window, so that its figures can be read back."""
@@ -172,6 +256,7 @@ class Story:
         status: Status = resource.get("status") or {}
         for line in self.ledger.read(status):
             self.view.say(f"decision: {line['action']} ({line['reason']}): {line['message']}")
+        self.seen |= {v["name"]: v["speculation"] for v in details(status).get("variants") or []}
         self.view.show(resource)
         return status
 
@@ -242,14 +327,13 @@ class Story:
 
     def report(self) -> list[tuple[str, ArmFigures, ArmFigures]]:
         """Off and on figures of each span, from Prometheus."""
-        seen = self.view.speculation_of
-        off = next(name for name, speculation in seen.items() if speculation == "off")
-        on = next(name for name, speculation in seen.items() if speculation != "off")
+        off = next(name for name, speculation in self.seen.items() if speculation == "off")
+        on = next(name for name, speculation in self.seen.items() if speculation != "off")
         return [
             (
                 span.title,
-                arm_figures(self.lab, namespace=self.namespace, deployment=f"{self.name}-{off}", span=span),
-                arm_figures(self.lab, namespace=self.namespace, deployment=f"{self.name}-{on}", span=span),
+                arm_figures(self.lab, self.namespace, self.name, off, span, warm=self.stage.reloads is not None),
+                arm_figures(self.lab, self.namespace, self.name, on, span, warm=self.stage.reloads is not None),
             )
             for span in self.spans
         ]
@@ -278,40 +362,3 @@ def check_machine(pace: Pace, sleep: Callable[[float], None] = time.sleep) -> No
         if pace.clock() - began > TRIES_S:
             raise StoryError(_too_busy(pace, f"it would not end when that is more than {TOO_SLOW:.0f} s"))
         sleep(0.5)
-
-
-def run(stage: Stage, *, keep: bool) -> int:
-    """Tell the story; returns the exit code. Nothing is left running unless `keep` is set."""
-    with View(stage.title) as view, ExitStack() as exits:
-        try:
-            check_machine(this_machine())
-            view.chapter("a real etcd, kube-apiserver, scheduler, controller-manager and Prometheus on loopback")
-            lab = RunningLab.start(stage.lab, progress=view.say, detached=keep)
-            if not keep:
-                exits.callback(lab.down)
-            story = Story(stage, lab, view, keep=keep)
-            if not keep:
-                exits.enter_context(story)
-            return _tell(story, view)
-        except (LabError, StoryError) as error:
-            view.say(f"error: {error}")
-            return 1
-
-
-def _tell(story: Story, view: View) -> int:
-    try:
-        story.tell()
-        view.table(story.report(), story.stage.provenance)
-        return 0
-    except (LabError, StoryError) as error:
-        view.say(f"error: {error}")
-        return 1
-    finally:
-        if story.keep:
-            _say_how_to_look(story.lab, view)
-
-
-def _say_how_to_look(lab: RunningLab, view: View) -> None:
-    view.say(f"kept up. kubectl: export KUBECONFIG={lab.kubeconfig}; kubectl get spd -A -w")
-    view.say(f"browser: {lab.prometheus_url}   logs: {lab.directory / 'logs'}")
-    view.say(f"take it down: breakeven lab down --name {lab.state.name}")

@@ -30,8 +30,6 @@ class View:
         self._lines: list[str] = []
         self._last_summary = ""
         self._chapter = ""
-        self.speculation_of: dict[str, str] = {}
-        """What each variant seen so far drafts with, by its name."""
 
     def __enter__(self) -> "View":
         if self._live:
@@ -56,8 +54,6 @@ class View:
     def show(self, resource: Resource) -> None:
         """Bring the resource's state on screen."""
         status = resource.get("status") or {}
-        for variant in details(status).get("variants") or []:
-            self.speculation_of[variant["name"]] = variant["speculation"]
         summary = _one_line(status)
         if summary != self._last_summary:
             self._last_summary = summary

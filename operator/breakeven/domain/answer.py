@@ -3,7 +3,7 @@
 A rule never returns a memory. `ledger.apply` writes the answer down, in one place.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TypeAlias, Unpack
 
 from breakeven.api.changes import MemoryChange
@@ -28,7 +28,7 @@ class Transition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Note:
-    """Something to remember that is no decision: a longer streak, a measured band of load, a mode that was read."""
+    """Something to remember that is no decision: a measured band of load, a mode that was read."""
 
     changes: MemoryChange
 
@@ -39,8 +39,6 @@ class Stay:
 
     reason: StayReason
     message: str
-    changes: MemoryChange = field(default_factory=MemoryChange)
-    """What is remembered all the same: a streak that grew and is not long enough."""
     ends: bool = True
     """Whether the pass is over with it. False: later rules are asked as if this one had nothing to say."""
 

@@ -21,9 +21,22 @@ from breakeven.domain.report import publication
 from breakeven.domain.report.conditions import findings
 from breakeven.domain.report.sentences import worded
 from breakeven.domain.report.value import with_value
-from breakeven.domain.rules import faults, live_control, orders, remedies, rollback, switch_off, trial
+from breakeven.domain.rules import (
+    bursts,
+    bystander,
+    different_answers,
+    faults,
+    hours,
+    live_control,
+    orders,
+    remedies,
+    rollback,
+    switch_off,
+    trial,
+    unused,
+)
 from breakeven.domain.rules.ledger import apply, record_of, with_record
-from breakeven.domain.rules.streaks import CALM
+from breakeven.domain.rules.slots import slots
 from breakeven.domain.rules.transitions import drafting
 from breakeven.domain.situation import Situation, situation_at
 
@@ -39,20 +52,28 @@ ORDERS: tuple[Callable[[Situation], Answer], ...] = (
 """What people ask for. All are asked, one after the other, each with what the one before it changed."""
 FAULTS: tuple[Callable[[Situation], Answer], ...] = (
     faults.guard_canary,
+    different_answers.guard_answers,
+    unused.guard_unused,
     faults.guard_stable,
     faults.guard_storm,
 )
 """What acts within minutes and needs no statistics."""
 MEASURED: tuple[Callable[[Situation, Judgement], Answer], ...] = (
+    bystander.lost,
     trial.end_trial,
     rollback.verify,
     switch_off.leave,
     live_control.doubt,
-    switch_off.settle_streak,
     live_control.buy_when_blind,
     remedies.lengthen,
 )
 """What the judgement says."""
+LEARNED: tuple[Callable[[Situation, Judgement], Note | None], ...] = (
+    live_control.learn,
+    hours.learn,
+    bursts.waited_out,
+)
+"""What is remembered of it, before anything is decided."""
 UNHURRIED: tuple[Callable[[Situation], Answer], ...] = (
     live_control.return_control,
     live_control.learn_alone,
@@ -71,8 +92,7 @@ def decide(declared: Declared, memory: Memory, observation: Observation, now: da
        and the value of what was judged is added up.
     3. Unless paused, pinned, or scaled to zero: what the live control measured is learned; then `FAULTS`, `MEASURED`
        and `UNHURRIED` are asked in this order until one answers with a transition, a note, or a `Stay` that ends the
-       pass. Counting windows in a row is part of the rules that need them. The next pass sees the world after it. With
-       mode Advise, a transition is written down and not carried out.
+       pass. The next pass sees the world after it. With mode Advise, a transition is written down and not carried out.
     4. Why nothing was changed, conditions and figures are reported.
     """
     start = situation_at(declared, memory, observation, now)
@@ -92,6 +112,8 @@ def decide(declared: Declared, memory: Memory, observation: Observation, now: da
     return Decision(
         memory=here.memory,
         placements=capacity.placements(here),
+        rota=capacity.rota(here),
+        slots=slots(here),
         news=news,
         findings=findings(here, judgement),
         evidence=judgement.report,
@@ -109,7 +131,7 @@ def _obeyed(situation: Situation) -> tuple[Situation, tuple[DecisionRecord, ...]
     news: tuple[DecisionRecord, ...] = ()
     for order in ORDERS:
         answer = order(situation)
-        if answer is not None:
+        if isinstance(answer, Transition | Note):
             situation, lines = apply(situation, _worded(situation, answer, None))
             news += lines
     return situation, news
@@ -117,19 +139,20 @@ def _obeyed(situation: Situation) -> tuple[Situation, tuple[DecisionRecord, ...]
 
 def _acted(situation: Situation, judgement: Judgement) -> tuple[Situation, tuple[DecisionRecord, ...], Stay | None]:
     """What was learned, and the answer of the first rule that ends the pass; the first reason to stay, if it does."""
-    learned = live_control.learn(situation, judgement)
-    if learned is not None:
-        situation, _ = apply(situation, learned)
+    for learned in (rule(situation, judgement) for rule in LEARNED):
+        if learned is not None:
+            situation, _ = apply(situation, learned)
     stay = _advice(situation)
     for answer in _answers(situation, judgement):
         if isinstance(answer, Stay):
             stay = stay or answer
-            if not answer.ends:
-                continue
+            if answer.ends:
+                return situation, (), stay
+            continue
         if situation.policy.mode == Mode.ADVISE and isinstance(answer, Transition):
             return _advised(situation, answer, judgement)
         applied = apply(situation, _worded(situation, answer, judgement))
-        return *applied, None if isinstance(answer, Transition) else stay
+        return *applied, stay if isinstance(answer, Note) else None
     return situation, (), stay
 
 
@@ -140,10 +163,8 @@ def _answers(situation: Situation, judgement: Judgement) -> Iterator[Transition 
     yield from filter(None, (rule(situation) for rule in UNHURRIED))
 
 
-def _worded(
-    situation: Situation, answer: Transition | Note | Stay, judgement: Judgement | None
-) -> Transition | Note | Stay:
-    """A decision begins with a sentence; a note and a reason to stay are as they are."""
+def _worded(situation: Situation, answer: Transition | Note, judgement: Judgement | None) -> Transition | Note:
+    """A decision begins with a sentence; a note is as it is."""
     return worded(situation, answer, judgement) if isinstance(answer, Transition) else answer
 
 
@@ -154,9 +175,6 @@ def _advised(
     before = situation.memory
     memory = changed(
         before,
-        streak=wanted.changes.get("streak", before.streak),
-        streak_verdict=wanted.changes.get("streak_verdict", before.streak_verdict),
-        last_window_end=wanted.changes.get("last_window_end", before.last_window_end),
         profile_grew_at=wanted.changes.get("profile_grew_at", before.profile_grew_at),
     )
     if wanted.action == before.advice:
@@ -180,7 +198,7 @@ def _after_outage(situation: Situation) -> Memory:
     if outage is not None and memory.blind_since is None:
         return changed(memory, blind_since=situation.time)
     if outage is None and memory.blind_since is not None:
-        return changed(memory, blind_since=None, evidence_after=situation.time, **CALM)
+        return changed(memory, blind_since=None, evidence_after=situation.time)
     return memory
 
 
@@ -224,5 +242,5 @@ def _hold(situation: Situation, judgement: Judgement) -> Hold | None:
         return judgement.hold
     blocked = situation.memory.state in (State.BASELINE, State.COOLDOWN) and situation.wished.speculates
     if blocked and situation.policy.mode == Mode.AUTO and not capacity.can_try(situation):
-        return Hold(reason=HoldReason.NO_CAPACITY, message=capacity.needs(situation.memory))
+        return Hold(reason=HoldReason.NO_CAPACITY, message=capacity.needs(situation))
     return None

@@ -10,6 +10,7 @@ from breakeven.api.variant import Variant
 from breakeven.api.vocabulary import HoldReason, Reason
 from breakeven.domain.answer import Stay
 from breakeven.domain.counters.observation import Arm
+from breakeven.domain.rota import Rota
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +65,13 @@ class Decision:
 
     memory: Memory
     placements: tuple[Placement, ...]
-    """Stable first. Replicas sum to the declared ones."""
+    """Stable first. Replicas sum to the declared ones. In Warm they name pods by what serves in them: a variant on
+    trial or a control has none of its own, unless it differs in more than the draft."""
+    rota: Rota | None = None
+    """In Warm, which variant is awake when in the pods of what serves. None: Reload, a pod has one variant."""
+    slots: tuple[Variant, Variant | None] | None = None
+    """In Warm, what each of those pods holds: what serves, and what it alternates with or is likely to be switched to
+    next; that is None where there is no such thing. None: Reload."""
     news: tuple[DecisionRecord, ...] = ()
     """Decisions taken in this pass: each becomes an Event and a line in the log."""
     findings: tuple[Finding, ...] = ()

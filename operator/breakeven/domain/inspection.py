@@ -7,6 +7,7 @@ from itertools import pairwise
 from breakeven.domain.counters.batches import level
 from breakeven.domain.counters.observation import Batch, Gauges, Scrape, Totals
 from breakeven.domain.counters.scrapes import increase, restarted
+from breakeven.domain.measures.end_to_end import end_to_end, plain
 from breakeven.domain.measures.figures import Estimate, estimate
 from breakeven.domain.measures.speedup import speedup
 from breakeven.domain.measures.statistics import FEWEST_BATCHES, ONE_SIDED
@@ -39,6 +40,10 @@ class Speedup:
     """R: step time of the server / of the control."""
     break_even: float | None
     """Accepted / drafted tokens at which S would be 1, at this inflation."""
+    to_last: float | None
+    """The same from request to last token; None: the time to the first token is not counted."""
+    to_last_lower: float | None
+    to_last_upper: float | None
     why: str
     """Why there is no value, or no bounds; empty when there are both."""
 
@@ -88,7 +93,9 @@ def compare(server: Reading, control: Reading) -> Speedup:
     inflation = on.step / off.step if on.step is not None and off.step else None
     drafted, steps = server.totals.drafted, server.totals.steps
     break_even = (inflation - 1) * steps / drafted if inflation is not None and steps and drafted else None
-    bounded = speedup(_aligned(control.batches, server.batches), server.batches) if value is not None else None
+    aligned = _aligned(control.batches, server.batches)
+    bounded = speedup(aligned, server.batches) if value is not None else None
+    last = end_to_end(aligned, server.batches) if value is not None else None
     if value is None:
         missing, named = (off, "the control") if off.tpot is None else (on, "the server")
         why = f"{named}: {missing.absent.get('tpot', 'no time per output token')}"
@@ -103,6 +110,9 @@ def compare(server: Reading, control: Reading) -> Speedup:
         probability=ONE_SIDED,
         inflation=inflation,
         break_even=break_even,
+        to_last=plain(control.batches, server.batches) if value is not None else None,
+        to_last_lower=last.lower() if last is not None else None,
+        to_last_upper=last.upper() if last is not None else None,
         why=why,
     )
 

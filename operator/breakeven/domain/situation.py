@@ -1,13 +1,18 @@
 """What one pass of deciding looks at, and the questions that several rules ask of it."""
 
+import math
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from breakeven.api.choices import SwitchingMode
 from breakeven.api.spec import EvidenceSpec, PolicySpec, SpeculativeDeploymentSpec
 from breakeven.api.status import Memory, State
 from breakeven.api.variant import Variant, declared_variant
 from breakeven.domain.counters.observation import Arm, Fleet, Observation
 from breakeven.domain.decision import Declared
+
+SWITCH = timedelta(seconds=1)
+"""A warm switch before one was measured: 0.73 to 0.85 s on an H100 with vLLM 0.26.0, without requests in flight."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +54,28 @@ class Situation:
         if memory.canary is None or memory.state not in (State.TRIAL, State.TUNING):
             return False
         return memory.canary.name != self.stable.name
+
+    @property
+    def warm(self) -> bool:
+        """Whether a pod holds two variants, one of them asleep."""
+        return self.policy.switching.mode == SwitchingMode.WARM
+
+    def same_pods(self, one: Variant, other: Variant) -> bool:
+        """Whether both are held by the same pods: warm, and nothing but the draft is different."""
+        return self.warm and one.baseline == other.baseline
+
+    @property
+    def moves_pods(self) -> bool:
+        """Whether what is on trial, or would be, needs pods of its own."""
+        canary = self.memory.canary if self.on_trial else None
+        return not self.same_pods(self.stable, canary or self.wished)
+
+    @property
+    def switch(self) -> timedelta:
+        """How long a warm switch takes."""
+        seconds = self.observation.switch_seconds
+        known = seconds is not None and math.isfinite(seconds) and seconds >= 0
+        return timedelta(seconds=min(seconds, 86400.0)) if known and seconds is not None else SWITCH
 
     def fleet(self, variant: Variant) -> Fleet | None:
         """Its replicas, as the API server sees them."""

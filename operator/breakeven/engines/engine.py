@@ -136,6 +136,11 @@ class Engine:
         return Decimal(str(self.table.fact("gpu_memory_utilization_default", self.place)))
 
     @property
+    def sleeps(self) -> bool:
+        """Whether an engine can be put to sleep with its requests waited for, and wakes with its draft."""
+        return bool(self.table.fact("sleep_mode", self.place) == "waits")
+
+    @property
     def dynamic_k_key(self) -> str | None:
         """Key of the launch-time schedule of draft length by batch size; None when there is none."""
         key = self.table.fact("dynamic_k_key", self.place)

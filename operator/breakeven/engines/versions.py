@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass, field
-from functools import cache
+from functools import lru_cache
 
 _NUMBER = re.compile(
     r"^v?(\d{1,6})\.(\d{1,6})\.(\d{1,6})(?:\.(\d{1,6}))?(?:[.-]?(post|rc|dev)(\d{1,6}))?(?:\.?(dev\d{1,6}))?"
@@ -40,7 +40,7 @@ class Version:
         return cls(major, minor, patch, hotfix, _PHASE[match[5] or ""], int(match[6] or 0), match[7] or "")
 
     @classmethod
-    @cache
+    @lru_cache(maxsize=1024)
     def of(cls, text: str) -> "Version":
         """Read a version that must be one. Raises ValueError when it is not."""
         version = cls.parse(text)

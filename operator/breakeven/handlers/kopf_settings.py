@@ -14,8 +14,8 @@ def settings(*, grace_s: float) -> kopf.OperatorSettings:
     made.watching.server_timeout = 300
     made.watching.client_timeout = 310
     made.watching.connect_timeout = 10
-    # Large clusters: list in pages.
-    made.watching.chunk_size = 500
+    # A page is decoded as a whole, and what that takes stays with the process.
+    made.watching.chunk_size = 50
     # Without selectors every pod of the cluster would be streamed to us.
     for kind in ("deployments.apps", "pods", "services"):
         made.watching.label_selectors[kind] = f"{MANAGED_BY}=breakeven"

@@ -36,5 +36,6 @@ async def take(event: kopf.RawEvent, cache: Cache, queue: KeyQueue) -> None:
     body: Manifest = dict(event["object"])
     body["metadata"] = {k: v for k, v in body["metadata"].items() if k != "managedFields"}
     key = cache.drop(body) if event["type"] == "DELETED" else cache.put(body)
-    if key is not None:
-        await queue.add(key, _COALESCE_S)
+    concerned = cache.workloads.seen(body, gone=event["type"] == "DELETED")
+    for each in concerned if key is None else {key, *concerned}:
+        await queue.add(each, _COALESCE_S)

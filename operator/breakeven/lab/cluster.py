@@ -16,6 +16,7 @@ from breakeven.lab.hollow.pods import HollowPods
 from breakeven.lab.hollow.server import HollowServer
 from breakeven.lab.kubelet.cores import Cores
 from breakeven.lab.kubelet.events import Recorder
+from breakeven.lab.kubelet.gpus import Gpus
 from breakeven.lab.kubelet.kubelet import Kubelet
 from breakeven.lab.kubelet.logserver import LogServer
 from breakeven.lab.kubelet.nodes import Nodes
@@ -47,6 +48,7 @@ class Cluster:
             directory=directory / "pods",
             session=self._session,
             cores=Cores(),
+            gpus=Gpus({name: node.devices for name, node in self._nodes.by_name.items()}),
             recorder=self._recorder,
             account_kubeconfig=self._accounts.service_account,
             cluster=(plane.layout.node, str(plane.layout.api_port)),
@@ -56,7 +58,7 @@ class Cluster:
         self._logs = LogServer(self._kubelet)
         hollow = frozenset(self._nodes.by_name) - real
         self._hollow = HollowPods(self._client, hollow, settings.hollow, ip=block.hollow, host=block.node)
-        self._hollow_server = HollowServer(self._hollow.page)
+        self._hollow_server = HollowServer(self._hollow.page, self._hollow.past)
         self._tasks: list[asyncio.Task[Any]] = []
 
     def _pod_changed(self, old: Manifest | None, new: Manifest | None) -> None:

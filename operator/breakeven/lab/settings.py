@@ -39,6 +39,8 @@ class NodeSettings(Settings):
     """Further labels; they win over the usual ones."""
     tainted: bool = True
     """Whether it carries the taint `nvidia.com/gpu=present:NoSchedule`."""
+    devices: tuple[str, ...] = ()
+    """Real GPUs of this machine that its pods get, as `CUDA_VISIBLE_DEVICES` names them. Empty: there are none."""
 
 
 class ImageCommand(Settings):
@@ -75,6 +77,14 @@ SIMULATED_ENGINE = ImageCommand(
 """`vllm/vllm-openai:*` is the simulated engine unless another entry comes first."""
 
 
+PROXY = ImageCommand(
+    pattern=r"(?:.*/)?haproxy(?::.*)?",
+    command=("{python}", "-m", "breakeven.lab.tools.debian", "{args}"),
+    env={"BREAKEVEN_ADDRESS": "{ip}"},
+)
+"""`haproxy:*` is a real HAProxy, this machine's or Debian's."""
+
+
 class HollowSettings(Settings):
     """What the exporter says about hollow pods. Simulated figures, for runs of scale only."""
 
@@ -95,6 +105,15 @@ class HollowSettings(Settings):
     """Relative standard deviation of each pod's step time, constant over its life."""
     scrape_noise: float = Field(default=0.0, ge=0)
     """The same from one scrape to the next, as traffic makes it."""
+    past_seconds: float = Field(default=0.0, ge=0)
+    """Pods pretend to have been Ready for so long when they become so, and up to `PAST_SPREAD_SECONDS` longer. Their
+    series begin to show when `replay` is set, at first the past, in one sample a minute."""
+    replay: bool = False
+    """Whether the past is shown."""
+
+
+PAST_SPREAD_SECONDS = 600.0
+"""So that pods that were made at the same time did not begin at the same time."""
 
 
 class LabSettings(Settings):
@@ -119,6 +138,8 @@ class LabSettings(Settings):
     """First restart back-off; doubles with each restart. The real kubelet's is 10 s."""
     backoff_limit_seconds: float = Field(default=300.0, gt=0)
     """Longest restart back-off."""
+    volume_refresh_seconds: float = Field(default=2.0, gt=0)
+    """Time between two looks at ConfigMaps that running pods mount. The real kubelet takes a minute or two."""
     hollow: HollowSettings = HollowSettings()
 
     def relative_to(self, folder: Path) -> Self:
@@ -131,7 +152,7 @@ class LabSettings(Settings):
 
     def image_commands(self) -> Sequence[ImageCommand]:
         """The entries in the order in which they are looked through."""
-        return (*self.images, SIMULATED_ENGINE)
+        return (*self.images, SIMULATED_ENGINE, PROXY)
 
 
 def _found_from(folder: Path, command: tuple[str, ...]) -> tuple[str, ...]:

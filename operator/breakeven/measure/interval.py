@@ -6,7 +6,7 @@ differs between them: requests, drift of the machine, other traffic (docs/measur
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from breakeven.domain.measures.statistics import LogRatio, Ratios, quantile, quotient_apart, quotient_paired, ratio
 from breakeven.measure.visit import Visit
@@ -57,7 +57,8 @@ def figure(measured: LogRatio | None) -> Figure | None:
     """A ratio with its bounds; None stays None."""
     if measured is None:
         return None
-    lower, upper = measured.lower(ONE_SIDED), measured.upper(ONE_SIDED)
+    bounded = replace(measured, probability=ONE_SIDED)
+    lower, upper = bounded.lower(), bounded.upper()
     return Figure(value=measured.value, lower=lower, upper=upper if math.isfinite(upper) else None)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from breakeven.api.names import RESOURCE, VARIANT
+from breakeven.api.serving import DEFAULT_PORT
 from breakeven.measure.grid import Arm
 from breakeven.measure.visit import Trouble
 
@@ -69,7 +70,7 @@ def _pod(item: Mapping[str, Any]) -> Pod | None:
     if not ready or not status.get("podIP") or metadata.get("deletionTimestamp") or not containers:
         return None
     engine = next((c for c in containers if c.get("name") == "engine"), containers[0])
-    port = next((p["containerPort"] for p in engine.get("ports") or () if p.get("name") == "http"), 8000)
+    port = next((p["containerPort"] for p in engine.get("ports") or ()), DEFAULT_PORT)
     words = [*(engine.get("command") or ()), *(engine.get("args") or ())]
     address = status["podIP"]
     return Pod(

@@ -98,9 +98,15 @@ def _plain(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
+def known_gpus() -> tuple[Gpu, ...]:
+    """GPU models of the catalog, by name."""
+    every = {gpu.name: gpu for members in _catalog().values() for gpu in members}
+    return tuple(every[name] for name in sorted(every))
+
+
 def known_names() -> tuple[str, ...]:
     """Names of the catalog, families left out."""
-    return tuple(sorted({gpu.name for members in _catalog().values() for gpu in members}))
+    return tuple(gpu.name for gpu in known_gpus())
 
 
 def accelerators(hardware: HardwareSpec, *, mig: str | None = None) -> tuple[Gpu, ...]:

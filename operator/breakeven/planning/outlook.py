@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from breakeven.planning import breakeven as relation
 from breakeven.planning.calibration import H200_FIT
@@ -12,6 +13,9 @@ from breakeven.planning.steptime import Chip, Constants, Host, Load, plain_step,
 DEFAULT_BATCHES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 LONGEST_DRAFT = 8
 _LARGEST_BATCH = 1024
+_REMEMBERED = 512
+"""Outlooks that are kept: a thousand resources have few pairs of models and GPUs between them, and each is asked at a
+start."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,6 +175,7 @@ class Asked:
     """R of a speculating engine that drafts nothing: smallest, usual and largest that was measured."""
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def outlook(gpu: str, timing: Timing, asked: Asked, *, source: str) -> Outlook:
     """Predictions at each batch, the batch where speculation stops paying, and the best length."""
     here = timing.here

@@ -3,8 +3,8 @@
 import math
 from decimal import Decimal
 
-from breakeven.render.buckets import CUSTOM_HISTOGRAM_BUCKETS
-from breakeven.render.names import PORT
+from breakeven.api.spec import TargetSpec
+from breakeven.render.buckets import custom_histogram_buckets
 from breakeven.render.quantization import target_quantization
 from breakeven.render.request import Request
 from breakeven.render.schedule import schedule_env
@@ -21,10 +21,10 @@ def serve_arguments(request: Request) -> list[str]:
     """
     variant, engine = request.variant, request.engine
     target = variant.target
-    arguments = [target.model, f"--served-model-name={target.served_name or target.model}"]
+    arguments = [target.model, *_served_names(target)]
     if target.revision is not None:
         arguments.append(f"--revision={target.revision}")
-    arguments += [f"--port={PORT}", f"--tensor-parallel-size={variant.hardware.tensor_parallel}"]
+    arguments += [f"--port={variant.engine.port}", f"--tensor-parallel-size={variant.hardware.tensor_parallel}"]
     if target.max_model_len is not None:
         arguments.append(f"--max-model-len={target.max_model_len}")
     arguments.append(
@@ -36,13 +36,21 @@ def serve_arguments(request: Request) -> list[str]:
     if engine.drains:
         arguments.append(f"--shutdown-timeout={math.ceil(variant.engine.shutdown_timeout.total_seconds())}")
     if engine.custom_buckets:
-        arguments.append(f"--custom-histogram-buckets={CUSTOM_HISTOGRAM_BUCKETS}")
+        arguments.append(f"--custom-histogram-buckets={custom_histogram_buckets(variant.bounds)}")
     return [*map(_literal, [*arguments, *speculation_arguments(request)]), *variant.engine.extra_args]
 
 
 def engine_env(request: Request) -> dict[str, str]:
     """Environment that the arguments need to mean what they say."""
     return schedule_env(request)
+
+
+def _served_names(target: TargetSpec) -> list[str]:
+    """One name as one argument; several follow the flag, because `=` takes one only."""
+    name = target.served_name or target.model
+    if not target.also_served_as:
+        return [f"--served-model-name={name}"]
+    return ["--served-model-name", name, *target.also_served_as]
 
 
 def _literal(argument: str) -> str:

@@ -16,13 +16,21 @@ from breakeven.render.overrides import check_overrides
 from breakeven.render.quantization import check_quantization
 from breakeven.render.request import Request, read
 from breakeven.render.schedule import check_schedule
-from breakeven.render.serving import check_environment, check_grace, check_serving, check_text, check_version
+from breakeven.render.serving import (
+    check_environment,
+    check_grace,
+    check_ports,
+    check_serving,
+    check_text,
+    check_version,
+)
 from breakeven.render.traffic import check_traffic
 
 _CHECKS = (
     check_serving,
     check_environment,
     check_grace,
+    check_ports,
     check_text,
     check_drafting,
     check_acceptance,

@@ -8,7 +8,7 @@ _SPECULATION = "speculation is declared in spec.draft: remove it"
 MANAGED: Mapping[str, str] = MappingProxyType(
     {
         "--model": "set target.model",
-        "--served-model-name": "set target.servedName",
+        "--served-model-name": "set target.servedName, and target.alsoServedAs for further names",
         "--revision": "set target.revision",
         "--tensor-parallel-size": "set hardware.gpusPerReplica, and hardware.tensorParallelSize where it is less",
         "--max-model-len": "set target.maxModelLen",
@@ -16,7 +16,7 @@ MANAGED: Mapping[str, str] = MappingProxyType(
         "--quantization": "set target.quantization, and target.quantizationMethod for a method of vLLM's by its name",
         "--kv-cache-dtype": "set target.kvCacheDtype",
         "--host": "engines serve on every address of their pod: remove it",
-        "--port": "engines serve on port 8000: remove it",
+        "--port": "set engine.port",
         "--shutdown-timeout": "set engine.shutdownTimeout",
         "--custom-histogram-buckets": "it is the same on every variant, or their percentiles cannot be "
         "compared: remove it",

@@ -1,7 +1,7 @@
 """`podTemplate`: strategic merge of overrides into the rendered pod template; `overrides` checks them.
 
 Objects merge, `{$patch: delete}` removes. Containers merge by name; volumes, variables, mounts and pull secrets replace
-the one of the same name (mounts: the same path); tolerations are added. Every other list replaces.
+the one of the same name (mounts: the same path); tolerations and ports are added. Every other list replaces.
 """
 
 from collections.abc import Mapping
@@ -25,8 +25,8 @@ KEYS: Mapping[str, str] = MappingProxyType(
 """Lists that merge, and the field that names their items."""
 _DEEP = frozenset({"containers", "initContainers"})
 """Lists whose items merge; in the others an item replaces its namesake, because two sources in one are refused."""
-APPENDED = "tolerations"
-"""List whose items are added."""
+APPENDED = frozenset({"tolerations", "ports"})
+"""Lists whose items are added."""
 
 
 def merged(base: Manifest, overrides: Mapping[str, Any] | None) -> Manifest:
@@ -43,7 +43,7 @@ def _merge(base: Manifest, patch: Mapping[str, Any]) -> Manifest:
             base[key] = _merge(old if isinstance(old, dict) else {}, value)
         elif key in KEYS:
             base[key] = _merge_list(old if isinstance(old, list) else [], value, key)
-        elif key == APPENDED and isinstance(old, list):
+        elif key in APPENDED and isinstance(old, list):
             base[key] = old + [deepcopy(item) for item in value if item not in old]
         else:
             base[key] = deepcopy(value)

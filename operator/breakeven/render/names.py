@@ -13,9 +13,8 @@ CONTAINER = "engine"
 """Name of the container that runs vLLM."""
 VOLUMES = frozenset({"cache", "shm"})
 """Volumes that every pod has."""
-PORT = 8000
-"""Port of the API, of health and of metrics: vLLM has one for all."""
-PORT_NAME = "http"
+SERVICE_PORT_NAME = "http"
+"""Name of the port of our own Service, whatever the pods call theirs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

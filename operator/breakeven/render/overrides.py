@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from breakeven.api.names import APP_INSTANCE, APP_NAME, MANAGED_BY, RESOURCE, VARIANT
+from breakeven.api.names import MANAGED_LABELS
 from breakeven.api.vocabulary import Reason
 from breakeven.engines import Refusal
 from breakeven.render.managed import RUNNER_VARIABLES
@@ -13,13 +13,11 @@ from breakeven.render.names import CONTAINER, VOLUMES
 from breakeven.render.pod_fields import REMOVE, check_fields
 from breakeven.render.pod_values import check_together, check_values
 
-_MANAGED_LABELS = frozenset({APP_INSTANCE, APP_NAME, MANAGED_BY, RESOURCE, VARIANT})
 _OF_CONTAINER: Mapping[str, str] = MappingProxyType(
     {
         "image": "set spec.engine.image",
         "command": "the command is managed; set spec.engine.extraArgs",
         "args": "arguments are managed; set spec.engine.extraArgs",
-        "ports": "the port is managed: leave it out",
     }
 )
 _GPU = "nvidia.com/gpu"
@@ -61,7 +59,7 @@ def _check_metadata(metadata: Mapping[str, Any]) -> Iterator[Refusal]:
     labels = metadata.get("labels") or {}
     if labels == REMOVE:
         yield _refuse("podTemplate.metadata.labels", "it holds managed labels: remove single fields of it")
-    for key in sorted(_MANAGED_LABELS & set(labels)):
+    for key in sorted(MANAGED_LABELS & set(labels)):
         yield _refuse(f"podTemplate.metadata.labels.{key}", "this label is managed: leave it out")
 
 
@@ -86,6 +84,8 @@ def _check_engine(container: Mapping[str, Any]) -> Iterator[Refusal]:
     for key, instead in _OF_CONTAINER.items():
         if key in container:
             yield _refuse(f"{path}.{key}", instead)
+    if container.get("ports") == REMOVE:
+        yield _refuse(f"{path}.ports", "the engine's is one of them: remove single ones by name")
     if container.get("env") == REMOVE:
         yield _refuse(f"{path}.env", "some of them are managed: remove single variables by name")
     for variable in _items(container.get("env")):

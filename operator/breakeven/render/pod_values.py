@@ -206,6 +206,11 @@ def _number(value: Any) -> Decimal:
     return Decimal(text)
 
 
+def amount_of(value: Any) -> Decimal | None:
+    """An amount as a number; None where it is none."""
+    return None if _amount(value) else _number(value)
+
+
 def _of_resources(resources: Mapping[str, Any], path: str) -> _Wrong:
     limits, requests = (resources.get(part) for part in ("limits", "requests"))
     if not isinstance(limits, Mapping) or not isinstance(requests, Mapping):

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from datetime import timedelta
 
-from breakeven.render.names import PORT_NAME, Manifest
+from breakeven.render.names import Manifest
 
 _LONGEST_PERIOD_S = 10
 _LOOKS = 30
@@ -24,20 +24,20 @@ class Probes:
     liveness: Manifest
 
 
-def probes(startup_timeout: timedelta) -> Probes:
-    """Probes that give an engine this long to load."""
+def probes(startup_timeout: timedelta, port: str) -> Probes:
+    """Probes that give an engine this long to load, at the port of this name."""
     seconds = max(1, math.ceil(startup_timeout.total_seconds()))
     period = min(_LONGEST_PERIOD_S, max(1, seconds // _LOOKS))
     return Probes(
-        startup=_health(period, math.ceil(seconds / period)),
-        readiness=_health(min(period, 5), _UNREADY_AFTER),
-        liveness=_health(_LONGEST_PERIOD_S, _DEAD_AFTER),
+        startup=_health(port, period, math.ceil(seconds / period)),
+        readiness=_health(port, min(period, 5), _UNREADY_AFTER),
+        liveness=_health(port, _LONGEST_PERIOD_S, _DEAD_AFTER),
     )
 
 
-def _health(period: int, failures: int) -> Manifest:
+def _health(port: str, period: int, failures: int) -> Manifest:
     return {
-        "httpGet": {"path": "/health", "port": PORT_NAME},
+        "httpGet": {"path": "/health", "port": port},
         "periodSeconds": period,
         "timeoutSeconds": _TIMEOUT_S,
         "failureThreshold": failures,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from typing import Any
 
 from breakeven.api.vocabulary import Reason
 from breakeven.engines import Caution, EngineRemark, Refusal, version_in_image
@@ -53,6 +54,29 @@ def check_grace(request: Request) -> Iterator[Refusal]:
             message=f"write at least {least}: until then the pod leaves the Service; or leave it out and set "
             "engine.shutdownTimeout",
         )
+
+
+def check_ports(request: Request) -> Iterator[Refusal]:
+    """Find an overridden port that takes the name or the number of the engine's own."""
+    engine = request.variant.engine
+    for container in _containers(request.variant.pod_template):
+        ports = container.get("ports")
+        for place, port in enumerate(ports if isinstance(ports, list) else ()):
+            if isinstance(port, Mapping) and (
+                port.get("name") == engine.port_name or port.get("containerPort") == engine.port
+            ):
+                yield Refusal(
+                    field=f"podTemplate.spec.containers[{container.get('name')}].ports[{place}]",
+                    reason=Reason.INVALID_CONFIGURATION,
+                    message=f"{engine.port_name} is the engine's port {engine.port}: leave it out here, and set "
+                    "engine.port and engine.portName where they are others",
+                )
+
+
+def _containers(template: Mapping[str, Any] | None) -> list[Mapping[str, Any]]:
+    spec = (template or {}).get("spec")
+    found = spec.get("containers") if isinstance(spec, Mapping) else None
+    return [c for c in found if isinstance(c, Mapping)] if isinstance(found, list) else []
 
 
 def check_version(request: Request) -> Iterator[EngineRemark]:

@@ -10,8 +10,6 @@ from breakeven.render.lifetime import grace_s, pre_stop_s, progress_deadline_s
 from breakeven.render.merge import merged
 from breakeven.render.names import (
     CONTAINER,
-    PORT,
-    PORT_NAME,
     Manifest,
     Owner,
     deployment_name,
@@ -38,6 +36,19 @@ def deployment(owner: Owner, request: Request, *, role: Role, replicas: int) -> 
     variant = request.variant
     about = metadata(owner, deployment_name(owner, variant), variant_labels(owner, variant))
     about["annotations"] = {ROLE: role.value}
+    return deployment_of(
+        about,
+        pod_template(owner, request),
+        selector=variant_selector(owner, variant),
+        replicas=replicas,
+        startup=variant.engine.startup_timeout,
+    )
+
+
+def deployment_of(
+    about: Manifest, template: Manifest, *, selector: dict[str, str], replicas: int, startup: timedelta
+) -> Manifest:
+    """A Deployment whose pods take that long to start."""
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
@@ -46,25 +57,30 @@ def deployment(owner: Owner, request: Request, *, role: Role, replicas: int) -> 
             "replicas": replicas,
             "revisionHistoryLimit": 2,
             "minReadySeconds": MIN_READY_S,
-            "progressDeadlineSeconds": progress_deadline_s(variant.engine.startup_timeout) + MIN_READY_S,
-            "selector": {"matchLabels": variant_selector(owner, variant)},
+            "progressDeadlineSeconds": progress_deadline_s(startup) + MIN_READY_S,
+            "selector": {"matchLabels": selector},
             # A surge would wait for a GPU that is not there, for ever.
             "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}},
-            "template": pod_template(owner, request),
+            "template": template,
         },
     }
 
 
 def pod_template(owner: Owner, request: Request) -> Manifest:
     """The pod template, overrides of `podTemplate` included."""
+    return merged(own_template(owner, request), request.variant.pod_template)
+
+
+def own_template(owner: Owner, request: Request) -> Manifest:
+    """The pod template as we write it."""
     variant = request.variant
-    template: Manifest = {
+    return {
         "metadata": {
             "labels": dict(sorted(variant_labels(owner, variant).items())),
             "annotations": {
                 "kubectl.kubernetes.io/default-container": CONTAINER,
                 "prometheus.io/path": "/metrics",
-                "prometheus.io/port": str(PORT),
+                "prometheus.io/port": str(variant.engine.port),
                 "prometheus.io/scrape": "true",
             },
         },
@@ -86,19 +102,18 @@ def pod_template(owner: Owner, request: Request) -> Manifest:
             ],
         },
     }
-    return merged(template, variant.pod_template)
 
 
 def _container(request: Request) -> Manifest:
     engine = request.variant.engine
-    health = probes(engine.startup_timeout)
+    health = probes(engine.startup_timeout, engine.port_name)
     return {
         "name": CONTAINER,
         "image": engine.image,
         "command": list(COMMAND),
         "args": serve_arguments(request),
         "env": _env(request),
-        "ports": [{"name": PORT_NAME, "containerPort": PORT}],
+        "ports": [{"name": engine.port_name, "containerPort": engine.port}],
         "resources": gpu_resources(request.variant.hardware, request.variant.pod_template),
         "startupProbe": health.startup,
         "readinessProbe": health.readiness,

@@ -4,15 +4,17 @@ A request emits its first token `PREFILL_STEPS` steps after it arrives and then 
 scrapes and batches as it lasts. Counters are named and incremented as docs/metrics.md says.
 """
 
+import json
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
+from breakeven.api.objective import ObjectiveSpec, histogram_bounds
 from breakeven.domain.counters import vllm_metrics
 from breakeven.domain.counters.vllm_metrics import Series
 from breakeven.lab.engine.buckets import INTER_TOKEN_LATENCY, TIME_TO_FIRST_TOKEN
-from breakeven.render.buckets import INTER_TOKEN_LATENCY_S, TIME_TO_FIRST_TOKEN_S
+from breakeven.render.buckets import custom_histogram_buckets
 from breakeven.simulation.traffic import Floats
 
 PREFILL_STEPS = 8.0
@@ -31,8 +33,10 @@ class Bounds(NamedTuple):
     per_token: tuple[float, ...] = INTER_TOKEN_LATENCY
 
 
-RENDERED = Bounds(TIME_TO_FIRST_TOKEN_S, INTER_TOKEN_LATENCY_S)
-"""Those that the operator renders, where vLLM lets them be chosen."""
+def rendered(objective: ObjectiveSpec) -> Bounds:
+    """Those that the operator renders for an objective, where vLLM lets them be chosen."""
+    families = json.loads(custom_histogram_buckets(histogram_bounds(objective)))
+    return Bounds(tuple(families["time_to_first_token"]), tuple(families["inter_token_latency"]))
 
 
 class Levels(NamedTuple):

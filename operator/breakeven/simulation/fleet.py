@@ -66,6 +66,10 @@ class FleetState:
     """Serving replica-minutes in the better state."""
     served: float = 0.0
     """Serving replica-minutes."""
+    speculating: bool = False
+    """Whether speculation serves by what was decided last."""
+    knowing: float = 0.0
+    """What of `ideal` went to replicas that ran, to be compared, something slower than what serves."""
     ideal: float = 0.0
     """What `work` would be with every replica always in the better state."""
 
@@ -181,6 +185,7 @@ class FleetState:
             speculating = self.variants[name].speculates
             speed = truth if speculating else 1.0
             self.work += len(mine) * float(self.traffic.rate[minute]) * speed
+            self.knowing += len(mine) * self._given_back(minute, speculating=speculating)
             self.served += len(mine)
             self.better += len(mine) * ((truth >= 1.0) == speculating or abs(truth - 1.0) < INDIFFERENT)
             if self.scraping is not None:
@@ -192,6 +197,13 @@ class FleetState:
             numbers = tuple(r.number % self.traffic.requests.shape[0] for r in seen)
             queue.append(self._batch(numbers, minute, speculating=speculating, per_token=held.per_token))
             self.shown.setdefault(name, deque(maxlen=KEPT)).append((minute, numbers))
+
+    def _given_back(self, minute: int, *, speculating: bool) -> float:
+        """What one replica with this state loses in a minute against what serves; nothing where it is faster."""
+        if speculating == self.speculating:
+            return 0.0
+        gain = float(self.physics.worth[minute]) - 1.0
+        return float(self.traffic.rate[minute]) * max(0.0, gain if self.speculating else -gain)
 
     def _scrape(self, scraping: Scraping, mine: Sequence[Replica], minute: int) -> None:
         held, start = self.traffic.conditions[minute], EPOCH.timestamp() + minute * MINUTE
@@ -242,18 +254,7 @@ class FleetState:
                 shares.append(Share(pods[i], float(sums[0][i, index]), drafted, accepted, mine, took))
         k = physics.k
         running = (physics.on_running if speculating else physics.off_running)[minute]
-        totals = Totals(
-            generation_tokens=tokens + requests,
-            first_tokens=requests,
-            steps=tokens if per_token else steps,
-            step_seconds=seconds,
-            finished=requests,
-            failed=0.0,
-            preemptions=0.0,
-            drafts=steps if speculating else None,
-            drafted=k * steps if speculating else None,
-            accepted=tokens - steps if speculating else None,
-        )
+        totals = counted(k if speculating else 0, requests, tokens, steps, seconds, per_token=per_token)
         length = MINUTE / parts
         start = EPOCH.timestamp() + index * length
         gauges = Gauges(running=float(running), waiting=0.0, kv_usage=0.5)
@@ -321,3 +322,19 @@ class FleetState:
         scraped = sum(scraping.fresh(r.pod, now) for r in mine)
         batches, newest = scraping.batches(name, ready, now), scraping.increments(ready)
         return Arm(variant=name, batches=batches, ready=len(mine), scraped=scraped, newest=newest)
+
+
+def counted(drafted: int, requests: float, tokens: float, steps: float, seconds: float, *, per_token: bool) -> Totals:
+    """Counters of an engine that drafts so many tokens, or none, after these steps."""
+    return Totals(
+        generation_tokens=tokens + requests,
+        first_tokens=requests,
+        steps=tokens if per_token else steps,
+        step_seconds=seconds,
+        finished=requests,
+        failed=0.0,
+        preemptions=0.0,
+        drafts=steps if drafted else None,
+        drafted=drafted * steps if drafted else None,
+        accepted=tokens - steps if drafted else None,
+    )

@@ -6,49 +6,45 @@ the evidence alone. Windows and alarm are judged here in NumPy, by the formulas 
 them with the operator's own, minute by minute.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from breakeven.domain.counters.windows import BATCHES, LEVELS
-from breakeven.domain.evidence.judge import TOGETHER as JUDGED_TOGETHER
+from breakeven.domain.evidence.judge import EVERY_LOOK, TOGETHER
 from breakeven.domain.measures.alarm import (
     CARRIED,
     FEWEST,
-    HEIGHT,
     JUMP,
     LIKELY,
+    RARE,
     REMEMBERED,
     SHIFT,
     SMALLEST_SPREAD,
 )
-from breakeven.domain.measures.correlation import FEWEST as FEWEST_TOGETHER
-from breakeven.domain.measures.correlation import LAG, MOST, widening
-from breakeven.domain.measures.statistics import ONE_SIDED, quantile
-from breakeven.domain.rules.streaks import PATIENCE
+from breakeven.domain.measures.spread import LAG, MOST, UPWARD, kept
+from breakeven.domain.measures.statistics import quantile
 from breakeven.simulation.traffic import Floats
 from breakeven.simulation.variation import autoregressive
 
 MONTH = 30 * 1440
 """Minutes."""
 AT_ONCE = 50
-"""Months that are drawn together: a few hundred MiB."""
-TOGETHER = 20_000
+"""Months that are drawn together, so that NumPy is called seldom: a few hundred MiB."""
+TOGETHER_RUNS = 20_000
 """Runs that are looked at together."""
 QUIET = 60
-"""Minutes after an alarm in which no other is counted."""
+"""Minutes after a switch-off in which no other is counted."""
 Flags = np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
+Whole = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
     """What is drawn."""
 
-    speedup: float
-    """True S, for ever."""
     correlation: float
     """Of a minute with the one before."""
     deviation: float = 0.05
@@ -56,134 +52,127 @@ class Setting:
     leave: float = 0.98
     """Bound below which speculation is switched off."""
     leave_windows: int = 2
-    """Windows in a row that have to say so."""
+    """Windows that have to say so together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pieces:
+    """Stretches of so many windows, one ending with each window, [month, window]."""
+
+    level: int
+    mean: Floats
+    """Log of the time per token with speculation over that without."""
+    reach: Floats
+    """How far the bound lies from that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Errors:
-    """What came of so many months."""
+    """What came of so many months at one true S."""
 
-    setting: Setting
-    months: int
+    speedup: float
     bound: float
-    """Share of single windows whose upper bound lies below the true S: 0.001 is promised."""
+    """Share of single windows whose upper bound lies below the true S."""
     by_windows: float
-    """Switch-offs a month by windows."""
+    """Switch-offs a month by windows, one an hour at most."""
     by_alarm: float
-    """Switch-offs a month by the sequential alarm."""
+    """Switch-offs a month by the sequential alarm, one an hour at most."""
     wrong: float
     """Share of the months with one by either."""
 
 
-def measure(setting: Setting, *, months: int, seed: int = 1) -> Errors:
-    """Draw so many months and count: 0.1 to 0.3 s a month on one core."""
-    missed = windows = leaves = alarms = wrong = 0
-    for drawn in _draw(setting, months, seed):
-        one = upper(drawn, 1)
-        missed += int((one < setting.speedup).sum())
-        windows += one.size
-        left = left_by_windows(drawn, setting)
-        rung = left_by_alarm(drawn, setting)
-        leaves += int(left.sum())
-        alarms += int(rung.sum())
-        wrong += int(((left + rung) > 0).sum())
-    return Errors(
-        setting=setting,
-        months=months,
-        bound=missed / windows,
-        by_windows=leaves / months,
-        by_alarm=alarms / months,
-        wrong=wrong / months,
-    )
+def measure(setting: Setting, speedups: Sequence[float], *, months: int, seed: int = 1) -> list[Errors]:
+    """Draw so many months once and count at each S: 0.1 to 0.2 s a month on one core."""
+    missed = windows = 0
+    counts = np.zeros((len(speedups), 3))
+    for noise in _draw(setting, months, seed):
+        pieces = windows_of(noise)
+        missed += int((pieces[0].mean > pieces[0].reach).sum())
+        windows += pieces[0].mean.size
+        for row, speedup in enumerate(speedups):
+            left = once_an_hour(left_by_windows(pieces, setting, speedup), BATCHES)
+            rung = once_an_hour(alarms(noise - np.log(speedup), leave=setting.leave), 1)
+            counts[row] += left.sum(), rung.sum(), ((left + rung) > 0).sum()
+    shares = counts / months
+    return [
+        Errors(speedup=s, bound=missed / windows, by_windows=float(a), by_alarm=float(b), wrong=float(c))
+        for s, (a, b, c) in zip(speedups, shares, strict=True)
+    ]
 
 
 def _draw(setting: Setting, months: int, seed: int) -> Iterator[Floats]:
-    """Time per token with speculation over that without, [month, minute]."""
+    """Log of the time per token with speculation over that without, times S, [month, minute]."""
     rng = np.random.default_rng(seed)
     for begin in range(0, months, AT_ONCE):
         shape = (min(AT_ONCE, months - begin), MONTH)
-        noise = autoregressive(rng.normal(0.0, setting.deviation, shape), setting.correlation)
-        yield np.exp(noise) / setting.speedup
+        yield autoregressive(rng.normal(0.0, setting.deviation, shape), setting.correlation)
 
 
-def upper(ratio: Floats, level: int) -> Floats:
-    """[month, window]: upper bound of S over each stretch of so many windows that ends with a window.
-
-    As `speedup` and `LogRatio.upper` say it for batches of equal tokens, in ten groups.
+def windows_of(logs: Floats) -> list[Pieces]:
+    """Log ratio over each stretch of windows that ends with a window, and how far its bound lies from it, as the
+    operator says it for batches of equal tokens and requests.
     """
-    months, minutes = ratio.shape
-    parts = ratio[:, : minutes // BATCHES * BATCHES]
-    done = parts.shape[1] // BATCHES
-    sums = np.concatenate((np.zeros((months, 1)), np.cumsum(parts, axis=1)), axis=1)
-    ends = np.arange(level, done + 1) * BATCHES
-    edges = [ends - level * BATCHES + group * level for group in range(BATCHES + 1)]
-    groups = np.stack([sums[:, b] - sums[:, a] for a, b in pairwise(edges)])
-    total = groups.sum(axis=0)
-    scores = groups / total - 1 / BATCHES
-    error = np.sqrt((scores**2).sum(axis=0) * BATCHES / (BATCHES - 1))
-    value = level * BATCHES / total
-    return np.asarray(value * np.exp(quantile(BATCHES - 1, ONE_SIDED) * error * _widening(ratio, ends, level)))
-
-
-def _widening(ratio: Floats, ends: Any, level: int) -> Floats:
-    """[month, window]: factor on the error of windows that end there, from the correlation of the minutes before."""
-    logs = np.log(ratio)
-    near, far = (_middle_squares(logs, lag, ends) for lag in (1, LAG))
-    table = np.array([widening(i / 100, level * BATCHES) for i in range(100)])
-    return np.asarray(table[np.round(100 * _correlation(near, far)).astype(int)])
-
-
-def _middle_squares(logs: Floats, lag: int, ends: Any) -> Floats:
-    """Median square of the differences over so many minutes, of the minutes that are known at each end."""
-    squares = (logs[:, lag:] - logs[:, :-lag]) ** 2
-    found = np.zeros((len(logs), len(ends)))
-    for index, end in enumerate(ends):
-        first = max(0, int(end) - JUDGED_TOGETHER)
-        if end - first >= FEWEST_TOGETHER:
-            found[:, index] = np.median(squares[:, first : int(end) - lag], axis=1)
+    months, minutes = logs.shape
+    done = minutes // BATCHES
+    sums = np.concatenate((np.zeros((months, 1)), np.cumsum(np.exp(logs[:, : done * BATCHES]), axis=1)), axis=1)
+    ends = np.arange(1, done + 1) * BATCHES
+    starts = np.maximum(0, ends - TOGETHER)
+    known = [spread(logs[:, start:end]) for start, end in zip(starts, ends, strict=True)]
+    single, correlated = (np.stack(of, axis=1) for of in zip(*known, strict=True))
+    height = np.array([quantile(float(count - 1), EVERY_LOOK) for count in ends - starts])
+    found = []
+    for level in LEVELS:
+        count, last = level * BATCHES, ends[level - 1 :]
+        mean = np.log((sums[:, last] - sums[:, last - count]) / count)
+        error = np.sqrt(single[:, level - 1 :] * variance_of_mean(correlated[:, level - 1 :], count))
+        found.append(Pieces(level, mean, height[level - 1 :] * error))
     return found
 
 
-def _correlation(near: Floats, far: Floats) -> Floats:
-    """As `domain.measures.correlation` says it, of all at once; 0 where nothing is known."""
+def spread(logs: Floats) -> tuple[Floats, Floats]:
+    """Variance of a minute and correlation with the next, by row, as `domain.measures.spread` says them."""
+    count = logs.shape[-1]
+    lag = min(LAG, count // 2)
+    near, far = _middle_square(logs, 1), _middle_square(logs, lag)
     share = np.where(far > 0, near / np.where(far > 0, far, 1.0), 1.0)
     found = np.zeros_like(share)
     for _ in range(20):
-        found = np.clip(1 - share * (1 - found**LAG), 0.0, MOST)
+        found = np.minimum(MOST, np.maximum(0.0, 1 - share * (1 - found**lag)))
+    found = np.minimum(MOST, found + UPWARD / np.sqrt(count))
+    return near / (2 * (1 - found)), found
+
+
+def _middle_square(logs: Floats, lag: int) -> Floats:
+    squares = (logs[..., lag:] - logs[..., :-lag]) ** 2
+    count, share = kept(squares.shape[-1], lag)
+    return np.asarray(np.partition(squares, count - 1, axis=-1)[..., :count].mean(axis=-1) / share)
+
+
+def variance_of_mean(correlated: Floats, count: Any) -> Floats:
+    """Of so many neighbours of variance 1."""
+    apart = 1 - correlated
+    total = (1 + correlated) / apart - 2 * correlated * (1 - correlated**count) / (count * apart**2)
+    return np.asarray(total / count)
+
+
+def left_by_windows(pieces: Sequence[Pieces], setting: Setting, speedup: float) -> Flags:
+    """[month, window]: whether any stretch of enough windows that ends there shows a loss."""
+    found = np.zeros(pieces[0].mean.shape, dtype=bool)
+    for each in pieces:
+        if each.level >= setting.leave_windows:
+            found[:, each.level - 1 :] |= each.mean - np.log(speedup) - each.reach > -np.log(setting.leave)
     return found
 
 
-def left_by_windows(ratio: Floats, setting: Setting) -> Floats:
-    """Switch-offs by windows of each month: the shortest stretch that decides counts for all its windows."""
-    hurts = np.zeros((len(ratio), ratio.shape[1] // BATCHES), dtype=int)
-    for level in reversed(LEVELS):
-        says = upper(ratio, level) < setting.leave
-        late = hurts[:, level - 1 :]
-        late[says] = level
-    found = np.zeros(len(ratio))
-    streak, silent = np.zeros(len(ratio), dtype=int), np.zeros(len(ratio), dtype=int)
-    for window in range(hurts.shape[1]):
-        says_so = hurts[:, window]
-        # A long stretch that overlaps the last one counted adds nothing, and contains enough windows by itself.
-        silent = np.where(says_so == 0, silent + 1, 0)
-        kept = np.where(silent > PATIENCE, 0, streak)
-        streak = np.where(says_so == 0, kept, np.where(says_so == 1, kept + 1, np.maximum(kept, says_so)))
-        leaves = streak >= setting.leave_windows
-        found += leaves
-        streak[leaves] = 0
-    return found
-
-
-def left_by_alarm(ratio: Floats, setting: Setting) -> Floats:
-    """Switch-offs by the alarm of each month; an hour passes before the next one counts."""
-    raised = alarms(np.log(ratio), leave=setting.leave)
-    found = np.zeros(len(ratio))
-    for month, minutes in enumerate(raised):
+def once_an_hour(flags: Flags, length: int) -> Whole:
+    """How often something is switched off in each month, where an hour passes before it counts again."""
+    found = np.zeros(len(flags), dtype=np.int64)
+    for month, each in enumerate(flags):
         quiet = 0
-        for minute in np.flatnonzero(minutes):
-            if minute >= quiet:
+        for at in np.flatnonzero(each) * length:
+            if at >= quiet:
                 found[month] += 1
-                quiet = int(minute) + QUIET
+                quiet = int(at) + QUIET
     return found
 
 
@@ -199,15 +188,15 @@ def alarms(logs: Floats, *, leave: float) -> Flags:
     points = at + 1 - starts
     mean = (sums[:, 1:] - np.take_along_axis(sums, starts, axis=1)) / np.maximum(1, points)
     slow = (logs > bound + SHIFT / 2) & (points >= FEWEST) & (starts >= REMEMBERED)
-    near = slow & ((mean - bound) * np.sqrt(points) > _z(LIKELY) * SMALLEST_SPREAD)
+    near = slow & ((mean - bound) * np.sqrt(points) > quantile(1e6, LIKELY) * SMALLEST_SPREAD)
     months, minutes = np.nonzero(near)
-    for begin in range(0, len(months), TOGETHER):
-        month, minute = months[begin : begin + TOGETHER], minutes[begin : begin + TOGETHER]
+    for begin in range(0, len(months), TOGETHER_RUNS):
+        month, minute = months[begin : begin + TOGETHER_RUNS], minutes[begin : begin + TOGETHER_RUNS]
         found[month, minute] = _confirmed(logs, month, minute, starts[month, minute], mean[month, minute], bound)
     return found
 
 
-def _run_starts(logs: Floats, bound: float) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
+def _run_starts(logs: Floats, bound: float) -> Whole:
     """[month, minute]: where the cumulative sum last left zero; the next minute where it is zero."""
     by_minute = np.ascontiguousarray(logs.T) - bound - SHIFT / 2
     total, start = np.zeros(len(logs)), np.zeros(len(logs), dtype=np.int64)
@@ -222,27 +211,14 @@ def _run_starts(logs: Floats, bound: float) -> np.ndarray[tuple[int, ...], np.dt
 def _confirmed(logs: Floats, month: Any, minute: Any, start: Any, mean: Floats, bound: float) -> Flags:
     """Which of these runs chance explains badly enough."""
     before = logs[month[:, None], start[:, None] + np.arange(-REMEMBERED, 0)]
-    usual = before.mean(axis=1)
-    off = before - usual[:, None]
-    single = (off**2).sum(axis=1) / (REMEMBERED - 1)
-    near, far = (np.median((before[:, lag:] - before[:, :-lag]) ** 2, axis=1) for lag in (1, LAG))
-    shared = _correlation(near, far)
-    together = single * (1 + shared) / (1 - shared)
-    variance = np.maximum(together, SMALLEST_SPREAD**2)
+    single, correlated = spread(before)
+    single = np.maximum(single, SMALLEST_SPREAD**2)
     points = minute + 1 - start
-
-    def height(excess: Floats, count: Floats) -> Floats:
-        t = np.maximum(0.0, excess) ** 2 * count / variance / (REMEMBERED - 1)
-        return np.asarray(REMEMBERED / 2 * np.log1p(t))
-
-    against_bound, against_past = height(mean - bound, points), height(mean - usual, points)
+    error = np.sqrt(single * variance_of_mean(correlated, points))
+    sure, likely = (quantile(REMEMBERED - 1, p) for p in (RARE, LIKELY))
+    excess = mean - bound
+    jumped = (excess >= likely * error) & (mean - before.mean(axis=1) >= JUMP * error)
     slowest = np.array([logs[m, a : b + 1].max() for m, a, b in zip(month, start, minute, strict=True)])
-    rest = (mean * points - slowest) / (points - 1)
-    enough = (against_bound >= HEIGHT) | ((against_bound >= LIKELY) & (against_past >= JUMP))
-    return np.asarray(enough & (height(rest - bound, points - 1) >= CARRIED))
-
-
-def _z(height: float) -> float:
-    """How many errors above the bound a run lies whose log likelihood ratio is this."""
-    freedom = REMEMBERED - 1
-    return float(np.sqrt(freedom * np.expm1(2 * height / REMEMBERED)))
+    rest = (mean * points - slowest) / (points - 1) - bound
+    carried = rest >= CARRIED * np.sqrt(single * variance_of_mean(correlated, points - 1))
+    return np.asarray(((excess >= sure * error) | jumped) & carried)

@@ -9,13 +9,14 @@ from typing import Protocol
 
 from breakeven.api.spec import SpeculativeDeploymentSpec
 from breakeven.api.status import Memory, Role
-from breakeven.api.variant import declared_variant
+from breakeven.api.variant import Variant, declared_variant
 from breakeven.domain.counters.observation import Observation
 from breakeven.domain.decide import decide
 from breakeven.domain.decision import Decision, Declared, Placement
-from breakeven.domain.evidence.loss_alarm import suspected
+from breakeven.domain.evidence.loss_alarm import Lookout, lookout
 from breakeven.domain.measures.figures import sums
 from breakeven.domain.measures.speedup import decode_tokens
+from breakeven.domain.rota import Rota
 from breakeven.domain.situation import situation_at
 
 
@@ -30,6 +31,10 @@ class Turn:
     """Whether speculation serves by its decision."""
     hold: str = ""
     """Reason for which nothing was judged; empty when judging."""
+    rota: Rota | None = None
+    """In a warm fleet, which variant is awake when. None: every pod has one."""
+    slots: tuple[Variant, Variant | None] | None = None
+    """In a warm fleet, what each pod holds."""
 
 
 class Policy(Protocol):
@@ -53,6 +58,8 @@ class Breakeven:
     last: Turn | None = None
     seen: tuple[object, ...] = ()
     quiet_until: datetime | None = None
+    lookout: Lookout | None = None
+    """What the alarm compares until the next pass that is decided."""
     sequential: bool = True
     every_pass: bool = False
     """Decide in every pass, as the operator does; otherwise passes that cannot come out differently are left out."""
@@ -65,26 +72,29 @@ class Breakeven:
         """
         seen = (observation.fleet, observation.outage)
         quiet = self.quiet_until is not None and now < self.quiet_until and seen == self.seen
-        if self.last is not None and quiet and not self.every_pass and not self._suspicious(observation, now):
+        if self.last is not None and quiet and not self.every_pass and not self._suspicious(observation):
             return self.last
-        before = self.memory
-        decision = decide(Declared(spec=self.spec, generation=1), self.memory, observation, now)
+        before, declared = self.memory, Declared(spec=self.spec, generation=1)
+        decision = decide(declared, self.memory, observation, now)
         self.memory = decision.memory
         stable = self.memory.stable
         speculating = stable is not None and stable.speculates
         self.seen = seen
         self.quiet_until = self._quiet_until(decision, now) if self.memory == before else None
+        self.lookout = lookout(situation_at(declared, self.memory, observation, now)) if self.quiet_until else None
         self.last = Turn(
             decision.placements,
             (),
             speculating=speculating,
             hold=decision.hold.reason if decision.hold is not None else "",
+            rota=decision.rota,
+            slots=decision.slots,
         )
         return replace(self.last, actions=tuple((record.action, record.reason) for record in decision.news))
 
-    def _suspicious(self, observation: Observation, now: datetime) -> bool:
+    def _suspicious(self, observation: Observation) -> bool:
         """Whether the newest increments could raise the alarm."""
-        return suspected(situation_at(Declared(spec=self.spec, generation=1), self.memory, observation, now))
+        return self.lookout is not None and observation.outage is None and self.lookout.sees(observation.arms)
 
     def _quiet_until(self, decision: Decision, now: datetime) -> datetime | None:
         moments = [now + self.spec.evidence.window]

@@ -5,15 +5,17 @@ from datetime import timedelta
 
 import numpy as np
 
+from breakeven.api.choices import SwitchingMode
 from breakeven.api.spec import SpeculativeDeploymentSpec
 from breakeven.domain.counters.windows import batch_length, history
 from breakeven.simulation.fleet import EPOCH, FleetState
 from breakeven.simulation.physics import Physics
 from breakeven.simulation.policies import Breakeven, Policy, Turn
-from breakeven.simulation.scenario import Scenario
+from breakeven.simulation.scenario import Scenario, ScenarioError
 from breakeven.simulation.scraping import Scraping
 from breakeven.simulation.traffic import MINUTE, QUARTERS, Traffic, generate
 from breakeven.simulation.variation import step_factors, varied
+from breakeven.simulation.warm_fleet import WarmFleet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +53,11 @@ class Run:
     """Share of the serving replica-minutes in the better state; within 2 % of break-even both are."""
     noise: float
     """Standard deviation of one minute's log TPOT ratio of three replicas against one."""
+    switches: int = 0
+    """Warm switches of one replica: one variant goes to sleep and the other wakes."""
+    knowing: float = 0.0
+    """Share of `delivered` that was given up for comparing: replicas that ran what is slower than what serves, and the
+    time of warm switches."""
     goodput: float | None = None
     """Share of the finished requests with a first token within 2 s and 150 ms per token; only with a finite cache."""
 
@@ -69,8 +76,16 @@ class World:
 
 
 def world(scenario: Scenario, seed: int, *, exact: bool = False) -> World:
-    """Make the requests of one seed; single ones are kept for exact runs."""
+    """Make the requests of one seed; single ones are kept for exact runs.
+
+    Raises
+    ------
+    ScenarioError
+        If a warm fleet is asked for exactly.
+    """
     spec = scenario.resource
+    if exact and spec.policy.switching.mode == SwitchingMode.WARM:
+        raise ScenarioError("a fleet with spec.policy.switching.mode Warm is not simulated scrape by scrape")
     minutes = round(scenario.days * 1440)
     k = spec.draft.num_speculative_tokens if spec.draft else 1
     slots = spec.replicas + spec.policy.switching.surge
@@ -95,7 +110,8 @@ def run(made: World, policy: Policy | None = None, *, scraping: Scraping | None 
     into batches by the operator's own code, and every pass is decided. Without, a batch is one minute's sums.
     """
     policy = policy or Breakeven(made.spec, every_pass=scraping is not None)
-    state = FleetState(
+    warm = made.spec.policy.switching.mode == SwitchingMode.WARM
+    state = (WarmFleet if warm else FleetState)(
         scenario=made.scenario,
         spec=made.spec,
         traffic=made.traffic,
@@ -115,6 +131,9 @@ def run(made: World, policy: Policy | None = None, *, scraping: Scraping | None 
         if turn.hold:
             holds[turn.hold] = holds.get(turn.hold, 0) + 1
         speculating.append(turn.speculating)
+        state.speculating = turn.speculating
+        if isinstance(state, WarmFleet):
+            state.turn(turn, minute)
         state.move(turn.placements, minute)
         for number in restarting.get(minute, ()):
             state.restart_one(number, minute)
@@ -137,6 +156,8 @@ def run(made: World, policy: Policy | None = None, *, scraping: Scraping | None 
         delivered=state.work / state.ideal if state.ideal else 0.0,
         in_better_state=state.better / state.served if state.served else 0.0,
         noise=_noise(made),
+        switches=state.switches if isinstance(state, WarmFleet) else 0,
+        knowing=state.knowing / state.ideal if state.ideal else 0.0,
         goodput=scraping.tally.goodput if scraping is not None else None,
     )
 

@@ -128,8 +128,8 @@ class Scenario(SpecModel):
     """What it is about, in one line."""
     proves: str = ""
     """What should come of it."""
-    suite: Literal["classic", "hostile"] = "classic"
-    """Which set of `benchmarks/decisions.py` it belongs to. Default classic."""
+    suite: Literal["classic", "hostile", "warm"] = "classic"
+    """Which set it belongs to: the first two of `benchmarks/decisions.py`, warm of `--mode Warm`. Default classic."""
     exact: bool = False
     """Whether it shows only where every replica is scraped: queues, histograms, other draft lengths. Default false."""
     days: Annotated[float, Field(gt=0, le=400)] = 2.0
@@ -170,6 +170,8 @@ class Scenario(SpecModel):
     """One replica after another restarts, so long apart. Default: none does."""
     loading: Duration = timedelta(minutes=8)
     """Time from the start of a replica to ready. Default 8m."""
+    switch: Duration = timedelta(seconds=1)
+    """Time of a warm switch. Default 1s: 0.73 to 0.85 s on an H100 with vLLM 0.26.0."""
     events: Annotated[tuple[Event, ...], Field(max_length=64)] = ()
     """What happens."""
     spec: Annotated[dict[str, Any], Field(default_factory=dict)]

@@ -17,7 +17,7 @@ from breakeven.domain.counters.increments import Tail, increments
 from breakeven.domain.counters.observation import Batch, Scrape
 from breakeven.domain.counters.scrapes import scrape_of
 from breakeven.domain.counters.vllm_metrics import Series
-from breakeven.simulation.engine import PREFILL_STEPS, RENDERED, Bounds, Requests, SimulatedEngine, survival_of
+from breakeven.simulation.engine import PREFILL_STEPS, Bounds, Requests, SimulatedEngine, rendered, survival_of
 from breakeven.simulation.queueing import QueueingEngine, Tally
 from breakeven.simulation.scenario import Scenario
 
@@ -100,7 +100,8 @@ class Scraping:
     def _engine(self, *, speculating: bool, k: int) -> SimulatedEngine:
         if self.scenario is None:
             return SimulatedEngine(speculating=speculating, k=k)
-        bounds, prompt = RENDERED if self.scenario.rendered_buckets else Bounds(), self.scenario.prompt_tokens
+        prompt = self.scenario.prompt_tokens
+        bounds = rendered(self.scenario.resource.objective) if self.scenario.rendered_buckets else Bounds()
         if self.scenario.cache is None:
             return SimulatedEngine(speculating=speculating, k=k, bounds=bounds, prompt=prompt)
         slope = self.scenario.step_slope
@@ -176,7 +177,12 @@ class Scraping:
     def increments(self, ready: Mapping[str, float]) -> Sequence[Batch]:
         """The newest scrapes of an arm's ready pods, cut as finely as they allow."""
         tails = [
-            Tail(Replica(name=n, ready_since=since, restarts=h.restarts, serial=h.serial), tuple(h.tail), INTERVAL)
+            Tail(
+                Replica(name=n, ready_since=since, restarts=h.restarts, serial=h.serial),
+                tuple(h.tail),
+                tuple(s.at for s in h.tail),
+                INTERVAL,
+            )
             for n, since in sorted(ready.items())
             if (h := self._pods.get(n)) is not None and h.recent
         ]

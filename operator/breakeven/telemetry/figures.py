@@ -1,15 +1,29 @@
 """Figures about the operator itself and about each resource, for Prometheus."""
 
+import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    Info,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
+from prometheus_client.metrics_core import CounterMetricFamily, Metric
+from prometheus_client.registry import Collector
 
-from breakeven.api.status import State, Status
+from breakeven import __version__
+from breakeven.api.price import Price
+from breakeven.api.status import Condition, State, Status
 from breakeven.control.ports import Key
 from breakeven.domain.decision import Decision
-from breakeven.telemetry.resource_figures import ResourceFigures
+from breakeven.telemetry.resource_figures import ResourceFigures, label
 
 _WHO = ("namespace", "name")
 _FROM_EVIDENCE = {
@@ -30,15 +44,34 @@ _FROM_VALUE = {
     "cost_replica_hours": ("control_cost_replica_hours", "Hours of plain replicas that the live control cost."),
 }
 """Sums by the label `over`: "verdict" (since the last one that changed something) and "day"."""
+_MONEY = {
+    "replica_hours": ("value_money", "The same hours in money, where a GPU-hour has a price."),
+    "replica_hours_lower": ("value_money_lower", "The same with the lower bound of S."),
+    "cost_replica_hours": ("control_cost_money", "The hours of the live control in money."),
+}
+"""Of the sums, what has a price; labels `over` and `currency`."""
 _FAMILIES = {
     "state": "1 for the state that a resource is in.",
     "speculation_active": "1 while the stable variant speculates.",
     "hold": "1 while the evidence allows no verdict.",
+    "condition": "1 for each condition of the resource, with its status and its reason.",
     "replicas": "Replicas by role.",
     "ready_replicas": "Replicas that serve, by role.",
     **dict(_FROM_EVIDENCE.values()),
     **dict(_FROM_VALUE.values()),
+    **dict(_MONEY.values()),
 }
+
+
+class _Total(Collector):
+    """A counter that somebody else keeps, read when it is asked for."""
+
+    def __init__(self, name: str, text: str, read: Callable[[], float]) -> None:
+        self._name, self._text, self._read = name, text, read
+
+    def collect(self) -> Iterator[Metric]:
+        """The one sample."""
+        yield CounterMetricFamily(self._name, self._text, value=self._read())
 
 
 class Figures:
@@ -52,6 +85,10 @@ class Figures:
         self.last_good_turn: float | None = None
         """The same on the monotonic clock, which nobody can set."""
 
+        disable_created_metrics()  # type: ignore[no-untyped-call] # a `_created` for each counter tells nobody anything
+        ProcessCollector(registry=registry)
+        build = Info("breakeven_build", "Release of the operator, and the Python it runs on.", registry=registry)
+        build.info({"version": __version__, "python": platform.python_version()})
         self._seconds = Histogram("breakeven_pass_seconds", "Duration of one pass.", registry=registry)
         self._passes = Counter("breakeven_passes", "Passes by outcome.", ("outcome",), registry=registry)
         self._decisions = Counter(
@@ -70,6 +107,10 @@ class Figures:
     def watch(self, name: str, text: str, read: Callable[[], float]) -> None:
         """Export a level that is read when it is asked for."""
         Gauge(f"breakeven_{name}", text, registry=self._registry).set_function(read)
+
+    def total(self, name: str, text: str, read: Callable[[], float]) -> None:
+        """Export what only grows, as `breakeven_<name>_total`, read when it is asked for."""
+        self._registry.register(_Total(f"breakeven_{name}", text, read))
 
     def passed(self, key: Key, *, seconds: float, error: str) -> None:  # noqa: ARG002 - a label for each resource would be costly
         """One pass ended."""
@@ -93,6 +134,7 @@ class Figures:
         put(key, "state", [(f',state="{state.value}"', float(status.state is state)) for state in State])
         put(key, "speculation_active", [("", float(bool(stable and stable.speculates)))])
         put(key, "hold", [("", float(bool(status.hold)))])
+        put(key, "condition", [(_condition(c), 1.0) for c in status.conditions])
         put(key, "replicas", [(f',role="{v.role.value}"', float(v.wanted)) for v in details.variants])
         put(key, "ready_replicas", [(f',role="{v.role.value}"', float(v.ready)) for v in details.variants])
         evidence = (decision.evidence if decision else None) or details.evidence
@@ -102,7 +144,20 @@ class Figures:
         sums = {"verdict": details.value.since_verdict, "day": details.value.day} if details.value else {}
         for field, (name, _) in _FROM_VALUE.items():
             put(key, name, [(f',over="{over}"', float(getattr(each, field))) for over, each in sums.items()])
+        price = details.price
+        for field, (name, _) in _MONEY.items():
+            hours = {over: getattr(each, field) for over, each in sums.items()} if price else {}
+            put(key, name, [(_money(over, price), float(price.of(h))) for over, h in hours.items() if price])
 
     def forgot(self, key: Key) -> None:
         """The resource is gone, and so are its series."""
         self._resources.forget(key)
+        self._decisions.remove_by_labels({"namespace": key.namespace, "name": key.name})
+
+
+def _money(over: str, price: Price) -> str:
+    return label("over", over) + label("currency", price.currency)
+
+
+def _condition(condition: Condition) -> str:
+    return label("type", condition.type) + label("status", condition.status) + label("reason", condition.reason)

@@ -6,8 +6,6 @@ loop old, nor hides that it is. `/readyz` fails until the watches are primed; `/
 token file for nobody else: names of resources and what they cost are in it. Probes carry no token.
 """
 
-import hmac
-import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +14,7 @@ from pathlib import Path
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 
-log = logging.getLogger(__name__)
+from breakeven.telemetry.access import authorized
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,17 +88,7 @@ class HealthServer:
         return web.Response(status=200 if ready else 503, text="ok" if ready else "the watches are not primed yet")
 
     async def _metrics(self, request: web.Request) -> web.Response:
-        if self._token_file is not None and not _authorized(request, self._token_file):
+        given = request.headers.get("Authorization", "")
+        if self._token_file is not None and not authorized(given, self._token_file, "/metrics"):
             return web.Response(status=401, text="a bearer token is needed", headers={"WWW-Authenticate": "Bearer"})
         return web.Response(body=self._page(), headers={"Content-Type": CONTENT_TYPE_LATEST})
-
-
-def _authorized(request: web.Request, token_file: Path) -> bool:
-    """Whether the request carries the token, which is read anew each time: mounted Secrets rotate."""
-    try:
-        token = token_file.read_bytes().strip()
-    except OSError as error:
-        log.error("the token for /metrics cannot be read, so nobody gets them: %s", error)
-        return False
-    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-    return bool(token) and scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), token)

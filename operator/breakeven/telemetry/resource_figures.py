@@ -12,6 +12,12 @@ Samples = Sequence[tuple[str, float]]
 """Further labels as they are written, beginning with a comma, and values."""
 
 
+def label(name: str, value: str) -> str:
+    """One label as it is written after others: a status can be edited by hand, so its words are escaped."""
+    escaped = value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
+    return f',{name}="{escaped}"'
+
+
 class ResourceFigures:
     """Gauges of resources; a family is a name and what it means."""
 

@@ -27,9 +27,9 @@ async def run_on(handle: Callable[[web.Request], Awaitable[web.StreamResponse]],
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    test = CompletionSmokeTest(port=runner.addresses[0][1], timeout_s=timeout_s)
+    test = CompletionSmokeTest(timeout_s=timeout_s)
     try:
-        return await test.run("127.0.0.1", "m")
+        return await test.run(f"127.0.0.1:{runner.addresses[0][1]}", "m")
     finally:
         await runner.cleanup()
 
@@ -140,8 +140,8 @@ async def test_a_reason_to_finish_is_repeated_in_part_only() -> None:
 
 
 async def test_an_address_that_is_none_fails() -> None:
-    assert await CompletionSmokeTest(port=1, attempts=1).run("a b/", "m")
+    assert await CompletionSmokeTest(attempts=1).run("a b/", "m")
 
 
 async def test_nobody_listening_is_tried_again_and_then_told() -> None:
-    assert "no connection" in await CompletionSmokeTest(port=1, attempts=2, pause_s=0).run("127.0.0.1", "m")
+    assert "no connection" in await CompletionSmokeTest(attempts=2, pause_s=0).run("127.0.0.1:1", "m")

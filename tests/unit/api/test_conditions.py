@@ -115,5 +115,5 @@ def test_a_type_is_there_once_and_says_what_was_set_last(changes: list[tuple[Con
 def test_the_meaning_of_a_reason_is_a_sentence_and_that_of_an_unknown_word_is_empty() -> None:
     kind = ConditionType.METRICS_AVAILABLE
     assert meaning_of(kind, "PrometheusUnreachable") == "Prometheus does not answer."
-    assert meaning_of(kind, "Starting") == "The first reading of Prometheus is under way."
+    assert meaning_of(kind, "Starting") == "The first reading of the metrics is under way."
     assert meaning_of(kind, "NeverHeardOf") == ""

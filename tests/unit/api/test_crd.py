@@ -156,7 +156,7 @@ def test_the_details_are_one_text_and_come_from_an_earlier_status_where_there_ar
 
 def test_what_is_empty_false_or_zero_is_no_default_but_where_a_rule_reads_it() -> None:
     found = {path: schema.get("default") for path, schema, _ in walk(SPEC, "spec")}
-    for field in ("policy.paused", "policy.switching", "metrics", "quantizationReference", "draft.extraKeys"):
+    for field in ("policy.paused", "metrics", "quantizationReference", "draft.extraKeys"):
         assert found[f"spec.{field}"] is None
     assert found["spec.draft.acceptance.allowLossy"] is False, "read by the rule that asks for consent"
 

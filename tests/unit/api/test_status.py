@@ -44,7 +44,7 @@ def test_a_status_of_the_earlier_layout_is_read_with_all_that_it_remembered() ->
 
 def test_what_is_written_from_an_earlier_status_has_no_field_of_the_earlier_layout() -> None:
     written = Status.model_validate(EARLIER).model_dump(mode="json", exclude_none=True)
-    assert not {"stable", "tried", "profile", "reference", "lastGood", "transitions", "streak"} & written.keys()
+    assert not {"stable", "tried", "profile", "reference", "lastGood", "transitions"} & written.keys()
     assert Status.model_validate(written).memory == Status.model_validate(EARLIER).memory
 
 
@@ -84,7 +84,7 @@ def test_a_memory_that_cannot_be_read_is_refused_with_its_path(text: str) -> Non
     ("memory", "field"),
     [
         ({"attempts": -5}, "attempts"),
-        ({"streak": -1}, "streak"),
+        ({"hours": "PPP"}, "hours"),
         ({"attempts": 10**30}, "attempts"),
         ({"tunedLength": 0}, "tunedLength"),
         ({"cooldownUntil": "9999-12-31T23:59:59-23:00"}, "cooldownUntil"),

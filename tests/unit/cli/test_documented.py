@@ -12,7 +12,7 @@ from breakeven.cli.main import app
 ROOT = Path(__file__).parents[3]
 SAMPLES = sorted(path.name for path in (ROOT / "manifests" / "samples").glob("*.yaml"))
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
-COMMAND = re.compile(r"^(?:\$ )?breakeven ((?:plan|render|score) [^#\n]*)", re.MULTILINE)
+COMMAND = re.compile(r"^(?:\$ )?breakeven ((?:adopt|plan|render|score) [^#\n]*)", re.MULTILINE)
 SCORED = re.compile(r"`breakeven (score --cases benchmarks/[^`]*)`")
 
 
@@ -20,7 +20,13 @@ def documented() -> list[str]:
     """Commands that name files of this repository; `spd.yaml` and the like stand for the reader's own."""
     text = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
     found = [command.strip() for pattern in (COMMAND, SCORED) for command in pattern.findall(text)]
-    return sorted({command for command in found if "manifests/" in command or "benchmarks/" in command})
+    return sorted(
+        {
+            command
+            for command in found
+            if any(place in command for place in ("manifests/", "benchmarks/", "tests/data/"))
+        }
+    )
 
 
 @pytest.mark.parametrize("command", documented())
@@ -35,5 +41,5 @@ def test_a_documented_command_succeeds(command: str, monkeypatch: pytest.MonkeyP
 def test_both_commands_are_documented_and_every_sample_is() -> None:
     readme = PAGES[0].read_text(encoding="utf-8")
 
-    assert {command.split()[0] for command in documented()} >= {"plan", "render"}
+    assert {command.split()[0] for command in documented()} >= {"adopt", "plan", "render"}
     assert [name for name in SAMPLES if f"`{name}`" not in readme] == []

@@ -38,7 +38,9 @@ def test_every_option_says_what_it_is_for(name: str) -> None:
 def test_a_file_with_a_resource_is_named_alike_everywhere() -> None:
     takes = {name: o.opts for name, c in ALL.items() for o in c.params if "-f" in o.opts and "logs" not in name}
 
-    assert set(takes) == {f"breakeven {name}" for name in ("plan", "render", "backtest", "simulate", "measure")}
+    assert set(takes) == {
+        f"breakeven {name}" for name in ("adopt", "plan", "render", "backtest", "simulate", "measure")
+    }
     assert all(set(opts) == {"-f", "--file"} for opts in takes.values())
 
 
@@ -54,6 +56,7 @@ def test_the_root_says_what_the_exit_codes_mean() -> None:
     [
         (["plan", "-f", "/none"], 2),
         (["render", "-f", "/none"], 2),
+        (["adopt", "-f", "/none"], 2),
         (["backtest", "-f", "/none", "--prometheus", "http://127.0.0.1:1", "--start", "1h"], 2),
         (["simulate", "-f", "/none"], 2),
         (["score", "--cases", "/none"], 2),

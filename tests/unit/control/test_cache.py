@@ -38,8 +38,11 @@ def test_object_belongs_to_the_resource_that_its_label_names() -> None:
 
 def test_what_a_pod_needs_of_its_spec_is_kept_and_nothing_else() -> None:
     cache = Cache()
-    cache.put({**pod("a"), "spec": {"nodeName": "n", "hostNetwork": True, "containers": [{"name": "engine"}]}})
-    assert cache.owned("Pod", KEY)[0]["spec"] == {"nodeName": "n", "hostNetwork": True}
+    engine = {"name": "engine", "image": "vllm", "ports": [{"name": "http", "containerPort": 8080}]}
+    spec = {"nodeName": "n", "hostNetwork": True, "volumes": [], "containers": [{"name": "proxy"}, engine]}
+    cache.put({**pod("a"), "spec": spec})
+    kept = {"name": "engine", "ports": engine["ports"]}
+    assert cache.owned("Pod", KEY)[0]["spec"] == {"nodeName": "n", "hostNetwork": True, "containers": [kept]}
 
 
 def test_older_copy_never_replaces_a_newer_one() -> None:

@@ -142,7 +142,7 @@ def test_smoke_outcome_is_carried() -> None:
 
 def test_metrics_get_living_pods_with_the_start_of_their_container() -> None:
     over = pod("over", phase="Succeeded")
-    found = pods_by_variant([pod("a"), over])
+    found = pods_by_variant([pod("a"), over], {})
     assert [(p.name, p.ready_since, p.started_at) for p in found["v"]] == [("a", T0, T0)]
 
 

@@ -44,15 +44,24 @@ def test_true_and_one_are_not_alike() -> None:
     assert pool.of({"a": True})["a"] is True
 
 
-def test_parts_that_came_once_are_forgotten(monkeypatch: Any) -> None:
-    monkeypatch.setattr(interning, "ONCE", 64)
+def test_what_does_not_come_again_is_forgotten_and_what_does_stays_one(monkeypatch: Any) -> None:
+    monkeypatch.setattr(interning, "GENERATION", 64)
     pool = Shared()
     common = pool.of(pod("a"))["spec"]
-    assert pool.of(pod("a"))["spec"] is common
-    for n in range(100):
+    for n in range(500):
         pool.of({f"k{n}": [f"v{n}"]})
-    assert len(pool._texts._once) <= 64
-    assert pool.of(pod("c"))["spec"] is common
+        pool.of({f"k{n}": [f"v{n}"]})  # an object comes again with each change of another part of it
+        assert pool.of(pod(f"p{n}"))["spec"] is common
+    assert len(pool) <= 4 * 64
+
+
+def test_objects_that_are_gone_leave_no_long_text_behind() -> None:
+    pool = Shared()
+    status = {"memory": "x" * 5000, "state": "Speculating", "selector": {"app": "one"}}
+    assert pool.of(status) == status
+    assert pool.of(dict(status))["selector"] is pool.of(dict(status))["selector"]
+    held = [*pool._texts._recent, *pool._parts._recent.values()]
+    assert max(len(repr(part)) for part in held) < 100
 
 
 def test_what_is_nested_too_deep_is_cut_and_the_rest_is_kept() -> None:

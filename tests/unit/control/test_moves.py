@@ -47,6 +47,21 @@ def test_next_replica_waits_until_the_new_one_serves() -> None:
     assert isinstance(move, Wait)
 
 
+def test_one_in_five_of_many_replicas_moves_at_once() -> None:
+    stop = next_move(targets(new=40), {OLD: serving(OLD, 40)}, Limits())
+    assert isinstance(stop, Step)
+    assert stop.replicas == {OLD: 32}
+    start = next_move(targets(new=40), {OLD: serving(OLD, 32)}, Limits())
+    assert isinstance(start, Step)
+    assert start.replicas == {NEW: 8}
+    loading = {OLD: serving(OLD, 32), NEW: Fleet(variant=NEW, wanted=8, existing=8, ready=3)}
+    more = next_move(targets(new=40), loading, Limits())
+    assert isinstance(more, Step)
+    assert more.replicas == {OLD: 29}
+    assert isinstance(next_move(targets(new=40), {**loading, NEW: replace(loading[NEW], ready=0)}, Limits()), Wait)
+    assert isinstance(next_move(targets(new=40), {**loading, NEW: replace(loading[NEW], failing="x")}, Limits()), Wait)
+
+
 def test_switch_with_surge_starts_one_first_and_stops_one_when_it_serves() -> None:
     limits = Limits(surge=1)
     assert next_move(targets(new=1), {OLD: serving(OLD, 1)}, limits) == Step(

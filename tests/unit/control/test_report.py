@@ -14,9 +14,9 @@ def condition(kind: str, status: str) -> Condition:
 
 
 def test_refusal_keeps_what_is_remembered() -> None:
-    old = Status(memory=Memory(streak=3), conditions=[condition("Reconciling", "True")])
+    old = Status(memory=Memory(attempts=3), conditions=[condition("Reconciling", "True")])
     new = refused_status(old, reason=Reason.INVALID_CONFIGURATION, message="spec.x: no", generation=2, now=T0)
-    assert new.memory.streak == 3
+    assert new.memory.attempts == 3
     assert new.observed_generation == 2
     assert [(c.type, c.status) for c in new.conditions] == [
         ("Stalled", "True"),

@@ -22,7 +22,7 @@ def test_digits_in_texts_are_not_worth_a_write_but_words_are() -> None:
     assert not is_news(new, old)
     assert is_news(old.model_copy(update={"hold": "no traffic"}), old)
     assert is_news(old.model_copy(update={"ready_replicas": 1}), old)
-    assert is_news(old.model_copy(update={"memory": Memory(streak=1)}), old)
+    assert is_news(old.model_copy(update={"memory": Memory(attempts=1)}), old)
 
 
 def test_only_what_turned_bad_gets_an_event() -> None:

@@ -1,7 +1,7 @@
 """A small fleet without noise or surprise: it obeys placements at once and counts what its engines would."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,6 +10,7 @@ from breakeven.api.spec import SpeculativeDeploymentSpec
 from breakeven.api.status import Memory, State
 from breakeven.api.variant import Variant
 from breakeven.domain.counters.observation import (
+    Answers,
     Arm,
     Batch,
     Buckets,
@@ -39,12 +40,21 @@ class World:
     """Mean tokens of a prompt."""
     accepted: Callable[[Variant], float] = lambda variant: 1.0
     """Accepted tokens per draft."""
+    shown_drafts: Callable[[Variant], float | None] = lambda variant: None
+    """Tokens a step that the counters show as drafted. None: what the variant drafts."""
     pods: Callable[[Variant, int], float] = lambda variant, pod: 1.0
     """Accepted tokens of one pod, as a multiple of those of its arm."""
     waiting: Callable[[Variant], float] = lambda variant: 0.0
     """Waiting requests per replica."""
     latencies: Callable[[Variant], dict[float, float]] = lambda variant: {}
     """Share of the requests with so many seconds per output token. Empty: no histogram."""
+    first_token: Callable[[Variant], float | None] = lambda variant: None
+    """Mean seconds to the first token. None: not counted."""
+    first_tokens: Callable[[Variant], dict[float, float]] = lambda variant: {}
+    """Share of the requests with so many seconds to the first token. Empty: no histogram."""
+    kv_usage: float | None = None
+    bounds: tuple[float, ...] = ()
+    """Of histograms. Empty: as fine as the operator renders them."""
     survival: tuple[float, ...] = ()
     """Share of drafts that accepted position i + 1, of as many as are drafted. Empty: not reported."""
     requests_per_second: float = 4.0
@@ -55,6 +65,8 @@ class World:
     command_id: str = ""
     outage: Outage | None = None
     smoke: Smoke = Smoke.PASSED
+    answers: tuple[Answers, str] = (Answers.UNKNOWN, "")
+    """Of what speculates, with the figures."""
     failing: str = ""
     unschedulable: str = ""
     batches: dict[str, list[Batch]] = field(default_factory=dict)
@@ -115,6 +127,8 @@ class World:
                 failing=self.failing if speculating else "",
                 unschedulable=self.unschedulable if speculating else "",
                 smoke=self.smoke,
+                answers=self.answers[0] if speculating else Answers.UNKNOWN,
+                answers_message=self.answers[1] if speculating else "",
             )
             arms[name] = Arm(variant=name, batches=tuple(self.batches.get(name, [])[-300:]), ready=ready, scraped=ready)
         return Observation(arms=arms, fleet=fleet, outage=self.outage, scrape_interval=1.0)
@@ -143,6 +157,7 @@ class World:
         per_step = 1 + self.accepted(variant) if variant.speculates else 1.0
         drafts = tokens / per_step
         k = variant.draft.num_speculative_tokens if variant.draft else 0
+        first = self.first_token(variant)
         totals = Totals(
             generation_tokens=tokens + requests,
             prompt_tokens=requests * self.prompt(variant) * wobble,
@@ -156,7 +171,9 @@ class World:
             drafted=drafts * k if k else None,
             accepted=drafts * (per_step - 1) if k else None,
             accepted_at=tuple(drafts * share for share in self.survival[:k]),
-            tpot_buckets=histogram({at: share * requests for at, share in self.latencies(variant).items()}),
+            ttft_seconds=None if first is None else first * requests,
+            tpot_buckets=self._histogram(self.latencies(variant), requests),
+            ttft_buckets=self._histogram(self.first_tokens(variant), requests),
         )
         shares = tuple(
             Share(
@@ -169,19 +186,28 @@ class World:
             )
             for pod in range(count)
         )
+        shown = self.shown_drafts(variant)
+        if shown is not None:
+            totals = replace(totals, drafts=drafts * (shown > 0), drafted=drafts * shown, accepted=0.0)
         return Batch(
             start=begin.timestamp(),
             end=end.timestamp(),
             totals=totals,
-            gauges=Gauges(running=self.running, waiting=self.waiting(variant)),
+            gauges=Gauges(running=self.running, waiting=self.waiting(variant), kv_usage=self.kv_usage),
             replicas=count,
             shares=shares if count > 1 else (),
         )
 
+    def _histogram(self, shares: dict[float, float], requests: float) -> Buckets:
+        return histogram({at: share * requests for at, share in shares.items()}, self.bounds)
 
-def histogram(counts: dict[float, float]) -> Buckets:
+
+FINE = tuple(0.002 * 1.18**i for i in range(28))
+
+
+def histogram(counts: dict[float, float], finite: tuple[float, ...] = ()) -> Buckets:
     """So many observations at each value, in buckets as fine as the operator gives its engines; empty for none."""
-    bounds = [0.002 * 1.18**i for i in range(28)] + [float("inf")]
+    bounds = [*(finite or FINE), float("inf")]
     return tuple((bound, sum(n for at, n in counts.items() if at <= bound)) for bound in bounds) if counts else ()
 
 

@@ -314,7 +314,7 @@ def test_a_steady_state_publishes_nothing_new(world: Make) -> None:
     w.run(timedelta(hours=5))  # until the spread over windows is known
     before = w.memory
     w.run(timedelta(hours=6))
-    growing = {"value": None}
+    growing = {"value": None, "hours": ""}
     assert w.memory.model_copy(update=growing) == before.model_copy(update=growing)
 
 

@@ -9,13 +9,15 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from tests.support import statuses
 
+from breakeven.api.choices import SwitchingMode
 from breakeven.api.spec import SpeculativeDeploymentSpec
 from breakeven.api.status import DiagnosisStatus, LastGood, LoadBand, Memory, Remedy, State
 from breakeven.api.variant import Variant, declared_variant
+from breakeven.domain.counters.batches import share_of
 from breakeven.domain.counters.observation import Arm, Batch, Fleet, Gauges, Observation, Outage, Smoke, Totals
 from breakeven.domain.decide import decide
 from breakeven.domain.decision import Decision, Declared
-from breakeven.domain.rules.cooldown import recent
+from breakeven.domain.rules.cooldown import WARM, recent
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 counts = st.one_of(st.none(), st.floats(min_value=0, max_value=1e9), st.sampled_from([0.0, 1.0, 1e-300, 1e300]))
@@ -30,7 +32,11 @@ def specs(draw: st.DrawFn) -> SpeculativeDeploymentSpec:
         "mode": draw(st.sampled_from(["Auto", "Auto", "Auto", "Advise", "AlwaysOn", "AlwaysOff"])),
         "paused": draw(st.integers(0, 9)) == 0,
         "holdback": {"mode": draw(st.sampled_from(["Auto", "Always", "Never"])), "replicas": draw(st.integers(1, 3))},
-        "switching": {"surge": draw(st.integers(0, 1)), "allowDowntime": draw(st.booleans())},
+        "switching": {
+            "mode": draw(st.sampled_from(["Reload", "Warm"])),
+            "surge": draw(st.integers(0, 1)),
+            "allowDowntime": draw(st.booleans()),
+        },
         "maxTransitionsPerDay": draw(st.integers(0, 4)),
     }
     document: dict[str, Any] = {
@@ -75,9 +81,9 @@ def memories(draw: st.DrawFn, spec: SpeculativeDeploymentSpec) -> Memory:
         canary=draw(some),
         holdback=draw(st.booleans()),
         last_good=LastGood(variant=last, verified_at=NOW, reason="x") if last else None,
-        streak=draw(st.integers(0, 3)),
-        streak_verdict=draw(st.sampled_from(["", "Hurts", "LoadNotMeasured"])),
-        last_window_end=draw(st.none() | moments),
+        hours=draw(st.sampled_from(["", "PL." * 8])),
+        bursts=draw(st.lists(moments, max_size=3)),
+        alarmed_at=draw(st.none() | moments),
         attempts=draw(st.integers(0, 100)),
         cooldown_until=draw(st.none() | moments),
         transitions=draw(st.lists(moments, max_size=4)),
@@ -116,8 +122,16 @@ def batches(draw: st.DrawFn, length: float, counted: tuple[int, ...] = (0, 3, 10
         accepted=shape[7],
         tpot_buckets=draw(st.sampled_from([(), ((0.02, 3.0), (float("inf"), 5.0)), ((float("inf"), 0.0),)])),
     )
+    shares = draw(st.sampled_from([(), (share_of("pod-0", totals),)]))
     return tuple(
-        Batch(start=first + i * length, end=first + (i + 1) * length, totals=totals, gauges=gauges, replicas=1)
+        Batch(
+            start=first + i * length,
+            end=first + (i + 1) * length,
+            totals=totals,
+            gauges=gauges,
+            replicas=draw(st.sampled_from([0.5, 1])) if i == 0 else 1,
+            shares=shares,
+        )
         for i in range(count)
     )
 
@@ -146,7 +160,8 @@ def observations(draw: st.DrawFn, memory: Memory, spec: SpeculativeDeploymentSpe
                 smoke=draw(st.sampled_from(list(Smoke))),
             )
     outage = draw(st.sampled_from([None, None, Outage(reason="NoData", message="nothing")]))
-    return Observation(arms=arms, fleet=fleet, outage=outage)
+    switch = draw(st.sampled_from([None, 0.0, 0.8, 30.0, float("nan"), float("inf"), -1.0]))
+    return Observation(arms=arms, fleet=fleet, outage=outage, switch_seconds=switch)
 
 
 @st.composite
@@ -248,7 +263,8 @@ def test_measurement_never_exceeds_the_days_budget(given_: tuple[Declared, Memor
     memory = memory.model_copy(update={"mode": declared.spec.policy.mode})
     before = len(recent(memory, NOW))
     after = len(recent(decide(quiet, memory, seen, NOW).memory, NOW))
-    assert after <= max(before, declared.spec.policy.max_transitions_per_day)
+    each = WARM if declared.spec.policy.switching.mode == SwitchingMode.WARM else 1
+    assert after <= max(before, each * declared.spec.policy.max_transitions_per_day)
 
 
 @settings(max_examples=80, deadline=None)

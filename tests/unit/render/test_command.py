@@ -35,7 +35,8 @@ def test_every_sample_renders(sample: Path) -> None:
     code, out, _ = run("-f", str(sample))
 
     assert code == 0
-    assert {"Service", "Deployment"} == {o["kind"] for o in yaml.safe_load_all(out)}
+    mounted = {"ConfigMap"} if "mode: Warm" in sample.read_text() else set()
+    assert {"Service", "Deployment"} | mounted == {o["kind"] for o in yaml.safe_load_all(out)}
 
 
 def test_without_and_with_speculation_and_each_alternative_are_printed() -> None:

@@ -37,7 +37,7 @@ DRAFT = {"draft": {"method": "DraftModel", "model": "/models/draft"}}
         ("--num-speculative-tokens=3", "--num-speculative-tokens", "draft.numSpeculativeTokens"),
         ("--max-model-len=100", "--max-model-len", "target.maxModelLen"),
         ("--gpu-memory-util=0.5", "--gpu-memory-utilization", "target.gpuMemoryUtilization"),
-        ("--port=9000", "--port", "8000"),
+        ("--port=9000", "--port", "engine.port"),
         ("--shutdown-timeout=1", "--shutdown-timeout", "engine.shutdownTimeout"),
         ("--custom-histogram-buckets={}", "--custom-histogram-buckets", "every variant"),
         ("--disable-log-stats", "--disable-log-stats", "metrics"),

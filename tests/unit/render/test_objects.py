@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from breakeven.api.names import RESOURCE, ROLE, VARIANT
+from breakeven.api.spec import DisruptionBudgetSpec
 from breakeven.api.status import Role
 from breakeven.api.variant import Variant
 from breakeven.domain.decision import Placement
@@ -62,7 +63,7 @@ def test_one_deployment_per_variant_behind_one_service() -> None:
 
 def test_every_object_is_owned_and_labelled() -> None:
     placements = [Placement(variant=variant(), role=Role.STABLE, replicas=2)]
-    objects = desired(OWNER, placements, with_pod_monitor=True, with_disruption_budget=True).objects
+    objects = desired(OWNER, placements, with_pod_monitor=True, budget=DisruptionBudgetSpec()).objects
 
     assert [o["kind"] for o in objects] == ["Service", "PodMonitor", "PodDisruptionBudget", "Deployment"]
     for made in objects:
@@ -88,10 +89,23 @@ def test_the_role_and_the_count_do_not_touch_the_pod_template() -> None:
     assert stable["spec"]["template"] == canary["spec"]["template"]
 
 
-def test_no_budget_at_one_replica() -> None:
-    rendering = desired(
-        OWNER, [Placement(variant=variant(), role=Role.STABLE, replicas=1)], with_disruption_budget=True
-    )
+def test_the_budget_counts_the_replicas_of_all_variants_and_never_holds_a_node_for_one_that_loads() -> None:
+    on = variant(draft={"method": "NGram", "numSpeculativeTokens": 3})
+    placements = [
+        Placement(variant=on, role=Role.STABLE, replicas=3),
+        Placement(variant=on.baseline, role=Role.HOLDBACK, replicas=1),
+    ]
+    rendering = desired(OWNER, placements, budget=DisruptionBudgetSpec(maxUnavailable=2))
+    (budget,) = (o for o in rendering.shared if o["kind"] == "PodDisruptionBudget")
+    assert budget["spec"]["maxUnavailable"] == 2
+    assert budget["spec"]["unhealthyPodEvictionPolicy"] == "AlwaysAllow"
+    selector = budget["spec"]["selector"]["matchLabels"]
+    for made in rendering.deployments.values():
+        assert selector.items() <= made["spec"]["template"]["metadata"]["labels"].items()
+
+
+def test_no_budget_unless_it_is_asked_for() -> None:
+    rendering = desired(OWNER, [Placement(variant=variant(), role=Role.STABLE, replicas=3)])
 
     assert [o["kind"] for o in rendering.shared] == ["Service"]
 

@@ -46,7 +46,7 @@ def test_overrides_that_would_break_the_pod_are_refused_by_name(overrides: dict[
         ({"image": "other"}, "image"),
         ({"command": ["sh"]}, "command"),
         ({"args": []}, "args"),
-        ({"ports": []}, "ports"),
+        ({"ports": {"$patch": "delete"}}, "ports"),
         ({"env": [{"name": "VLLM_USE_V1", "value": "1"}]}, "env[VLLM_USE_V1]"),
         ({"resources": {"limits": {"nvidia.com/gpu": 8}}}, "resources"),
         ({"resources": {"$patch": "delete"}}, "resources"),

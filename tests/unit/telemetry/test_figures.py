@@ -2,6 +2,8 @@
 
 import json
 import logging
+import platform
+import re
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -11,8 +13,11 @@ from aiohttp import ClientSession
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
+import breakeven
+from breakeven import __version__
+from breakeven.api.price import Price
 from breakeven.api.spec import EngineSpec, TargetSpec
-from breakeven.api.status import Details, EvidenceStatus, Memory, Role, State, Status, VariantStatus
+from breakeven.api.status import Condition, Details, EvidenceStatus, Memory, Role, State, Status, VariantStatus
 from breakeven.api.value import ValueStatus, ValueSums
 from breakeven.api.variant import Variant
 from breakeven.control.ports import Key
@@ -21,6 +26,10 @@ from breakeven.telemetry.health import Age, HealthServer
 from breakeven.telemetry.logs import JsonFormatter, TextFormatter
 
 KEY = Key("inference", "llama")
+PACKAGE = Path(breakeven.__file__).parent
+EVIDENCE = (
+    "speedup", "speedup_lower", "speedup_upper", "tokens_per_step", "inflation", "acceptance", "break_even_acceptance",
+)  # fmt: skip
 WHO = {"namespace": "inference", "name": "llama"}
 
 
@@ -57,6 +66,64 @@ def test_sums_of_value_go_with_the_resource() -> None:
     assert value(figures, "breakeven_value_tokens", WHO | {"over": "day"}) == 9
     figures.forgot(KEY)
     assert value(figures, "breakeven_value_tokens", WHO | {"over": "day"}) is None
+
+
+def test_hours_are_told_in_money_only_where_a_gpu_hour_has_a_price() -> None:
+    figures = Figures(CollectorRegistry())
+    noon = datetime(2026, 3, 2, 12, tzinfo=UTC)
+    day = ValueSums(replica_hours=Decimal("10"), cost_replica_hours=Decimal("1.5"))
+    sums = ValueStatus(counted_until=noon, since=noon, day=day)
+    price = Price(gpu_hour=Decimal("2.50"), currency="EUR", gpus=4)
+    figures.reports(KEY, status(value=sums, price=price), None)
+    euros = WHO | {"over": "day", "currency": "EUR"}
+    assert value(figures, "breakeven_value_money", euros) == 100
+    assert value(figures, "breakeven_control_cost_money", euros) == 15
+    figures.reports(KEY, status(value=sums), None)
+    assert value(figures, "breakeven_value_money", euros) is None
+
+
+def test_conditions_can_be_alerted_on_whatever_somebody_wrote_into_them() -> None:
+    figures = Figures(CollectorRegistry())
+    noon = datetime(2026, 3, 2, 12, tzinfo=UTC)
+
+    def report(kind: str, state: str, reason: str) -> None:
+        found = Condition(type=kind, status=state, reason=reason, last_transition_time=noon)
+        figures.reports(KEY, status().model_copy(update={"conditions": [found]}), None)
+
+    report("ConfigurationValid", "False", "UnsupportedByEngine")
+    refused = WHO | {"type": "ConfigurationValid", "status": "False", "reason": "UnsupportedByEngine"}
+    assert value(figures, "breakeven_condition", refused) == 1
+    report("ConfigurationValid", "True", "Valid")
+    assert value(figures, "breakeven_condition", refused) is None
+    forged = 'a"} 1\nbreakeven_resources 9 \\'
+    report("ConfigurationValid", "True", forged)
+    assert value(figures, "breakeven_condition", refused | {"status": "True", "reason": forged}) == 1
+    assert value(figures, "breakeven_resources", {}) is None
+
+
+def test_the_page_follows_the_conventions_and_the_documents_have_every_series() -> None:
+    registry = CollectorRegistry()
+    figures = Figures(registry)
+    figures.total("prometheus_queries", "Queries sent.", lambda: 7.0)
+    noon = datetime(2026, 3, 2, 12, tzinfo=UTC)
+    evidence = EvidenceStatus.model_validate(dict.fromkeys(EVIDENCE, Decimal("1.25")))
+    price = Price(gpu_hour=Decimal("2.50"), currency="EUR", gpus=4)
+    found = Condition(type="Ready", status="True", reason="Serving", last_transition_time=noon)
+    full = status(evidence=evidence, value=ValueStatus(counted_until=noon, since=noon), price=price)
+    figures.reports(KEY, full.model_copy(update={"conditions": [found]}), None)
+    families = {family.name: family for family in text_string_to_metric_families(figures.page().decode())}
+    assert value(figures, "breakeven_build_info", {"version": __version__, "python": platform.python_version()}) == 1
+    assert value(figures, "breakeven_prometheus_queries_total", {}) == 7
+    assert "process_resident_memory_bytes" in families
+    assert not [name for name in families if name.endswith("_created")]
+    # What the operator adds at its start (`_Operator._health`) is read from there.
+    composed = (PACKAGE / "app.py").read_text(encoding="utf-8")
+    added = {f"breakeven_{name}" for name in re.findall(r'figures\.watch\("([a-z_]+)"', composed)}
+    added |= {f"breakeven_{name}_total" for name in re.findall(r'figures\.total\(\s*"([a-z_]+)"', composed)}
+    own = {f"{name}_total" if f.type == "counter" else name for name, f in families.items()} | added
+    page = (PACKAGE.parents[1] / "docs" / "metrics.md").read_text(encoding="utf-8")
+    listed = set(re.findall(r"`(breakeven_[a-z_]+)(?:\{[a-z,]+\})?`", page))
+    assert {name for name in own if name.startswith("breakeven_")} == listed
 
 
 def test_state_and_replicas_follow_the_status() -> None:
@@ -103,6 +170,19 @@ def test_decisions_are_counted_with_their_reason() -> None:
     Figures(registry).decided(KEY, action="Disable", reason="BelowBreakEven")
     labels = WHO | {"action": "Disable", "reason": "BelowBreakEven"}
     assert registry.get_sample_value("breakeven_decisions_total", labels) == 1
+
+
+def test_decisions_end_with_their_resource_and_with_no_other() -> None:
+    registry = CollectorRegistry()
+    figures = Figures(registry)
+    other = Key("inference", "other")
+    for key in (KEY, other):
+        figures.decided(key, action="Disable", reason="BelowBreakEven")
+    figures.forgot(KEY)
+    figures.forgot(KEY)  # one that decided nothing, or is gone already
+    labels = {"namespace": "inference", "action": "Disable", "reason": "BelowBreakEven"}
+    assert registry.get_sample_value("breakeven_decisions_total", labels | {"name": "llama"}) is None
+    assert registry.get_sample_value("breakeven_decisions_total", labels | {"name": "other"}) == 1
 
 
 @pytest.mark.parametrize(("last", "expected"), [(None, 200), (95.0, 200), (80.0, 503)])

@@ -51,7 +51,7 @@ class LazyBatch(Batch):
     store: BatchStore
     totals: Totals = field(init=False, repr=False)
     gauges: Gauges = field(init=False, repr=False)
-    replicas: int = field(init=False, repr=False)
+    replicas: float = field(init=False, repr=False)
     shares: tuple[Share, ...] = field(init=False, repr=False)
 
     def __getattr__(self, name: str) -> object:

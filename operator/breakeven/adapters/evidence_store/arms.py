@@ -8,8 +8,13 @@ from breakeven.domain.counters.batches import Replica, number
 from breakeven.domain.counters.observation import Arm
 
 
-def replica_of(name: str, ready_since: float | None, history: ReplicaHistory | None) -> Replica:
-    """A replica as batches are made of it; one without a history has no pieces yet."""
+def replica_of(
+    name: str, ready_since: float | None, history: ReplicaHistory | None, others: Sequence[ReplicaHistory] = ()
+) -> Replica:
+    """A replica as batches are made of it; one without a history has no pieces yet.
+
+    `others` are the histories of the other engines in its pod.
+    """
     if history is None:
         return Replica(name=name, ready_since=ready_since, serial=-1)
     return Replica(
@@ -18,6 +23,7 @@ def replica_of(name: str, ready_since: float | None, history: ReplicaHistory | N
         pieces=history.pieces,
         restarts=tuple(history.restarts),
         serial=history.serial,
+        others=tuple(each.pieces for each in others),
     )
 
 

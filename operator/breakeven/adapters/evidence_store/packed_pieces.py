@@ -1,39 +1,81 @@
 """Pieces of one replica in a tenth of the space: 26 windows of 2,000 replicas as objects are half a gigabyte.
 
 Decisions look at the newest window and only now and then at older ones, so a piece is a row of numbers until asked for,
-and the rows of a replica lie one behind the other.
+and the rows of a replica lie one behind the other, each number in as many bytes as its column needs.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from math import nan
 from struct import Struct
 
+import numpy as np
+import numpy.typing as npt
+
+from breakeven.domain.counters.assembly import LEVELS, SCALARS
 from breakeven.domain.counters.batches import Piece
 from breakeven.domain.counters.observation import Buckets, Gauges, Totals
-from breakeven.domain.counters.scrapes import SCALARS
 
-_LEVELS = ("running", "waiting", "kv_usage")
-_FIXED = len(SCALARS) + len(_LEVELS)
-_WHOLE = 2**32
-_Bounds = tuple[float, ...]
+_FIXED = len(SCALARS) + len(LEVELS)
+Bounds = tuple[float, ...]
+Numbers = npt.NDArray[np.float64]
+_UNKNOWN, _ZERO, _SHORT, _LONG, _DOUBLE = "?0HId"
+"""How a column is written: not at all while it is unknown or zero, whole numbers in two or four bytes, or a double."""
+_WRITTEN = frozenset((_SHORT, _LONG, _DOUBLE))
+_RANK = {_ZERO: 0, _SHORT: 1, _LONG: 2, _DOUBLE: 3}
+_DTYPE = {_SHORT: "<u2", _LONG: "<u4", _DOUBLE: "<f8"}
+
+
+def _kind(value: float) -> str:
+    if value != value:  # NaN, which stands for unknown
+        return _UNKNOWN
+    if value == 0:
+        return _ZERO
+    if not value.is_integer() or not 0 < value < 2**32:
+        return _DOUBLE
+    return _SHORT if value < 2**16 else _LONG
+
+
+def _wider(one: str, other: str) -> str:
+    """A kind that holds both."""
+    if one == other:
+        return one
+    return _DOUBLE if _UNKNOWN in (one, other) else max(one, other, key=_RANK.__getitem__)
 
 
 class _Shape:
     """What the numbers of a row mean beyond the fixed ones, and in how many bytes each is written."""
 
-    __slots__ = ("kinds", "positions", "row", "tpot", "ttft")
+    __slots__ = ("blank", "kinds", "places", "positions", "row", "tpot", "ttft")
 
-    def __init__(self, positions: int, ttft: _Bounds, tpot: _Bounds, kinds: str) -> None:
+    def __init__(self, positions: int, ttft: Bounds, tpot: Bounds, kinds: str) -> None:
         self.positions = positions
         self.ttft = ttft
         self.tpot = tpot
         self.kinds = kinds
-        """By column: `I`, a whole number of four bytes, which most counters are, or `d`, a double."""
-        self.row = Struct(f"<{kinds}")
+        """By column."""
+        self.places = tuple(place for place, kind in enumerate(kinds) if kind in _WRITTEN)
+        """Columns that are written."""
+        self.blank = tuple(nan if kind == _UNKNOWN else 0.0 for kind in kinds)
+        self.row = Struct("<" + "".join(kinds[place] for place in self.places))
 
     def pack(self, values: Sequence[float]) -> bytes:
         """These numbers as a row."""
-        return self.row.pack(*(int(v) if k == "I" else v for k, v in zip(self.kinds, values, strict=True)))
+        kinds = self.kinds
+        return self.row.pack(*(values[p] if kinds[p] == _DOUBLE else int(values[p]) for p in self.places))
+
+    def pack_all(self, rows: Numbers) -> bytes:
+        """Many rows at once."""
+        written = np.empty(len(rows), dtype=[(str(p), _DTYPE[self.kinds[p]]) for p in self.places])
+        for place in self.places:
+            written[str(place)] = rows[:, place]
+        return written.tobytes()
+
+    def unpack(self, data: bytearray, row: int) -> list[float]:
+        """The numbers of a row."""
+        values = list(self.blank)
+        for place, value in zip(self.places, self.row.unpack_from(data, row * self.row.size), strict=True):
+            values[place] = float(value)
+        return values
 
 
 class Shapes:
@@ -42,9 +84,9 @@ class Shapes:
     MOST = 1024
 
     def __init__(self) -> None:
-        self._shapes: dict[tuple[int, _Bounds, _Bounds, str], _Shape] = {}
+        self._shapes: dict[tuple[int, Bounds, Bounds, str], _Shape] = {}
 
-    def of(self, positions: int, ttft: _Bounds, tpot: _Bounds, kinds: str) -> _Shape:
+    def of(self, positions: int, ttft: Bounds, tpot: Bounds, kinds: str) -> _Shape:
         """The shape of such rows."""
         key = positions, ttft, tpot, kinds
         shape = self._shapes.get(key)
@@ -55,26 +97,57 @@ class Shapes:
         return shape
 
 
+class Rows:
+    """Pieces of batches that follow one another, as numbers."""
+
+    def __init__(self, first: int, values: Numbers, positions: int, ttft: Bounds, tpot: Bounds) -> None:
+        self.first = first
+        """Number of the first batch."""
+        self.values = values
+        """One row a batch: `SCALARS`, `LEVELS`, positions, then the counts of both histograms; NaN is unknown."""
+        self.bounds = positions, ttft, tpot
+
+    def kinds(self) -> str:
+        """How each column can be written."""
+        return "".join(map(self._column, range(self.values.shape[1])))
+
+    def _column(self, place: int) -> str:
+        column = self.values[:, place]
+        unknown = np.isnan(column)
+        if unknown.any():
+            return _UNKNOWN if unknown.all() else _DOUBLE
+        high = float(column.max())
+        whole = column.min() >= 0 and (column == np.floor(column)).all()
+        return _kind(high) if whole else _DOUBLE
+
+
 class _Run:
     """Rows of one shape that follow one another."""
 
-    __slots__ = ("data", "first", "shape")
+    __slots__ = ("count", "data", "first", "shape")
 
     def __init__(self, first: int, shape: _Shape) -> None:
         self.first = first
         self.shape = shape
+        self.count = 0
         self.data = bytearray()
 
     @property
     def stop(self) -> int:
         """Number of the batch after its last one."""
-        return self.first + len(self.data) // self.shape.row.size
+        return self.first + self.count
+
+    def add(self, rows: bytes, count: int) -> None:
+        """Put rows behind the others."""
+        self.data += rows
+        self.count += count
 
     def prune(self, first: int) -> None:
         """Forget the rows before this batch."""
-        if first > self.first:
-            del self.data[: (first - self.first) * self.shape.row.size]
-            self.first = first
+        gone = first - self.first
+        if gone > 0:
+            del self.data[: gone * self.shape.row.size]
+            self.first, self.count = first, self.count - gone
 
 
 class PackedPieces(Mapping[int, Piece]):
@@ -90,18 +163,28 @@ class PackedPieces(Mapping[int, Piece]):
         """Keep the piece of batch `n`, which is newer than all that are kept."""
         totals = piece.totals
         values = _values(piece)
-        kinds = "".join("I" if v.is_integer() and 0 <= v < _WHOLE else "d" for v in values)
         bounds = len(totals.accepted_at), _bounds(totals.ttft_buckets), _bounds(totals.tpot_buckets)
+        run = self._run_for(n, bounds, "".join(map(_kind, values)))
+        run.add(run.shape.pack(values), 1)
+
+    def put_all(self, rows: Rows) -> None:
+        """Keep many pieces, all newer than those that are kept."""
+        if len(rows.values):
+            run = self._run_for(rows.first, rows.bounds, rows.kinds())
+            run.add(run.shape.pack_all(rows.values), len(rows.values))
+
+    def _run_for(self, n: int, bounds: tuple[int, Bounds, Bounds], kinds: str) -> _Run:
+        """The run that takes rows of these kinds from batch `n` on."""
         last = self._runs[-1] if self._runs else None
         held = last.shape if last is not None and last.stop == n else None
         if held is not None and (held.positions, held.ttft, held.tpot) == bounds:
-            # A column that was ever fractional stays so: it must not begin a new run with every other row.
-            kinds = "".join("I" if a == b == "I" else "d" for a, b in zip(kinds, held.kinds, strict=True))
+            # A column that was ever wide stays so: it must not begin a new run with every other row.
+            kinds = "".join(map(_wider, kinds, held.kinds))
         shape = self._shapes.of(*bounds, kinds)
         if last is None or held is not shape:
             last = _Run(n, shape)
             self._runs.append(last)
-        last.data += shape.pack(values)
+        return last
 
     def prune(self, first: int) -> None:
         """Forget the batches before this one."""
@@ -120,8 +203,7 @@ class PackedPieces(Mapping[int, Piece]):
         run = self._run(n)
         if run is None:
             raise KeyError(n)
-        row = run.shape.row
-        return _piece(run.shape, tuple(map(float, row.unpack_from(run.data, (n - run.first) * row.size))))
+        return _piece(run.shape, run.shape.unpack(run.data, n - run.first))
 
     def __contains__(self, n: object) -> bool:
         return isinstance(n, int) and self._run(n) is not None
@@ -130,16 +212,16 @@ class PackedPieces(Mapping[int, Piece]):
         return (n for run in self._runs for n in range(run.first, run.stop))
 
     def __len__(self) -> int:
-        return sum(run.stop - run.first for run in self._runs)
+        return sum(run.count for run in self._runs)
 
 
-def _bounds(buckets: Buckets) -> _Bounds:
+def _bounds(buckets: Buckets) -> Bounds:
     return tuple(bound for bound, _ in buckets)
 
 
 def _values(piece: Piece) -> list[float]:
     totals, gauges = piece.totals, piece.gauges
-    known = [getattr(totals, name) for name in SCALARS] + [getattr(gauges, name) for name in _LEVELS]
+    known = [getattr(totals, name) for name in SCALARS] + [getattr(gauges, name) for name in LEVELS]
     values = [nan if v is None else float(v) for v in known]
     values += map(float, totals.accepted_at)
     for buckets in (totals.ttft_buckets, totals.tpot_buckets):
@@ -147,14 +229,13 @@ def _values(piece: Piece) -> list[float]:
     return values
 
 
-def _piece(shape: _Shape, values: tuple[float, ...]) -> Piece:
-    # NaN is the one number that differs from itself; it stands for unknown.
-    known = [v if v == v else None for v in values[:_FIXED]]
+def _piece(shape: _Shape, values: Sequence[float]) -> Piece:
+    known = [v if v == v else None for v in values[:_FIXED]]  # NaN is the one number that differs from itself
     first = _FIXED + shape.positions
     second = first + len(shape.ttft)
     totals = Totals(
         **dict(zip(SCALARS, known, strict=False)),
-        accepted_at=values[_FIXED:first],
+        accepted_at=tuple(values[_FIXED:first]),
         ttft_buckets=tuple(zip(shape.ttft, values[first:second], strict=True)) if shape.ttft else (),
         tpot_buckets=tuple(zip(shape.tpot, values[second:], strict=True)) if shape.tpot else (),
     )

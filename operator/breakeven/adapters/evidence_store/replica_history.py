@@ -1,19 +1,22 @@
 """What is kept of one replica: the last few scrapes, and the pieces that are final."""
 
 from bisect import bisect_right
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import count
 from statistics import median
 
-from breakeven.adapters.evidence_store.packed_pieces import PackedPieces, Shapes
+from breakeven.adapters.evidence_store.packed_pieces import PackedPieces, Rows, Shapes
+from breakeven.adapters.evidence_store.packed_scrapes import PackedScrapes
+from breakeven.adapters.evidence_store.past import Past
 from breakeven.adapters.prometheus.promql import Target
-from breakeven.domain.counters.batches import Replica, cut, number
+from breakeven.domain.counters.batches import Replica, cut, number, restarts_in
 from breakeven.domain.counters.increments import KEPT, Increments, Tail, increments
 from breakeven.domain.counters.observation import Scrape
 
 _SERIALS = count()
+GAPS = 15
+"""Gaps between scrapes of which the interval is the median."""
 
 
 class ReplicaHistory:
@@ -31,11 +34,11 @@ class ReplicaHistory:
         """Time of the newest scrape."""
         self.serial = next(_SERIALS)
         """Tells this history from one that was begun anew for the same pod."""
-        self.tail: deque[Scrape] = deque()
+        self.tail = PackedScrapes(shapes)
         """The newest scrapes without histograms: the batches under way and the `KEPT` before them."""
         self._recent: list[Scrape] = []
         self._next = number(since, length)
-        self._gaps: deque[float] = deque(maxlen=15)
+        self._gaps: tuple[float, ...] = ()
 
     @property
     def until(self) -> int:
@@ -55,26 +58,45 @@ class ReplicaHistory:
         for at in sorted(s.at for s in scrapes):
             if self.newest is None or at > self.newest:
                 if self.newest is not None:
-                    self._gaps.append(at - self.newest)
+                    self._gaps = (*self._gaps, at - self.newest)[-GAPS:]
                 self.newest = at
                 self._keep_tail(merged[at])
-        self._recent = [merged[at] for at in sorted(merged)]
+        recent = [merged[at] for at in sorted(merged)]
+        self._note_restarts(recent, known=len(self._recent))
+        self._recent = recent
         self._settle()
+
+    def _note_restarts(self, recent: Sequence[Scrape], known: int) -> None:
+        """Find restarts between scrapes that were not compared before: usually the newest two alone."""
+        appended = recent[:known] == self._recent
+        fresh = restarts_in(recent[max(0, known - 1) :] if appended else recent)
+        self.restarts += [r for r in fresh if r not in self.restarts]
+
+    def take_past(self, past: Past) -> None:
+        """Take pieces of a time that no scrapes are kept of; scrapes from before `past.until` on have to follow."""
+        for rows in past.pieces:
+            if isinstance(rows, Rows):
+                self.pieces.put_all(rows)
+            else:
+                self.pieces.put(*rows)
+        self.restarts += [r for r in past.restarts if r not in self.restarts]
+        self._next = max(self._next, past.until)
+        self._recent = []
 
     def _keep_tail(self, scrape: Scrape) -> None:
         totals = scrape.totals
         if totals.ttft_buckets or totals.tpot_buckets:
             scrape = replace(scrape, totals=replace(totals, ttft_buckets=(), tpot_buckets=()))
         self.tail.append(scrape)
-        while self.tail[0].at < scrape.at - (KEPT + 2) * self.length:
-            self.tail.popleft()
+        self.tail.prune(scrape.at - (KEPT + 2) * self.length)
 
     def _settle(self) -> None:
-        done = cut(self._recent, length=self.length, interval=self.interval or self.length, since=self._next)
-        fresh = [r for r in done.restarts if r not in self.restarts]
+        if self.newest is None or number(self.newest, self.length) <= self._next:
+            return  # no further batch is final
+        interval = self.interval or self.length
+        done = cut(self._recent, length=self.length, interval=interval, since=self._next, restarts=self.restarts)
         for n, piece in sorted(done.pieces.items()):
             self.pieces.put(n, piece)
-        self.restarts.extend(fresh)
         self._next = done.until
         boundary = bisect_right([s.at for s in self._recent], self._next * self.length) - 1
         if boundary > 0:
@@ -92,7 +114,7 @@ def increments_of(
     replicas: Sequence[tuple[Replica, ReplicaHistory]], *, batch: float, warmup: float
 ) -> Increments | tuple[()]:
     """The newest scrapes of an arm, cut as finely as they allow when somebody looks at them."""
-    tails = [Tail(r, tuple(h.tail), h.interval) for r, h in replicas if h.tail and h.interval is not None]
+    tails = [Tail(r, h.tail, h.tail.times, h.interval) for r, h in replicas if h.tail and h.interval is not None]
     return increments(tails, batch=batch, warmup=warmup)
 
 

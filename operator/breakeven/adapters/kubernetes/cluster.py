@@ -1,13 +1,15 @@
 """`control.ports.Cluster` on `kubernetes.aio`: the only writer, server-side apply under one field manager."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from breakeven.adapters.kubernetes.rest import Rest
 from breakeven.api.names import FIELD_MANAGER
 from breakeven.control.errors import Gone, Retry
 from breakeven.control.ports import Manifest
 
-_PAGE = "500"
+_PAGE = "50"
+"""Objects asked for at a time. What decoding a page takes is not given back to the system when it is over, and the page
+of a thousand pods takes more than all that is kept of them."""
 _NO_VERSION = "1"
 """A resourceVersion that no object has: it is etcd's revision before the first write. An apply with it is refused with
 409 where the object exists, and creates it where it does not (tests/e2e/test_fencing.py asks a real API server)."""
@@ -16,8 +18,10 @@ _NO_VERSION = "1"
 class KubernetesCluster:
     """Objects as plain dicts: typed models would refuse fields of servers newer than the client."""
 
-    def __init__(self, rest: Rest) -> None:
+    def __init__(self, rest: Rest, slim: Callable[[Manifest], Manifest] = lambda listed: listed) -> None:
+        """Make it; `slim` is given each listed object, and what it answers is kept of it."""
         self._rest = rest
+        self._slim = slim
 
     async def get(self, api_version: str, kind: str, namespace: str, name: str) -> Manifest:
         """Read one object."""
@@ -32,7 +36,7 @@ class KubernetesCluster:
         seen: set[str] = set()
         while True:
             page = await self._rest.call("list", api_version, kind, namespace=namespace, query=query)
-            found.extend(_whole(item, api_version, kind) for item in page["items"])
+            found.extend(self._slim(_whole(item, api_version, kind)) for item in page["items"])
             more = page["metadata"].get("continue")
             if not more:
                 return found

@@ -61,8 +61,8 @@ RIGHTS: tuple[Right, ...] = (
         version="v1",
         kind="Service",
         resource="services",
-        verbs=(*_WATCH, "create", "patch"),
-        why="one for each resource; it goes with its owner",
+        verbs=(*_WATCH, "create", "patch", "delete"),
+        why="one for each resource that does not bring its own",
     ),
     Right(
         group="",
@@ -71,6 +71,22 @@ RIGHTS: tuple[Right, ...] = (
         resource="pods",
         verbs=("list", "watch"),
         why="which series belong to which variant",
+    ),
+    Right(
+        group="",
+        version="v1",
+        kind="ConfigMap",
+        resource="configmaps",
+        verbs=("get", "list", "create", "patch", "delete"),
+        why="what warm replicas run and hold; those with our label are looked at",
+    ),
+    Right(
+        group="policy",
+        version="v1",
+        kind="PodDisruptionBudget",
+        resource="poddisruptionbudgets",
+        verbs=("get", "list", "create", "patch", "delete"),
+        why="what a drain may take at once, where a resource says it",
     ),
     Right(
         group="", version="v1", kind="Event", resource="events", verbs=("create",), why="decisions, when they are taken"

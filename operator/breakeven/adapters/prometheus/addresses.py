@@ -18,8 +18,9 @@ def refusal(url: str) -> Outage:
     if not url:
         return Outage(
             reason=Reason.NO_PROMETHEUS,
-            message="the operator has no Prometheus of its own; give it one (BREAKEVEN_PROMETHEUS_URL), or set "
-            "spec.metrics.prometheusURL to an address of its allow-list (BREAKEVEN_PROMETHEUS_ALLOWED)",
+            message="the operator has no Prometheus of its own; give it one (BREAKEVEN_PROMETHEUS_URL), set "
+            "spec.metrics.prometheusURL to an address of its allow-list (BREAKEVEN_PROMETHEUS_ALLOWED), or "
+            "spec.metrics.source to Pods, whose own pages are then read",
         )
     return Outage(
         reason=Reason.PROMETHEUS_NOT_ALLOWED,

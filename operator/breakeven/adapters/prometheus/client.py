@@ -20,12 +20,12 @@ from urllib.parse import urlsplit
 
 import requests
 from prometheus_api_client import PrometheusConnect
-from requests.auth import AuthBase
 from urllib3.util.retry import Retry
 
 from breakeven.adapters.prometheus import answers
 from breakeven.adapters.prometheus.answers import Matrix, Result
 from breakeven.adapters.prometheus.budget import Budget
+from breakeven.adapters.prometheus.credentials import NOBODY, Credentials
 from breakeven.adapters.prometheus.deadline import Deadline, WatchedAdapter
 from breakeven.adapters.prometheus.errors import MetricsError, PartialData, QueryFailed, Unreachable
 
@@ -44,8 +44,8 @@ class Endpoint:
     """Where a Prometheus is and how to talk to it."""
 
     url: str
-    token_file: Path | None = None
-    """Bearer token, read again for every request because tokens rotate. Only for the operator's own endpoint."""
+    credentials: Credentials = NOBODY
+    """Who asks."""
     ca_file: Path | None = None
     """Certificates to trust instead of the system's."""
     connect_timeout_s: float = 2.0
@@ -60,23 +60,6 @@ class Endpoint:
     def deadline_s(self) -> float:
         """Longest time for one answer."""
         return self.connect_timeout_s + self.read_timeout_s
-
-
-class _BearerFile(AuthBase):
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        try:
-            token = self._path.read_text(encoding="ascii").strip()
-        except OSError as error:
-            raise Unreachable(f"the token file {self._path} cannot be read: {error.strerror}") from None
-        except ValueError:
-            token = ""
-        if not token.isprintable() or not token or " " in token:
-            raise Unreachable(f"the token file {self._path} holds no token: one line of printable ASCII is expected")
-        request.headers["Authorization"] = f"Bearer {token}"
-        return request
 
 
 class _Answer(requests.Response):
@@ -98,6 +81,7 @@ class _Session(requests.Session):
         """The moment that is asked about."""
         self.trust_env = False
         self.verify = str(endpoint.ca_file) if endpoint.ca_file is not None else True
+        self.cert = endpoint.credentials.certificate
         self.hooks["response"].append(self._read)
 
     def request(self, method: str | bytes, url: str | bytes, **kwargs: Any) -> requests.Response:  # type: ignore[override]  # the library passes keywords only
@@ -178,7 +162,7 @@ class PrometheusClient:
             url=url,
             session=self._session,
             retry=Retry(total=0, redirect=0),
-            auth=_BearerFile(endpoint.token_file) if endpoint.token_file is not None else None,
+            auth=endpoint.credentials.auth(),
             timeout=(endpoint.connect_timeout_s, endpoint.read_timeout_s),
             method="POST",
         )

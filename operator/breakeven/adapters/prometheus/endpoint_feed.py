@@ -2,8 +2,9 @@
 
 A cycle asks a fixed number of queries: one range selector for the newest samples of all counters and levels, one more
 when histograms are wanted and a batch has ended, times the number of label spellings in use (nearly always one). Only
-when a pod is new, or after a gap, its past is read in bounded steps, and only when a pod cannot be found the names are
-looked for again. Where metric names cannot be matched by a pattern, each query becomes one for each name.
+after a start or a gap the past is read, some pods at a time: the newest scrapes as they are, and before them what the
+counters were at the end of each batch. Only when a pod cannot be found the names are looked for again. Where metric
+names cannot be matched by a pattern, each query becomes one for each name.
 """
 
 import asyncio
@@ -11,8 +12,8 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import pairwise
 from statistics import median
 from time import monotonic
 from typing import NamedTuple, TypeVar
@@ -21,27 +22,31 @@ from breakeven.adapters.evidence_store.heap import give_back
 from breakeven.adapters.evidence_store.packed_pieces import Shapes
 from breakeven.adapters.evidence_store.replica_history import ReplicaHistory
 from breakeven.adapters.prometheus.answers import RawSeries
-from breakeven.adapters.prometheus.errors import MetricsError
-from breakeven.adapters.prometheus.naming import Naming, Pairs, PodName, namings
-from breakeven.adapters.prometheus.promql import Gathering, Places, Target, chosen, gather, scrapes, series_at
-from breakeven.adapters.prometheus.questions import Asks, Questions
-from breakeven.adapters.prometheus.selectors import Selector, pod_selectors
+from breakeven.adapters.prometheus.errors import MetricsError, QueryFailed
+from breakeven.adapters.prometheus.naming import Naming, Pairs, PodName, bare_name, namings
+from breakeven.adapters.prometheus.pod_answers import Answers, OfPod, PastSpan
+from breakeven.adapters.prometheus.questions import REFUSED, Asks, Questions
+from breakeven.adapters.prometheus.selectors import Selector, at_ends, pod_selectors
+from breakeven.adapters.prometheus.wanted import Wanted
 from breakeven.domain.counters.batches import STALE, number
-from breakeven.domain.counters.observation import Outage, Scrape
+from breakeven.domain.counters.increments import KEPT
+from breakeven.domain.counters.observation import Outage
 from breakeven.domain.counters.vllm_metrics import best_prefix, prefix_of
 
 log = logging.getLogger(__name__)
 
 STEP_SAMPLES = 200_000
-"""Samples that one step of reading the past may have: about 20 MB of JSON."""
+"""Samples that one reading of the newest scrapes may have; pods that are further behind are read by themselves."""
+PAST_SAMPLES = 400_000
+"""Samples that one reading of the past may have: about 10 MB of JSON."""
 SERIES_OF_A_POD = 24
 NAMED_PODS = 100
 """Up to this many pods are named in a selector; more are found by namespace alone, to keep the query short."""
-MAX_STEP_S = 300.0
-MIN_STEP_S = 30.0
-"""Longest and shortest step of reading the past."""
-MAX_STEPS = 500
-"""Steps of one cycle; more is no history but a mistake."""
+MAX_BEHIND_S = 300.0
+MIN_BEHIND_S = 30.0
+"""A pod that is further behind than this, at most and at least, is read by itself."""
+RECENT = KEPT + 3
+"""Batches of the past that are read scrape by scrape: the increments of the loss alarm are made of them."""
 OVERLAP = 1.5
 """Scrape intervals that are read again, for samples that became visible late."""
 DEFAULT_INTERVAL_S = 15.0
@@ -57,45 +62,13 @@ MOST_ROUNDS = 5
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
-    """What is wanted of one pod."""
-
-    length: float
-    """Seconds of a batch."""
-    keep: float
-    """Seconds of the past, history and warm-up."""
-    started: float | None
-    """Unix seconds; its metrics begin here."""
-    buckets: bool = False
-    prefix: str | None = None
-    namespace_label: str | None = None
-    pod_label: str | None = None
-
-    @property
-    def pairs(self) -> Pairs:
-        """Label names that may carry it."""
-        return Pairs.of(self.namespace_label, self.pod_label)
-
-
-class _OfPod(NamedTuple):
-    """What a reading has of one pod, or what was read of it before."""
-
-    target: Target | None
-    """The target that speaks for it."""
-    scrapes: list[Scrape]
-    """Those that were not read before."""
-    series: Mapping[float, int]
-    """How many series its newest scrapes have: a scrape with as many is not taken apart a second time."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Read:
-    """One span of time to be read for some pods."""
+class _Behind(NamedTuple):
+    """Pods with batches of one length whose past is read together."""
 
     pods: tuple[PodName, ...]
+    length: float
     start: float
-    end: float
+    """Unix seconds up to which all of them were read."""
 
 
 class EndpointFeed:
@@ -118,11 +91,13 @@ class EndpointFeed:
         self._questions = Questions(connect)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="prometheus")
         self._naming: dict[PodName, Naming] = {}
-        self._places = Places()
+        self._answers = Answers(self._questions)
         self._shapes = Shapes()
         self._series: dict[PodName, Mapping[float, int]] = {}
         """How many series the newest scrapes of each pod had."""
         self._looked: float | None = None
+        self._past_refused = False
+        """Whether the past was refused before: what is refused twice is done without, for it would hold everybody."""
 
     def close(self) -> None:
         """Close the connections; what is under way ends at once."""
@@ -173,27 +148,24 @@ class EndpointFeed:
         begun = monotonic()
         for _ in range(MOST_ROUNDS):
             started = monotonic()
-            steps = await self._cycle(now + started - begun, wanted)
-            if steps <= 1 or monotonic() - started < CAUGHT_UP_S:
+            past = await self._cycle(now + started - begun, wanted)
+            if not past or monotonic() - started < CAUGHT_UP_S:
                 return
 
-    async def _cycle(self, now: float, wanted: Mapping[PodName, Wanted]) -> int:
-        """Read up to `now`; answers in how many steps."""
+    async def _cycle(self, now: float, wanted: Mapping[PodName, Wanted]) -> bool:
+        """Read up to `now`; answers whether that took reading the past."""
         self._make_room(now, wanted)
         if not wanted:
-            return 0
+            return False
         await self._name(now, wanted)
-        steps = 0
-        for _ in range(MAX_STEPS):
-            reads = self._plan(now, wanted)
-            if not reads:
-                break
-            steps += 1
-            for read in reads:
-                await self._read(read, wanted)
+        up_to_date, behind = self._plan(now, wanted)
+        for group in behind:
+            await self._read_past(group, now, wanted)
+        if up_to_date:
+            await self._read(up_to_date, min(self._covered(p, now, wanted) for p in up_to_date), now, wanted)
         for pod, history in self.histories.items():
             history.prune(now - wanted[pod].keep - 2 * wanted[pod].length)
-        return steps
+        return bool(behind)
 
     def _make_room(self, now: float, wanted: Mapping[PodName, Wanted]) -> None:
         for pod in [p for p, h in self.histories.items() if p not in wanted or h.length != wanted[p].length]:
@@ -202,7 +174,7 @@ class EndpointFeed:
         gone = [p for p in self._naming if p not in wanted]
         for pod in gone:
             del self._naming[pod]
-        self._places.gone(len(gone), len(wanted))
+        self._answers.gone(len(gone), len(wanted))
         for pod, want in wanted.items():
             if pod not in self.histories:
                 self.histories[pod] = self._empty(now, want)
@@ -221,7 +193,7 @@ class EndpointFeed:
                 self._naming[pod] = Naming(
                     want.prefix, want.namespace_label, want.pod_label, want.pod_label == "instance", believed=True
                 )
-            elif pod not in self._naming and common and _agrees(common[0][0], want):
+            elif pod not in self._naming and common and want.may_be(common[0][0]):
                 self._naming[pod] = common[0][0]
         unnamed = [p for p in missing if p not in self._naming]
         silent = [p for p in missing if p in self._naming and now - (wanted[p].started or 0.0) > SILENT_S]
@@ -266,7 +238,7 @@ class EndpointFeed:
         if not several:
             return {pod: those[0] for pod, those in candidates.items()}
         every = [n for those in several.values() for n in those]
-        spaces, names = sorted({n for n, _ in several}), sorted({p for _, p in several})
+        spaces, names = sorted({n for n, _ in several}), sorted({bare_name(p) for p in several})
         names = names if len(names) <= NAMED_PODS else []
         asked = list(pod_selectors(every, spaces, buckets=False, seconds=0, pods=names))
         present = await self._in_thread(lambda: [series for s in asked for series in self._questions.series(s, now)])
@@ -279,48 +251,119 @@ class EndpointFeed:
             pod: next((n for n in those if n.prefix == best.get(pod)), min(those)) for pod, those in candidates.items()
         }
 
-    def _plan(self, now: float, wanted: Mapping[PodName, Wanted]) -> list[_Read]:
-        """What to read next: the newest samples of pods that are up to date, one step of the past for the others."""
-        step = self._step(len(wanted))
-        behind = {p: max(h.covered, now - wanted[p].keep - h.length) for p, h in self.histories.items()}
-        named = {p: at for p, at in behind.items() if p in self._naming and at < now}
-        if not named:
-            return []
-        steady = tuple(sorted(p for p, at in named.items() if now - at <= step))
-        lagging = tuple(sorted(p for p, at in named.items() if now - at > step))
-        reads = []
-        if steady:
-            reads.append(_Read(steady, min(named[p] for p in steady), now))
-        if lagging:
-            start = min(named[p] for p in lagging)
-            reads.append(_Read(lagging, start, min(now, start + step)))
-        return reads
+    def _covered(self, pod: PodName, now: float, wanted: Mapping[PodName, Wanted]) -> float:
+        """Up to when a pod was read, as far as that matters."""
+        history = self.histories[pod]
+        return max(history.covered, now - wanted[pod].keep - history.length)
 
-    def _step(self, pods: int) -> float:
+    def _plan(self, now: float, wanted: Mapping[PodName, Wanted]) -> tuple[tuple[PodName, ...], list[_Behind]]:
+        """The pods that are up to date, and the others in groups, those that are furthest behind last."""
+        most = self._most_behind(len(wanted))
+        named = {p: at for p in self.histories if p in self._naming and (at := self._covered(p, now, wanted)) < now}
+        lagging: dict[float, list[PodName]] = {}
+        for pod in sorted((p for p, at in named.items() if now - at > most), key=lambda p: (-named[p], p)):
+            lagging.setdefault(wanted[pod].length, []).append(pod)
+        behind = []
+        for length, pods in lagging.items():
+            size = self._group_size(length, now - min(named[p] for p in pods))
+            groups = [tuple(pods[n : n + size]) for n in range(0, len(pods), size)]
+            behind += [_Behind(group, length, min(named[p] for p in group)) for group in groups]
+        return tuple(sorted(p for p, at in named.items() if now - at <= most)), behind
+
+    def _most_behind(self, pods: int) -> float:
         interval = self.interval(self.histories) or DEFAULT_INTERVAL_S
-        return min(MAX_STEP_S, max(MIN_STEP_S, STEP_SAMPLES * interval / (SERIES_OF_A_POD * max(1, pods))))
+        return min(MAX_BEHIND_S, max(MIN_BEHIND_S, STEP_SAMPLES * interval / (SERIES_OF_A_POD * max(1, pods))))
 
-    async def _read(self, read: _Read, wanted: Mapping[PodName, Wanted]) -> None:
-        naming = {p: self._naming[p] for p in read.pods}
-        held = {p: _OfPod(self.histories[p].target, [], self._series.get(p, {})) for p in read.pods}
-        interval = self.interval(read.pods) or DEFAULT_INTERVAL_S
-        seconds = read.end - read.start + OVERLAP * interval
-        asked: list[Selector] = []
-        crossing = [p for p in read.pods if wanted[p].buckets and self._crosses(p, read.end)]
-        for buckets, pods in ((False, read.pods), (True, crossing)):
-            if pods:
-                spaces, their = sorted({n for n, _ in pods}), [naming[p] for p in pods]
-                named = sorted({p for _, p in pods}) if len(pods) <= NAMED_PODS else []
-                asked += pod_selectors(their, spaces, buckets=buckets, seconds=seconds, pods=named)
-        scraped = await self._in_thread(lambda: self._gather(asked, read.end, naming, held, STALE * interval))
-        for count, pod in enumerate(read.pods):
+    def _group_size(self, length: float, span: float) -> int:
+        """Pods of whose past so many seconds are read at once: they are named, and the answer stays bounded."""
+        interval = self.interval(self.histories) or DEFAULT_INTERVAL_S
+        samples = SERIES_OF_A_POD * (span / length + min(span, RECENT * length) / interval)
+        return max(1, min(NAMED_PODS, int(PAST_SAMPLES / max(1.0, samples))))
+
+    async def _read_past(self, group: _Behind, now: float, wanted: Mapping[PodName, Wanted]) -> None:
+        """Read the newest scrapes of some pods, and before them what their counters were at the ends of batches."""
+        pods, length = group.pods, group.length
+        recent = (number(now, length) - RECENT) * length
+        interval = self.interval(pods) or DEFAULT_INTERVAL_S
+        by_ends = recent > group.start and length >= STALE * interval and (length * 1000).is_integer()
+        since = recent - STALE * interval if by_ends else group.start
+        scraped = await self._scraped(pods, since, now, wanted)
+        if by_ends:
+            seen = [b - a for each in scraped.values() for a, b in pairwise(s.at for s in each.scrapes)]
+            if seen and length < STALE * median(seen):  # too rare for one a batch: read as they are after all
+                scraped = await self._scraped(pods, group.start, now, wanted)
+            else:
+                await self._take_past(group, recent, median(seen) if seen else interval, wanted)
+        await self._take(scraped, pods, now)
+
+    async def _take_past(
+        self, group: _Behind, recent: float, interval: float, wanted: Mapping[PodName, Wanted]
+    ) -> None:
+        """Read the batches that end before `recent`."""
+        pods, length = group.pods, group.length
+        first, until = number(group.start, length), number(recent, length)
+        within = at_ends(length, until + 2 - first)
+        asked = self._asked(pods, pods, STALE * interval, wanted, within)
+        naming, held = self._known(pods)
+        since = {p: max(first, self.histories[p].until) for p in pods}
+        span = PastSpan(length=length, since=since, until=until)
+        try:
+            found = await self._in_thread(lambda: self._answers.past(asked, naming, held, span))
+        except QueryFailed as error:
+            before, self._past_refused = self._past_refused, True
+            if error.status not in REFUSED or not before:
+                raise
+            log.warning("the past of %d pods cannot be read, so their evidence begins now: %s", len(pods), error)
+            return
+        for pod, past in found.items():
+            self.histories[pod].take_past(past)
+
+    async def _read(
+        self, pods: tuple[PodName, ...], start: float, end: float, wanted: Mapping[PodName, Wanted]
+    ) -> None:
+        await self._take(await self._scraped(pods, start, end, wanted), pods, end)
+
+    async def _take(self, scraped: Mapping[PodName, OfPod], pods: Sequence[PodName], end: float) -> None:
+        """Keep what was read of these pods up to `end`."""
+        for count, pod in enumerate(pods):
             history = self.histories[pod]
             if pod in scraped:
                 history.target, fresh, self._series[pod] = scraped[pod]
                 history.add(fresh)
-            history.covered = max(history.covered, read.end)
+            history.covered = max(history.covered, end)
             if count % 200 == 199:
                 await asyncio.sleep(0)
+
+    async def _scraped(
+        self, pods: tuple[PodName, ...], start: float, end: float, wanted: Mapping[PodName, Wanted]
+    ) -> Mapping[PodName, OfPod]:
+        """The scrapes of some pods; histograms of those whose batch ends."""
+        interval = self.interval(pods) or DEFAULT_INTERVAL_S
+        crossing = [p for p in pods if self._crosses(p, end)]
+        asked = self._asked(pods, crossing, end - start + OVERLAP * interval, wanted)
+        naming, held = self._known(pods)
+        return await self._in_thread(lambda: self._answers.scrapes(asked, end, naming, held, patience=STALE * interval))
+
+    def _known(self, pods: Sequence[PodName]) -> tuple[Mapping[PodName, Naming], Mapping[PodName, OfPod]]:
+        held = {p: OfPod(self.histories[p].target, [], self._series.get(p, {})) for p in pods}
+        return {p: self._naming[p] for p in pods}, held
+
+    def _asked(
+        self,
+        pods: Sequence[PodName],
+        crossing: Sequence[PodName],
+        seconds: float,
+        wanted: Mapping[PodName, Wanted],
+        within: str = "{}",
+    ) -> Sequence[Selector]:
+        """Selectors for the counters of some pods, and for the histograms of those among them that want them."""
+        asked: list[Selector] = []
+        for buckets, those in ((False, pods), (True, [p for p in crossing if wanted[p].buckets])):
+            if those:
+                spaces, naming = sorted({n for n, _ in those}), [self._naming[p] for p in those]
+                named = sorted({bare_name(p) for p in those}) if len(those) <= NAMED_PODS else []
+                asked += pod_selectors(naming, spaces, buckets=buckets, seconds=seconds, pods=named, within=within)
+        return asked
 
     def _crosses(self, pod: PodName, end: float) -> bool:
         """Whether the newest scrape is of another batch than this moment.
@@ -330,32 +373,3 @@ class EndpointFeed:
         """
         history = self.histories[pod]
         return history.newest is None or number(history.newest, history.length) < number(end, history.length)
-
-    def _gather(
-        self,
-        asked: Sequence[Selector],
-        at: float,
-        naming: Mapping[PodName, Naming],
-        held: Mapping[PodName, _OfPod],
-        patience: float,
-    ) -> dict[PodName, _OfPod]:
-        """Ask and parse, in the thread. All of it or, when one query fails, nothing: half a scrape is no scrape."""
-        gathering: Gathering[PodName] = Gathering()
-        for selector in asked:
-            for result in self._questions.results(selector, at):
-                gather(gathering, result, naming, self._places)
-        by_pod = {}
-        for pod, targets in gathering.by_owner.items():
-            target = chosen(targets, held[pod].target, patience=patience)
-            before = held[pod].series if target == held[pod].target else {}
-            by_pod[pod] = _OfPod(target, scrapes(targets[target], before), series_at(targets[target]))
-        return by_pod
-
-
-def _agrees(naming: Naming, wanted: Wanted) -> bool:
-    pairs = wanted.pairs
-    return (
-        (wanted.prefix or naming.prefix) == naming.prefix
-        and (naming.namespace, naming.pod) in pairs.pairs
-        and naming.believed == pairs.believed
-    )

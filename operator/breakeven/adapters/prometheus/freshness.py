@@ -4,7 +4,9 @@ from collections.abc import Sequence
 
 from breakeven.adapters.clock import JUMP_S
 from breakeven.adapters.evidence_store.replica_history import ReplicaHistory
+from breakeven.adapters.pod_pages.pages_feed import PodPagesFeed
 from breakeven.adapters.prometheus.endpoint_feed import EndpointFeed
+from breakeven.adapters.prometheus.naming import name_of
 from breakeven.api.vocabulary import Reason
 from breakeven.control.ports import Pod
 from breakeven.domain.counters.batches import COVERAGE, STALE
@@ -17,16 +19,19 @@ LATE_S = 2.0
 class Freshness:
     """The samples of one endpoint at one moment (Unix seconds). The intervals are in seconds."""
 
-    def __init__(self, endpoint: EndpointFeed, now: float, *, default_interval: float, period: float) -> None:
+    def __init__(
+        self, endpoint: EndpointFeed | PodPagesFeed, now: float, *, default_interval: float, period: float
+    ) -> None:
+        self._pages = endpoint if isinstance(endpoint, PodPagesFeed) else None
         self._histories = endpoint.histories
-        self._prefixes = endpoint.prefixes
+        self._prefixes = endpoint.prefixes if isinstance(endpoint, EndpointFeed) else frozenset()
         self._now = now
         self._default_interval = default_interval
         self._period = period
 
     def fresh(self, pod: Pod) -> bool:
         """Whether the newest sample of this pod is current."""
-        history = self._histories.get((pod.namespace, pod.name))
+        history = self._histories.get(name_of(pod))
         return history is not None and history.newest is not None and self._now - history.newest <= self._limit(pod)
 
     def outage(self, pods: Sequence[Pod]) -> Outage | None:
@@ -43,7 +48,9 @@ class Freshness:
         fresh = [p for p in due if self.fresh(p)]
         if len(fresh) >= COVERAGE * len(due):
             return None
-        missing = ", ".join(sorted(p.name for p in due if p not in fresh)[:3])
+        if self._pages is not None:
+            return self._pages.missing(((p.namespace, p.name) for p in due if p not in fresh), fresh=len(fresh))
+        missing = ", ".join(sorted({p.name for p in due if p not in fresh})[:3])
         if fresh:
             return Outage(
                 reason=Reason.PODS_UNSCRAPED,
@@ -54,10 +61,10 @@ class Freshness:
         return self._stale(newest) if newest is not None else self._unknown(missing)
 
     def _known(self, pods: Sequence[Pod]) -> Sequence[ReplicaHistory]:
-        return [h for p in pods if (h := self._histories.get((p.namespace, p.name))) is not None]
+        return [h for p in pods if (h := self._histories.get(name_of(p))) is not None]
 
     def _limit(self, pod: Pod) -> float:
-        history = self._histories.get((pod.namespace, pod.name))
+        history = self._histories.get(name_of(pod))
         interval = history.interval if history is not None else None
         return STALE * (interval or self._default_interval) + self._period + LATE_S
 

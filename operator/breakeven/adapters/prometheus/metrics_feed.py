@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,19 +12,26 @@ from breakeven.adapters.clock import SystemClock
 from breakeven.adapters.evidence_store.arm_batches import ArmBatches, BatchStore
 from breakeven.adapters.evidence_store.arms import arm_of, replica_of
 from breakeven.adapters.evidence_store.histogram_turns import ROOM, on_turn
+from breakeven.adapters.evidence_store.replica_history import ReplicaHistory
+from breakeven.adapters.pod_pages.pages_feed import PodPagesFeed
 from breakeven.adapters.prometheus.addresses import allowed_address, refusal
 from breakeven.adapters.prometheus.budget import Budget
 from breakeven.adapters.prometheus.client import Endpoint, PrometheusClient
-from breakeven.adapters.prometheus.endpoint_feed import EndpointFeed, Wanted
+from breakeven.adapters.prometheus.credentials import NOBODY, Credentials
+from breakeven.adapters.prometheus.endpoint_feed import EndpointFeed
 from breakeven.adapters.prometheus.freshness import Freshness
-from breakeven.adapters.prometheus.naming import PodName
+from breakeven.adapters.prometheus.naming import PodName, name_of
 from breakeven.adapters.prometheus.questions import Asks
+from breakeven.adapters.prometheus.wanted import Wanted
+from breakeven.api.choices import MetricsSource
 from breakeven.api.vocabulary import Reason
 from breakeven.control.ports import STARTING, Key, MetricsQuery, MetricsReading, Pod
 from breakeven.domain.counters.batches import number
 from breakeven.domain.counters.observation import Arm, Outage
 
 Connect = Callable[[Endpoint], Asks]
+POD_PAGES = "pods"
+"""In place of an address: the pages of the pods themselves."""
 AfterCycle = Callable[[Sequence[Key]], Awaitable[None]]
 """Told after each cycle of an address, failed ones too, which resources have another reading now."""
 
@@ -35,12 +42,14 @@ class FeedSettings:
 
     url: str
     """The operator's Prometheus; empty when there is none and every resource names its own."""
+    source: MetricsSource = MetricsSource.PROMETHEUS
+    """What is read for resources that name neither a source nor a Prometheus."""
     allowed: tuple[str, ...] = ()
     """Other addresses that resources may name, as scheme://host[:port], an optional path counting as a prefix."""
     interval_s: float = 15.0
     """Seconds between cycles; shorter when a resource wants shorter batches, never under one second."""
-    token_file: Path | None = None
-    """Bearer token for the operator's own address. Never sent to an address that a resource chose."""
+    credentials: Credentials = NOBODY
+    """For the operator's own address. Never sent to an address that a resource chose."""
     ca_file: Path | None = None
     read_timeout_s: float = 10.0
     max_bytes: int = 128 * 1024 * 1024
@@ -78,7 +87,7 @@ class MetricsFeed:
         self._adopted = self._clock.adopted
         self._shared = Budget(settings.max_bytes // 4)
         self._queries: dict[Key, MetricsQuery] = {}
-        self._endpoints: dict[str, EndpointFeed] = {}
+        self._endpoints: dict[str, EndpointFeed | PodPagesFeed] = {}
         self._outages: dict[Key, Outage] = {}
         self._batches = BatchStore()
         self._made: dict[Key, dict[str, ArmBatches]] = {}
@@ -162,8 +171,7 @@ class MetricsFeed:
             for each in self._endpoints.values():
                 each.forget_past()
         if url not in self._endpoints:
-            address = self._endpoint(url)
-            self._endpoints[url] = EndpointFeed(lambda: self._connect(address))
+            self._endpoints[url] = self._begun(url)
         endpoint = self._endpoints[url]
         if not self._clock.jump:
             await endpoint.cycle(now, self._wanted(url, now))
@@ -171,7 +179,13 @@ class MetricsFeed:
         if self.after_cycle is not None:
             await self.after_cycle([key for key, query in self._queries.items() if self._url(query) == url])
 
-    def _report(self, endpoint: EndpointFeed) -> None:
+    def _begun(self, url: str) -> EndpointFeed | PodPagesFeed:
+        if url == POD_PAGES:
+            return PodPagesFeed()
+        address = self._endpoint(url)
+        return EndpointFeed(lambda: self._connect(address))
+
+    def _report(self, endpoint: EndpointFeed | PodPagesFeed) -> None:
         figures = self.telemetry
         figures.cycles += 1
         figures.failed_cycles += endpoint.failure is not None
@@ -192,7 +206,7 @@ class MetricsFeed:
         own = url == settings.url
         return Endpoint(
             url=url,
-            token_file=settings.token_file if own else None,
+            credentials=settings.credentials if own else NOBODY,
             ca_file=settings.ca_file,
             read_timeout_s=settings.read_timeout_s,
             max_bytes=settings.max_bytes if own else settings.max_bytes // 8,
@@ -201,7 +215,12 @@ class MetricsFeed:
 
     def _url(self, query: MetricsQuery) -> str | None:
         """Address to ask; None when the resource may not choose it."""
+        if self._source(query) is MetricsSource.PODS:
+            return POD_PAGES
         return allowed_address(query.url, own=self._settings.url, allowed=self._settings.allowed)
+
+    def _source(self, query: MetricsQuery) -> MetricsSource:
+        return query.source or (MetricsSource.PROMETHEUS if query.url else self._settings.source)
 
     def _wanted(self, url: str, now: float) -> dict[PodName, Wanted]:
         wanted: dict[PodName, Wanted] = {}
@@ -210,11 +229,12 @@ class MetricsFeed:
         for key, query in queries.items():
             keep = (query.history + query.warmup + 2 * query.batch).total_seconds()
             for pod in _pods(query):
-                wanted[pod.namespace, pod.name] = Wanted(
+                wanted[name_of(pod)] = Wanted(
                     length=query.batch.total_seconds(),
                     keep=keep,
                     started=_unix(pod.started_at),
                     buckets=key in with_histograms,
+                    address=pod.address,
                     prefix=query.prefix,
                     namespace_label=query.namespace_label,
                     pod_label=query.pod_label,
@@ -228,7 +248,7 @@ class MetricsFeed:
         outage = self._outage(query, endpoint)
         if outage is not None or query is None or endpoint is None:
             return MetricsReading(arms={}, outage=self._since(key, outage or _STARTING, now))
-        interval = endpoint.interval((p.namespace, p.name) for p in _pods(query))
+        interval = endpoint.interval(name_of(p) for p in _pods(query))
         freshness = Freshness(
             endpoint, now.timestamp(), default_interval=self._settings.interval_s, period=self.period_s
         )
@@ -237,9 +257,9 @@ class MetricsFeed:
             return MetricsReading(arms={}, outage=self._since(key, outage, now), scrape_interval=interval)
         self._outages.pop(key, None)
         arms = {v: self._arm(key, v, endpoint, query, now.timestamp(), freshness) for v in query.pods}
-        return MetricsReading(arms=arms, scrape_interval=interval)
+        return MetricsReading(arms=arms, scrape_interval=interval, source=self._source(query))
 
-    def _outage(self, query: MetricsQuery | None, endpoint: EndpointFeed | None) -> Outage | None:
+    def _outage(self, query: MetricsQuery | None, endpoint: EndpointFeed | PodPagesFeed | None) -> Outage | None:
         """Why nothing that was read may be used, whatever it is."""
         jump = self._clock.jump
         if jump:
@@ -263,13 +283,23 @@ class MetricsFeed:
         return outage
 
     def _arm(
-        self, key: Key, variant: str, endpoint: EndpointFeed, query: MetricsQuery, now: float, freshness: Freshness
+        self,
+        key: Key,
+        variant: str,
+        endpoint: EndpointFeed | PodPagesFeed,
+        query: MetricsQuery,
+        now: float,
+        freshness: Freshness,
     ) -> Arm:
         length, pods = query.batch.total_seconds(), query.pods[variant]
-        histories = [endpoint.histories.get((p.namespace, p.name)) for p in pods]
+        histories = [endpoint.histories.get(name_of(p)) for p in pods]
+        others = [_other_engines(p, query, endpoint.histories) for p in pods]
         return arm_of(
             variant,
-            [(replica_of(p.name, _unix(p.ready_since), h), h) for p, h in zip(pods, histories, strict=True)],
+            [
+                (replica_of(p.name, _unix(p.ready_since), h, o), h)
+                for p, h, o in zip(pods, histories, others, strict=True)
+            ],
             self._made.setdefault(key, {}).setdefault(variant, ArmBatches(self._batches)),
             now=now,
             first=number(now - query.history.total_seconds(), length) - 1,
@@ -279,10 +309,10 @@ class MetricsFeed:
         )
 
 
-_STARTING = Outage(reason=STARTING, message="the first reading of Prometheus is under way")
+_STARTING = Outage(reason=STARTING, message="the first reading of the metrics is under way")
 
 
-def _not_asked(endpoint: EndpointFeed | None) -> Outage | None:
+def _not_asked(endpoint: EndpointFeed | PodPagesFeed | None) -> Outage | None:
     return _STARTING if endpoint is None or endpoint.last_success is None else None
 
 
@@ -293,12 +323,22 @@ def _with_histograms(queries: dict[Key, MetricsQuery], now: float) -> frozenset[
     return frozenset(needed) | on_turn(welcome, room=max(0, ROOM - sum(needed.values())), now=now)
 
 
+def _other_engines(
+    pod: Pod, query: MetricsQuery, histories: Mapping[PodName, ReplicaHistory]
+) -> Sequence[ReplicaHistory]:
+    """What is kept of the other engines of a pod; nothing where it has one."""
+    if not pod.engine:
+        return ()
+    same = (p for p in _pods(query) if (p.namespace, p.name) == (pod.namespace, pod.name) and p.engine != pod.engine)
+    return [h for p in same if (h := histories.get(name_of(p))) is not None]
+
+
 def _pods(query: MetricsQuery) -> list[Pod]:
     return [pod for pods in query.pods.values() for pod in pods]
 
 
 def _names(query: MetricsQuery) -> set[PodName]:
-    return {(p.namespace, p.name) for p in _pods(query)}
+    return {name_of(p) for p in _pods(query)}
 
 
 def _unix(moment: datetime | None) -> float | None:

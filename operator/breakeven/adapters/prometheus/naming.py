@@ -10,10 +10,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from breakeven.adapters.prometheus.answers import RawSeries
+from breakeven.control.ports import Pod
 from breakeven.domain.counters import vllm_metrics
 
 PodName = tuple[str, str]
-"""Namespace and name."""
+"""Namespace and name of a pod. A warm replica is two of these, one for each engine: behind its name stand a slash,
+which no name of a pod has, and the variant, which its series carry as `ENGINE_LABEL`."""
+ENGINE_LABEL = "breakeven_variant"
+"""Label with the variant on the series of a pod that has one engine for each of two (docs/adr/0021-warm-replica.md)."""
 
 LABEL_PAIRS = (
     ("namespace", "pod"),
@@ -51,6 +55,21 @@ _POD_LABELS = frozenset(pod for _, pod in LABEL_PAIRS if pod != "instance")
 """`instance` is an address in most set-ups."""
 
 
+def engine_name(pod: str, engine: str) -> str:
+    """The second part of a `PodName`."""
+    return f"{pod}/{engine}" if engine else pod
+
+
+def name_of(pod: Pod) -> PodName:
+    """The name of a pod of the API server, or of one engine in it."""
+    return pod.namespace, engine_name(pod.name, pod.engine)
+
+
+def bare_name(name: PodName) -> str:
+    """The name of the pod alone."""
+    return name[1].partition("/")[0]
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Naming:
     """How one Prometheus names vLLM's series."""
@@ -66,7 +85,11 @@ class Naming:
     """Whether a person named both labels, so that other labels do not matter."""
 
     def pod_of(self, labels: Mapping[str, str]) -> PodName:
-        """The pod that these labels name; empty texts where they name none."""
+        """The pod that these labels name, and the engine in it; empty texts where they name none."""
+        namespace, pod = self._pod(labels)
+        return namespace, engine_name(pod, labels.get(ENGINE_LABEL, ""))
+
+    def _pod(self, labels: Mapping[str, str]) -> PodName:
         name = labels.get(self.pod, "")
         return labels.get(self.namespace, ""), name.rpartition(":")[0] if self.with_port else name
 
@@ -74,7 +97,7 @@ class Naming:
         """Whether no other label contradicts the pod that these labels name."""
         if self.believed:
             return True
-        namespace, pod = self.pod_of(labels)
+        namespace, pod = self._pod(labels)
         return all(labels[label] == namespace for label in _NAMESPACE_LABELS & labels.keys()) and all(
             labels[label] == pod for label in _POD_LABELS & labels.keys()
         )

@@ -7,8 +7,9 @@ from breakeven.adapters.prometheus.answers import RawSeries, Result
 from breakeven.adapters.prometheus.errors import MetricsError, QueryFailed
 from breakeven.adapters.prometheus.selectors import Selector, anchor_selector
 
-REFUSED_PATTERN = frozenset({400, 404, 405, 422, 500, 501})
-"""HTTP status with which a server may refuse to match metric names by a pattern: Google Managed Prometheus says 400."""
+REFUSED = frozenset({400, 404, 405, 422, 500, 501})
+"""HTTP status with which a server may refuse a form of query: Google Managed Prometheus says 400 to a pattern of metric
+names."""
 
 
 class Asks(Protocol):
@@ -63,7 +64,7 @@ class Questions:
             try:
                 result = self._query(selector.together, at)
             except QueryFailed as error:
-                if error.status not in REFUSED_PATTERN:
+                if error.status not in REFUSED:
                     raise
                 refusal = error
             else:

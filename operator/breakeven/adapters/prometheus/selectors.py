@@ -65,7 +65,13 @@ def anchor_selector(prefix: str | None) -> Selector:
 
 
 def pod_selectors(
-    known: Iterable[Naming], namespaces: Sequence[str], *, buckets: bool, seconds: float, pods: Sequence[str] = ()
+    known: Iterable[Naming],
+    namespaces: Sequence[str],
+    *,
+    buckets: bool,
+    seconds: float,
+    pods: Sequence[str] = (),
+    within: str = "{}",
 ) -> Iterator[Selector]:
     """One selector for each pair of label names, whatever the number of pods. No seconds: the newest sample."""
     by_labels: dict[tuple[str, str, bool], set[str]] = {}
@@ -80,7 +86,18 @@ def pod_selectors(
             names=tuple(f"{p}{n}" for p in sorted(prefixes) for n in vllm_metrics.exported(buckets=buckets)),
             matchers=",".join(matchers),
             milliseconds=max(1, round(seconds * 1000)) if seconds else 0,
+            within=within,
         )
+
+
+def at_ends(length: float, count: int) -> str:
+    """What a query does with a selector for the newest sample of its range at the last `count` ends of batches.
+
+    A subquery is evaluated at multiples of its step, which batches of whole milliseconds lie on; the moment that is
+    asked about has to be one as well, for servers that count from there. Names stay under `last_over_time`.
+    """
+    step = round(length * 1000)
+    return f"last_over_time({{}})[{step * count - step // 2}ms:{step}ms]"
 
 
 def _label(name: str) -> str:

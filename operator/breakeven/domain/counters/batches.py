@@ -9,11 +9,14 @@ at or before the end. It is final once a later scrape exists, and is left out wh
 * the replica was not ready, or became ready or restarted less than the warm-up before it.
 
 A batch needs pieces of at least `COVERAGE` of the replicas that were ready in it.
+
+Two engines may share a pod, one of them asleep, whose counters stand still. Then the pieces of an engine are those of
+the time it was awake: it is no part of a batch that it slept through, and counts half in one in which they alternated.
 """
 
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from math import floor
 from statistics import median
@@ -58,6 +61,20 @@ class Replica:
     restarts: Sequence[float] = ()
     serial: int = 0
     """Identity of the history the pieces are from."""
+    others: Sequence[Mapping[int, Piece]] = ()
+    """Pieces of the other engines in the same pod, which are asleep while this one is awake. Empty: it is alone."""
+
+    def asleep(self, n: int) -> bool:
+        """Whether another engine of the pod served in batch `n` and this one did not."""
+        return not _served(self.pieces, n) and any(_served(other, n) for other in self.others)
+
+    def shared(self, n: int) -> bool:
+        """Whether batch `n` was served in part by this engine and in part by another one of the pod."""
+        return _served(self.pieces, n) and any(_served(other, n) for other in self.others)
+
+
+def _served(pieces: Mapping[int, Piece], n: int) -> bool:
+    return n in pieces and bool(pieces[n].totals.steps or pieces[n].totals.first_tokens)
 
 
 def interval_of(times: Sequence[float]) -> float | None:
@@ -70,10 +87,20 @@ def number(at: float, length: float) -> int:
     return floor(at / length)
 
 
-def cut(scrapes: Sequence[Scrape], *, length: float, interval: float, since: int) -> Cut:
-    """Cut the scrapes of one replica, in order of time, into pieces from batch `since` on."""
+def restarts_in(scrapes: Sequence[Scrape]) -> tuple[float, ...]:
+    """Times of the first scrape after each restart."""
+    return tuple(b.at for a, b in pairwise(scrapes) if restarted(a.totals, b.totals))
+
+
+def cut(
+    scrapes: Sequence[Scrape], *, length: float, interval: float, since: int, restarts: Sequence[float] | None = None
+) -> Cut:
+    """Cut the scrapes of one replica, in order of time, into pieces from batch `since` on.
+
+    `restarts` are the times of the first scrapes after restarts, where they are known already.
+    """
     times = [s.at for s in scrapes]
-    restarts = tuple(b.at for a, b in pairwise(scrapes) if restarted(a.totals, b.totals))
+    restarts = restarts_in(scrapes) if restarts is None else tuple(restarts)
     if not times:
         return Cut(pieces={}, restarts=(), until=since)
     first = max(since, number(times[0], length))
@@ -88,15 +115,19 @@ def cut(scrapes: Sequence[Scrape], *, length: float, interval: float, since: int
     return Cut(pieces=pieces, restarts=restarts, until=until)
 
 
-def piece_of(scrapes: Sequence[Scrape], n: int, *, length: float, interval: float) -> Piece | None:
-    """The piece of batch `n` alone, once a later scrape than its end is there; None: it is left out, or not final."""
+def piece_of(
+    scrapes: Sequence[Scrape], times: Sequence[float], n: int, *, length: float, interval: float
+) -> Piece | None:
+    """The piece of batch `n` alone, once a later scrape than its end is there; None: it is left out, or not final.
+
+    Only the scrapes in it and the one before are looked at.
+    """
     start, end = n * length, (n + 1) * length
-    if not scrapes or scrapes[-1].at <= end:
+    if not times or times[-1] <= end:
         return None
-    times = [s.at for s in scrapes]
-    around = scrapes[max(0, bisect_right(times, start) - 1) : bisect_right(times, end)]
-    restarts = [b.at for a, b in pairwise(around) if restarted(a.totals, b.totals)]
-    return _piece(scrapes, times, restarts, start=start, end=end, stale=STALE * interval)
+    begin, stop = max(0, bisect_right(times, start) - 1), bisect_right(times, end)
+    around = scrapes[begin:stop]
+    return _piece(around, times[begin:stop], restarts_in(around), start=start, end=end, stale=STALE * interval)
 
 
 def _piece(
@@ -140,7 +171,8 @@ def contributors(replicas: Sequence[Replica], n: int, *, length: float, warmup: 
     start, end = n * length, (n + 1) * length
     expected = [r for r in replicas if r.ready_since is not None and r.ready_since < end]
     found = [r for r in expected if n in r.pieces and contributes(r, start=start, end=end, warmup=warmup)]
-    return found if found and len(found) >= COVERAGE * len(expected) else None
+    awake = [r for r in found if not r.asleep(n)]
+    return awake if awake and len(found) >= COVERAGE * len(expected) else None
 
 
 def batch_of(replicas: Sequence[Replica], n: int, *, length: float, warmup: float) -> Batch | None:
@@ -152,22 +184,32 @@ def batch_of(replicas: Sequence[Replica], n: int, *, length: float, warmup: floa
 def batch_from(found: Sequence[Replica], n: int, *, length: float) -> Batch:
     """Batch `n` of an arm from the replicas that it consists of: those of `contributors`."""
     parts = [r.pieces[n] for r in found]
-    if len(parts) == 1:
+    if len(parts) == 1 and not found[0].others:
         alone = parts[0]
         return Batch(start=n * length, end=(n + 1) * length, totals=alone.totals, gauges=alone.gauges, replicas=1)
+    awake = len(parts) - sum(r.shared(n) for r in found) / 2
     return Batch(
         start=n * length,
         end=(n + 1) * length,
         totals=total(p.totals for p in parts),
-        gauges=level([p.gauges for p in parts]),
-        replicas=len(parts),
-        shares=tuple(_share(r.name, p.totals) for r, p in zip(found, parts, strict=True)),
+        gauges=_while_awake(level([p.gauges for p in parts]), len(parts) / awake),
+        replicas=awake,
+        shares=tuple(share_of(r.name, p.totals) for r, p in zip(found, parts, strict=True)),
     )
 
 
-def _share(name: str, totals: Totals) -> Share:
+def _while_awake(gauges: Gauges, factor: float) -> Gauges:
+    """Levels of the time awake: an engine that sleeps shows nothing running and nothing waiting."""
+    if factor == 1:
+        return gauges
+    running, waiting = (None if mean is None else mean * factor for mean in (gauges.running, gauges.waiting))
+    return replace(gauges, running=running, waiting=waiting)
+
+
+def share_of(name: str, totals: Totals) -> Share:
+    """What one replica added to a batch."""
     finished = totals.finished if totals.finished is not None else totals.first_tokens
-    return Share(name, finished, totals.drafted, totals.accepted, totals.steps, totals.step_seconds)
+    return Share(name, finished, totals.drafted, totals.accepted, totals.steps, totals.step_seconds, totals)
 
 
 def combine(replicas: Sequence[Replica], *, length: float, warmup: float, numbers: range) -> tuple[Batch, ...]:

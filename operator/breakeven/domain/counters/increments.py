@@ -70,6 +70,8 @@ class Tail:
 
     replica: Replica
     scrapes: Sequence[Scrape]
+    times: Sequence[float]
+    """Of the scrapes, Unix seconds."""
     interval: float
     """Seconds between them."""
 
@@ -77,7 +79,7 @@ class Tail:
 def increments(tails: Sequence[Tail], *, batch: float, warmup: float) -> Increments | tuple[()]:
     """Increments of one arm. None of them when the scrapes of a replica are too rare to cut a batch."""
     interval = max((tail.interval for tail in tails), default=0.0)
-    newest = max((tail.scrapes[-1].at for tail in tails if tail.scrapes), default=None)
+    newest = max((tail.times[-1] for tail in tails if tail.times), default=None)
     length = next((batch / parts for parts in PARTS if batch / parts >= JITTER * interval), None)
     if length is None or newest is None or interval <= 0:
         return ()
@@ -86,8 +88,9 @@ def increments(tails: Sequence[Tail], *, batch: float, warmup: float) -> Increme
     def make(n: int) -> Batch | None:
         cut = []
         for tail in ordered:
-            piece = piece_of(tail.scrapes, n, length=length, interval=tail.interval)
-            cut.append(replace(tail.replica, pieces={} if piece is None else {n: piece}))
+            piece = piece_of(tail.scrapes, tail.times, n, length=length, interval=tail.interval)
+            # Which engine of a pod was awake is told by batches; one that slept adds nothing here.
+            cut.append(replace(tail.replica, pieces={} if piece is None else {n: piece}, others=()))
         return batch_of(cut, n, length=length, warmup=warmup)
 
     first = floor(newest / batch - KEPT) * round(batch / length)

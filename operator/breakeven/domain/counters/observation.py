@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from breakeven.api.choices import MetricsSource
+
 Buckets = tuple[tuple[float, float], ...]
 """Cumulative histogram: (upper bound in seconds, observations at or below it), ascending, last bound +inf."""
 
@@ -68,9 +70,14 @@ class Totals:
         return self.request_tokens if self.drafts_on_v0 else self.generation_tokens
 
     @property
+    def decoded_requests(self) -> float | None:
+        """Requests that `decode_tokens` are of."""
+        return self.request_count if self.drafts_on_v0 else self.first_tokens
+
+    @property
     def decode_tokens(self) -> float | None:
         """Tokens emitted after the first one of each request: those that a decoding step made."""
-        emitted, first = self.emitted_tokens, self.request_count if self.drafts_on_v0 else self.first_tokens
+        emitted, first = self.emitted_tokens, self.decoded_requests
         return None if emitted is None or first is None else max(0.0, emitted - first)
 
     @property
@@ -118,6 +125,8 @@ class Share:
     accepted: float | None
     steps: float | None
     step_seconds: float | None
+    totals: Totals = Totals()
+    """Everything it added: what is compared pod by pod."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,10 +138,10 @@ class Batch:
     end: float
     totals: Totals
     gauges: Gauges
-    replicas: int
-    """Replicas that contributed."""
+    replicas: float
+    """Replicas that contributed; one that was awake for half of the batch is half a replica."""
     shares: tuple[Share, ...] = ()
-    """Replica by replica, by name. Empty with one replica, and where they are not told apart."""
+    """Replica by replica, by name. Empty where they are not told apart, and with one that holds one engine alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,6 +168,16 @@ class Smoke(StrEnum):
     PENDING = "Pending"
     PASSED = "Passed"
     FAILED = "Failed"
+
+
+class Answers(StrEnum):
+    """Whether a canary answers the same greedy prompts as what serves does."""
+
+    UNKNOWN = "Unknown"
+    """It was not asked, or cannot be told."""
+    PENDING = "Pending"
+    ALIKE = "Alike"
+    DIFFERENT = "Different"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,6 +210,9 @@ class Fleet:
     """Node of each living pod, by name of the pod. Empty: not known."""
     smoke: Smoke = Smoke.PENDING
     smoke_message: str = ""
+    answers: Answers = Answers.UNKNOWN
+    answers_message: str = ""
+    """The figures, or why it cannot be told; empty when nobody asked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,5 +236,10 @@ class Observation:
     outage: Outage | None = None
     scrape_interval: float | None = None
     """Seconds between samples, as seen."""
+    source: MetricsSource = MetricsSource.PROMETHEUS
+    """Where they were read."""
     loading_minutes: float | None = None
     """Measured minutes from pod start to ready, median; None before any was seen."""
+    switch_seconds: float | None = None
+    """In Warm, measured seconds of a switch from the order to the first token of the other variant, the draining of
+    requests included, median of the latest ones; None before any was seen."""

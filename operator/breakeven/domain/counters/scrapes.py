@@ -1,19 +1,15 @@
 """From the series of one scrape to `Scrape`, and from two scrapes to an increase."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import fields
-from functools import cache
+from collections.abc import Iterable, Mapping, Sequence
 from math import isnan
 from operator import attrgetter
 
 from breakeven.domain.counters import vllm_metrics
+from breakeven.domain.counters.assembly import SCALARS, Sum, assembly
 from breakeven.domain.counters.observation import Buckets, Gauges, Scrape, Totals
 from breakeven.domain.counters.vllm_metrics import Series
 
-SCALARS = tuple(f.name for f in fields(Totals) if f.name not in ("accepted_at", "ttft_buckets", "tpot_buckets"))
-"""The counters of `Totals` that are single numbers."""
 _scalars = attrgetter(*SCALARS)
-_FAILED = frozenset({"abort", "error"})
 
 
 def scrape_of(at: float, values: Mapping[Series, float]) -> Scrape:
@@ -24,40 +20,17 @@ def scrape_of(at: float, values: Mapping[Series, float]) -> Scrape:
     """
     if vllm_metrics.SEVERAL_RANKS in values:
         values = _of_all_ranks(values)
-    v0 = Series(vllm_metrics.V0_ONLY) in values
-    step = next((s for s in vllm_metrics.STEP if Series(f"{s}_count") in values), vllm_metrics.STEP[0])
-    reasons = [s for s in values if s.name == vllm_metrics.FINISHED and not s.bare]
+    how, found = assembly(tuple(values)), tuple(values.values())
+    known = [_known(sums, found) for sums in how.values]
+    positions = tuple(found[place] for place in how.positions)
     totals = Totals(
-        generation_tokens=_one(values, vllm_metrics.ANCHOR),
-        prompt_tokens=_one(values, "prompt_tokens"),
-        first_tokens=_one(values, f"{vllm_metrics.FIRST_TOKEN}_count"),
-        ttft_seconds=_one(values, f"{vllm_metrics.FIRST_TOKEN}_sum"),
-        steps=_one(values, f"{step}_count"),
-        step_seconds=_one(values, f"{step}_sum"),
-        finished=_sum(values, [s for s in reasons if s.label not in _FAILED]),
-        failed=_sum(values, [s for s in reasons if s.label in _FAILED]),
-        finished_tpot_seconds=_one(values, f"{vllm_metrics.REQUEST_TPOT}_sum"),
-        finished_tpot_count=_one(values, f"{vllm_metrics.REQUEST_TPOT}_count"),
-        preemptions=_one(values, "num_preemptions"),
-        prefix_queries=_first(values, vllm_metrics.PREFIX_QUERIES),
-        prefix_hits=_first(values, vllm_metrics.PREFIX_HITS),
-        drafts=None if v0 else _one(values, "spec_decode_num_drafts"),
-        drafted=None if v0 else _one(values, "spec_decode_num_draft_tokens"),
-        accepted=None if v0 else _one(values, "spec_decode_num_accepted_tokens"),
-        v0_emitted=_one(values, vllm_metrics.V0_ONLY),
-        request_tokens=_one(values, f"{vllm_metrics.REQUEST_TOKENS}_sum"),
-        request_count=_one(values, f"{vllm_metrics.REQUEST_TOKENS}_count"),
-        request_decode_seconds=_one(values, f"{vllm_metrics.REQUEST_DECODE}_sum"),
-        accepted_at=() if v0 else _positions(values),
-        ttft_buckets=_buckets(values, f"{vllm_metrics.FIRST_TOKEN}_bucket"),
-        tpot_buckets=_buckets(values, f"{vllm_metrics.REQUEST_TPOT}_bucket"),
+        **dict(zip(SCALARS, known, strict=False)),
+        accepted_at=() if any(map(isnan, positions)) else positions,
+        ttft_buckets=_buckets(how.ttft, found),
+        tpot_buckets=_buckets(how.tpot, found),
     )
-    gauges = Gauges(
-        running=_one(values, "num_requests_running"),
-        waiting=_one(values, "num_requests_waiting"),
-        kv_usage=_first(values, vllm_metrics.KV_USAGE),
-    )
-    return Scrape(at=at, totals=totals, gauges=gauges)
+    running, waiting, kv_usage = known[len(SCALARS) :]
+    return Scrape(at=at, totals=totals, gauges=Gauges(running=running, waiting=waiting, kv_usage=kv_usage))
 
 
 def _of_all_ranks(values: Mapping[Series, float]) -> Mapping[Series, float]:
@@ -69,47 +42,18 @@ def _of_all_ranks(values: Mapping[Series, float]) -> Mapping[Series, float]:
     return {s: v for s, v in values.items() if most[s.name] == every}
 
 
-_series = cache(Series)
+def _known(sums: Sequence[Sum], values: Sequence[float]) -> float | None:
+    """The first of these sums that is a number; half a sum is none."""
+    for places in sums:
+        value = values[places[0]] if len(places) == 1 else sum(values[place] for place in places)
+        if value == value:  # NaN is the one number that differs from itself
+            return value
+    return None
 
 
-def _one(values: Mapping[Series, float], name: str) -> float | None:
-    value = values.get(_series(name))
-    return None if value is None or isnan(value) else value
-
-
-def _first(values: Mapping[Series, float], names: Iterable[str]) -> float | None:
-    """The value under the newest name that is there."""
-    return next((v for name in names if (v := _one(values, name)) is not None), None)
-
-
-def _sum(values: Mapping[Series, float], series: Iterable[Series]) -> float | None:
-    found = [values[s] for s in series]
-    return None if not found or any(map(isnan, found)) else sum(found)
-
-
-def _positions(values: Mapping[Series, float]) -> tuple[float, ...]:
-    found = {
-        int(s.label): value
-        for s, value in values.items()
-        if s.name == vllm_metrics.PER_POSITION and not s.bare and s.label.isdecimal()
-    }
-    complete = sorted(found) == list(range(len(found))) and not any(map(isnan, found.values()))
-    return tuple(found[i] for i in range(len(found))) if complete else ()
-
-
-def _buckets(values: Mapping[Series, float], name: str) -> Buckets:
-    found: dict[float, float] = {}
-    for series, value in values.items():
-        if series.name == name:
-            try:
-                bound = float(series.label)
-            except ValueError:
-                return ()
-            found[bound] = found.get(bound, 0.0) + value
-    ordered = tuple(sorted(found.items()))
-    if not ordered or ordered[-1][0] != float("inf") or any(isnan(v) for _, v in ordered):
-        return ()
-    return ordered
+def _buckets(bounds: Sequence[tuple[float, Sum]], values: Sequence[float]) -> Buckets:
+    found = tuple((bound, sum(values[place] for place in places)) for bound, places in bounds)
+    return () if any(isnan(count) for _, count in found) else found
 
 
 def restarted(earlier: Totals, later: Totals) -> bool:

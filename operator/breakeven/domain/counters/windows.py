@@ -16,7 +16,7 @@ from breakeven.domain.counters.observation import Batch
 
 BATCHES = 10
 """Batches in one window."""
-LEVELS = (1, 3, 6, 12, 24)
+LEVELS = (1, 2, 3, 6, 12, 24)
 """Windows that are taken together when one alone holds too few requests, or when the effect is too small for one."""
 HISTORY = LEVELS[-1] + 2
 """Windows of the past that deciding can use."""
@@ -78,8 +78,7 @@ class Grid:
         return Span(end - level * self.window, end, level)
 
 
-def grid(evidence: EvidenceSpec, comparable_since: float) -> Grid:
-    """The grid for arms that are comparable since then (Unix seconds)."""
-    window = evidence.window.total_seconds()
-    batch = window / BATCHES
-    return Grid(math.ceil(comparable_since / batch - 1e-9) * batch, window)
+def grid(evidence: EvidenceSpec, comparable_since: float, *, step: timedelta | None = None) -> Grid:
+    """The grid for arms that are comparable since then (Unix seconds); it begins with a batch, or such a step."""
+    each = (step or batch_length(evidence)).total_seconds()
+    return Grid(math.ceil(comparable_since / each - 1e-9) * each, evidence.window.total_seconds())

@@ -133,10 +133,12 @@ def degraded(situation: Situation, judgement: Judgement, *, held: bool) -> Cause
     """Acceptance that decays since the replicas started, bit by bit, while the control stays as it is.
 
     A step is other traffic; a decay in every third of the uptime at an unchanged load is the engine. The bounds do not
-    depend on whether it was found before: the evidence only grows until the replicas restart.
+    depend on whether it was found before: the evidence only grows until the replicas restart. That takes hours of both
+    arms and none of what was judged, so it is told as well when the sequential alarm finds the loss first.
     """
     on = speculating(situation)
-    if not _live(judgement) or on is None or _fallen(situation, judgement, held=held) is None:
+    compared = isinstance(judgement, Judged) and judgement.off is not None
+    if not compared or on is None or _fallen(situation, judgement, held=held) is None:
         return None
     fleet, arm, control = situation.fleet(on), situation.arm(on), situation.arm(on.baseline)
     if fleet is None or fleet.settled_since is None or arm is None or control is None:

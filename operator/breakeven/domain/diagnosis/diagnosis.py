@@ -9,7 +9,7 @@ from collections.abc import Callable
 from breakeven.api.changes import changed
 from breakeven.api.status import DiagnosisStatus, EvidenceStatus, Memory, PlainPair
 from breakeven.api.vocabulary import Reason
-from breakeven.domain.diagnosis import causes
+from breakeven.domain.diagnosis import causes, not_as_configured
 from breakeven.domain.diagnosis.causes import Cause
 from breakeven.domain.diagnosis.quantized_pairs import made_from, pair_of, quantized, reference_of
 from breakeven.domain.evidence.judgement import Judged, Judgement
@@ -34,9 +34,10 @@ IN_ORDER: tuple[tuple[Reason, Callable[..., Cause | None]], ...] = (
 def examined(situation: Situation, judgement: Judgement) -> Memory:
     """The memory with the cause that this pass shows; unchanged when it shows none or the same."""
     memory, before = situation.memory, situation.memory.diagnosis
-    if not situation.wished.speculates and not situation.stable.speculates:
-        return memory if before is None else changed(memory, diagnosis=None)
     shown = _shown(situation, judgement)
+    plain = not situation.wished.speculates and not situation.stable.speculates
+    if plain and (shown is None or shown.reason is not Reason.DRAFTS_UNASKED):
+        return memory if before is None else changed(memory, diagnosis=None)
     if shown is not None:
         return _remembered(situation, shown)
     if before is None or not _refuted(situation, judgement, before.reason):
@@ -79,6 +80,9 @@ def _shown(situation: Situation, judgement: Judgement) -> Cause | None:
     fault = causes.engine_fault(situation)
     if fault is not None:
         return fault
+    unlike = not_as_configured.not_as_configured(situation)
+    if unlike is not None:
+        return unlike
     before = situation.memory.diagnosis.reason if situation.memory.diagnosis is not None else ""
     idle = causes.idle(situation, judgement, held=before == Reason.IDLE)
     if idle is not None or not judgement.on_batches or causes.speculating(situation) is None:
@@ -109,6 +113,8 @@ def _refuted(situation: Situation, judgement: Judgement, reason: str) -> bool:
         on = causes.speculating(situation)
         fleet = situation.fleet(on) if on is not None else None
         return fleet is not None and fleet.ready > 0 and fleet.settled_since is not None
+    if reason in not_as_configured.REASONS:
+        return not_as_configured.over(situation, reason)
     if reason == Reason.IDLE:
         return judgement.on is not None
     return isinstance(judgement, Judged)

@@ -1,18 +1,16 @@
-"""Clauses beside the speed-up: the user's own acceptance thresholds, and tail latency.
+"""Clauses beside what is judged: the user's own acceptance thresholds, and tail latency (`tail_clauses`).
 
-A floor that the user sets is honoured whatever the speed-up says, and the evidence says that it decided. Tail latency
-stands in the way of a promotion when it is shown to be worse than allowed; where it cannot be determined it does not.
+A floor that the user sets is honoured whatever the speed-up says, and the evidence says that it decided.
 """
 
 from dataclasses import replace
 
-from breakeven.api.changes import EvidenceChange, revised
+from breakeven.api.changes import revised
 from breakeven.api.status import EvidenceStatus, Source
 from breakeven.api.vocabulary import Reason
+from breakeven.domain.evidence import tail_clauses
 from breakeven.domain.evidence.judgement import Held, Judged, Judgement, Objection
-from breakeven.domain.measures import latency
 from breakeven.domain.measures.acceptance import acceptance_ratio
-from breakeven.domain.measures.figures import rounded
 from breakeven.domain.measures.verdict import Verdict
 from breakeven.domain.situation import Situation
 
@@ -20,7 +18,7 @@ from breakeven.domain.situation import Situation
 def weighed(situation: Situation, judgement: Judgement) -> Judgement:
     """The judgement with every clause that applies."""
     judgement = _fixed(situation, judgement)
-    return _latency(situation, judgement) if isinstance(judgement, Judged) else judgement
+    return tail_clauses.weighed(situation, judgement) if isinstance(judgement, Judged) else judgement
 
 
 def _fixed(situation: Situation, judgement: Judgement) -> Judgement:
@@ -70,32 +68,3 @@ def _below_floor(judgement: Judgement, report: EvidenceStatus) -> Judgement:
         next_end=judgement.next_end,
         suspects=judgement.suspects,
     )
-
-
-def _latency(situation: Situation, judgement: Judged) -> Judged:
-    """Look at the tails where a promotion hangs on them."""
-    if not (situation.on_trial and judgement.verdict == Verdict.PAYS and judgement.live_control):
-        return judgement
-    limits = situation.spec.thresholds.latency
-    tpot = latency.tail_ratio(judgement.off_batches, judgement.on_batches, 0.99, latency.tpot_buckets)
-    ttft = latency.tail_ratio(judgement.off_batches, judgement.on_batches, 0.95, latency.ttft_buckets)
-    notes, objection = [judgement.report.message], judgement.objection
-    for name, tail, limit in (
-        ("P99 TPOT", tpot, limits.max_p99_tpot_regression_percent),
-        ("P95 TTFT", ttft, limits.max_ttft_regression_percent),
-    ):
-        if isinstance(tail, str):
-            notes.append(f"{name} not judged: {tail}")
-            continue
-        words = f"{name} x{tail.value:.2f} [{tail.lower:.2f}, {tail.upper:.2f}]"
-        notes.append(words)
-        if tail.value > 1 + limit / 100 and tail.lower > 1:
-            message = f"{words} is worse than the {limit} % allowed"
-            objection = Objection(reason=Reason.LATENCY_REGRESSION, message=message)
-    shown: EvidenceChange = {"message": "; ".join(notes)[:1024]}
-    if not isinstance(tpot, str):
-        shown |= {"tpot_p99_off_ms": rounded(tpot.off * 1000), "tpot_p99_on_ms": rounded(tpot.on * 1000)}
-    if not isinstance(ttft, str):
-        shown |= {"ttft_p95_off_ms": rounded(ttft.off * 1000), "ttft_p95_on_ms": rounded(ttft.on * 1000)}
-    report = revised(judgement.report, **shown)
-    return replace(judgement, objection=objection, report=report)

@@ -2,28 +2,33 @@
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import timedelta
 from math import ceil, hypot
 
 from breakeven.api.changes import revised
 from breakeven.api.scalars import format_duration
-from breakeven.api.status import LoadBand, Source, State
+from breakeven.api.status import Source
 from breakeven.api.variant import Variant
 from breakeven.api.vocabulary import HoldReason
-from breakeven.domain import capacity
-from breakeven.domain.counters.observation import Arm, Batch, Fleet, Smoke
-from breakeven.domain.counters.windows import BATCHES, HISTORY, LEVELS, Grid, Span, grid
+from breakeven.domain.counters.observation import Answers, Arm, Batch, Fleet, Smoke
+from breakeven.domain.counters.windows import HISTORY, LEVELS, Grid, Span, grid
 from breakeven.domain.decision import Hold
-from breakeven.domain.evidence import calibration, control_profile, node_speeds
+from breakeven.domain.evidence import alternation, calibration, control_profile, node_speeds, objective
+from breakeven.domain.evidence.alternation import side_by_side
+from breakeven.domain.evidence.comparison import Comparison, Scatter, comparison
+from breakeven.domain.evidence.figures_in_words import in_words
 from breakeven.domain.evidence.judgement import Held, Judged, Judgement, Nothing, held, held_by
-from breakeven.domain.evidence.node_speeds import NO_SHIFT, Shift
-from breakeven.domain.measures import verdict
+from breakeven.domain.evidence.not_as_configured import not_as_configured
+from breakeven.domain.measures import end_to_end
 from breakeven.domain.measures.acceptance import detailed
+from breakeven.domain.measures.as_configured import faithful
 from breakeven.domain.measures.correlation import widening
 from breakeven.domain.measures.figures import Sums, figures, sums
 from breakeven.domain.measures.lengths import SAID, drift
+from breakeven.domain.measures.points import paired, single
 from breakeven.domain.measures.speedup import hanging_together, speedup, tpot
+from breakeven.domain.measures.spread import spread
 from breakeven.domain.measures.statistics import LogRatio, quotient_apart
 from breakeven.domain.measures.verdict import Bounds, Verdict
 from breakeven.domain.situation import Situation
@@ -34,78 +39,30 @@ READY_SHARE = 0.75
 """With fewer of its replicas ready while some come or go, an arm is not judged. Those that are not ready, or warm up,
 are in no batch, so one of many that restarts changes nothing about the others."""
 TOGETHER = 240
-"""Newest batches that their correlation is taken from: four hours at the default window."""
+"""Newest batches that their scatter and their correlation are taken from: four hours at the default window."""
+EVERY_LOOK = 1e-4
+"""Error rate of a bound of S. It is looked at anew with each window, and over six lengths of the past, so one in a
+thousand would be too often. One height for every look (Pocock's boundary) proved as narrow as a confidence sequence
+(docs/adr/0025-evidence-that-adds-up.md)."""
+FEWEST_STORED = 2
+"""Windows that S against a stored control is judged over, at least: traffic and hour are not cancelled in it."""
+OF_THE_PRESENT = (HoldReason.LOAD_NOT_MEASURED, HoldReason.LENGTHS_DIFFER)
+"""What holds a span and every longer one: those are about another load, or other traffic, and what a shorter one said
+stands."""
 STALE_WINDOWS = 2
 """An arm whose newest batch is older than so many windows is not judged."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
-    """Two variants to compare, and by which bounds."""
-
-    off: Variant | None
-    """The control; None: the stored profile."""
-    on: Variant
-    bounds: Bounds
-    trial: bool
-    correlation: float = 0.0
-    """Of neighbouring batches."""
-    profile: Sequence[LoadBand] = field(default=())
-    """What was measured live by load, and after it what the spec's calibration says: the first of a band counts."""
-    not_calibrated: str = ""
-    """Why the calibration says nothing, as a sentence. Empty: there is none, or it is used."""
-
-
-def comparison(situation: Situation) -> Comparison | None:
-    """What there is to compare at this moment; None when nothing speculates and nothing is on trial."""
-    speedup_spec = situation.spec.thresholds.speedup
-    if situation.on_trial and situation.memory.canary is not None:
-        canary, stable = situation.memory.canary, situation.stable
-        bounds = trial_bounds(situation, canary)
-        if capacity.one_after_the_other(situation):
-            return _stored_comparison(situation, canary, bounds, trial=True)
-        return Comparison(off=stable, on=canary, bounds=bounds, trial=True)
-    if not situation.stable.speculates:
-        return None
-    bounds = verdict.keeping(speedup_spec)
-    control = situation.stable.baseline
-    fleet = situation.fleet(control)
-    if situation.memory.holdback and fleet is not None and fleet.wanted > 0:
-        return Comparison(off=control, on=situation.stable, bounds=bounds, trial=False)
-    return _stored_comparison(situation, situation.stable, bounds, trial=False)
-
-
-def _stored_comparison(situation: Situation, on: Variant, bounds: Bounds, *, trial: bool) -> Comparison:
-    """Against what was measured live at some time, and where nothing was, against the spec's calibration."""
-    live = situation.memory.profile
-    calibrated, why = calibration.bands(situation.spec.calibration, on, live, situation.time)
-    return Comparison(
-        off=None,
-        on=on,
-        bounds=bounds.without_control(),
-        trial=trial,
-        profile=[*live, *calibrated],
-        not_calibrated=why,
-    )
-
-
-def trial_bounds(situation: Situation, canary: Variant) -> Bounds:
-    """Which bounds a trial is judged by: switching on, a change the user made, or one the operator thought of."""
-    declared = situation.spec.thresholds.speedup
-    stable = situation.stable
-    if situation.memory.state == State.TUNING:
-        return verdict.tuning()
-    if canary.baseline == stable.baseline and not stable.speculates:
-        return verdict.starting(declared)
-    return verdict.changing(declared)
-
-
 def judge(situation: Situation) -> Judgement:
-    """Judge the newest complete windows."""
+    """Judge the newest complete windows of what is on trial, else of what serves."""
+    return judged(situation, comparison(situation))
+
+
+def judged(situation: Situation, compared: Comparison | None) -> Judgement:
+    """Judge the newest complete windows of these arms."""
     outage = situation.observation.outage
     if outage is not None:
         return held_by(outage)
-    compared = comparison(situation)
     if compared is None:
         return Nothing()
     hold = _not_comparable(situation, compared)
@@ -113,11 +70,19 @@ def judge(situation: Situation) -> Judgement:
         return Held(hold=hold)
     on = _counting(situation, compared.on)
     off = _counting(situation, compared.off) if compared.off is not None else None
-    cut = grid(situation.evidence, _comparable_since(situation, compared))
+    cut = grid(situation.evidence, _comparable_since(situation, compared), step=compared.cell)
     newest = min(arm[-1].end if arm else cut.anchor for arm in (on, off) if arm is not None)
     if newest < situation.time.timestamp() - STALE_WINDOWS * cut.window and newest > cut.anchor:
         return held(HoldReason.STALE, "the newest complete batch of an arm is older than two windows")
-    compared = replace(compared, correlation=hanging_together(on[-TOGETHER:], off and off[-TOGETHER:]))
+    theirs, ours = side_by_side(off and off[-TOGETHER:], on[-TOGETHER:], compared.cell)
+    decoding = single(ours) if theirs is None else paired(theirs, ours)
+    whole = end_to_end.points(theirs, ours) if theirs else []
+    compared = replace(
+        compared,
+        correlation=hanging_together(ours, theirs),
+        decoding=Scatter(decoding, spread(decoding)),
+        to_last=Scatter(whole, spread(whole)),
+    )
     best = replace(_best(situation, compared, cut, newest, off, on), next_end=cut.next_end(newest))
     if best.report is None or not best.on_batches:
         return best
@@ -132,7 +97,11 @@ def _best(
     off: Sequence[Batch] | None,
     on: Sequence[Batch],
 ) -> Judged | Held:
-    """The first span that decides; else the shortest that could be judged; else why none could."""
+    """The first span that decides; else the shortest that could be judged; else why none could.
+
+    Evidence adds up within a span: a loss that no window shows by itself is shown by many, and one that a single window
+    shows waits for `leaveWindows`.
+    """
     done = cut.complete(newest)
     shortest: Judged | None = None
     hold = held(
@@ -144,8 +113,10 @@ def _best(
             continue
         judgement = replace(_judge_span(situation, compared, span, off, on), windows=done)
         if isinstance(judgement, Held):
+            if judgement.hold.reason in OF_THE_PRESENT:
+                return shortest or replace(judgement, windows=done)
             hold = judgement
-        elif judgement.verdict in (Verdict.PAYS, Verdict.HURTS):
+        elif judgement.verdict == Verdict.PAYS or lasts(situation, judgement):
             return judgement
         else:
             shortest = shortest or judgement
@@ -156,7 +127,17 @@ def levels(compared: Comparison, done: int) -> Sequence[int]:
     """Spans worth judging: in a trial everything since it began, otherwise the newest windows, short before long."""
     if compared.trial:
         return [min(done, LEVELS[-1])] if done else []
-    return [level for level in LEVELS if level <= done]
+    fewest = 1 if compared.off is not None else FEWEST_STORED
+    return [level for level in LEVELS if fewest <= level <= done]
+
+
+def lasts(situation: Situation, judgement: Judgement) -> bool:
+    """Whether a loss is shown over as many windows as the user wants, or at once by the sequential alarm."""
+    if not isinstance(judgement, Judged) or judgement.verdict != Verdict.HURTS:
+        return False
+    enough = min(situation.evidence.leave_windows, LEVELS[-1])
+    shown = judgement.windows if judgement.source == Source.FIXED else judgement.span.level  # a floor is of each window
+    return judgement.sudden or shown >= enough
 
 
 def _judge_span(
@@ -167,16 +148,20 @@ def _judge_span(
     on: Sequence[Batch],
 ) -> Judged | Held:
     """One span, against the live control or the stored one."""
-    ours, theirs = span.of(on), span.of(off) if off is not None else ()
-    fewest = BATCHES * span.level / 2
-    if len(ours) < fewest or (off is not None and len(theirs) < fewest):
+    seen, seen_off = span.of(on), span.of(off) if off is not None else None
+    whole, whole_off = faithful(compared.on, seen), faithful(compared.off, seen_off)
+    hold = not_as_configured((seen, whole), (seen_off, whole_off))
+    if hold is not None:
+        return Held(hold=hold, span=span)
+    theirs, ours, enough = alternation.in_span(whole_off, whole, compared.cell, situation.evidence, span)
+    if not enough:
         return held(HoldReason.MISSING_BATCHES, "more than half of the window was not scraped in one of the arms")
     measured = sums(ours)
     hold = _too_little(situation, compared.on, measured, "speculating" if compared.on.speculates else "new")
     if hold is not None:
         return _without_figures(hold, span, measured)
-    if compared.off is None:
-        return _against_profile(situation, compared, span, ours, measured)
+    if compared.off is None or theirs is None:
+        return _against_profile(situation, compared, span, whole, measured)
     nodes = node_speeds.shift(situation, compared.off, compared.on)
     theirs = tuple(node_speeds.slowed(theirs, nodes.factor))
     control = sums(theirs)
@@ -186,25 +171,50 @@ def _judge_span(
     ratio = speedup(theirs, ours)
     if ratio is None:
         return held(HoldReason.COUNTER_ABSENT, "time per output token cannot be measured in one of the arms")
-    ratio = ratio.widened(widening(compared.correlation, len(ours)))
+    ratio = _known_from_all(ratio, compared.decoding, span, widening(compared.correlation, len(ours)))
     ratio = replace(ratio, error=hypot(ratio.error, nodes.error))
-    words, unlike = in_words(ratio, measured, control, nodes), drift(theirs, ours, beyond=SAID)
-    message, says = f"{words}; {unlike}" if unlike else words, compared.bounds.judge(ratio)
-    report = figures(control, measured, ratio, source=Source.MEASURED, verdict=says, until=span.end, message=message)
-    report = revised(report, nodes=node_speeds.reported(situation, compared.off, compared.on, nodes))
+    wide = widening(compared.correlation, len(ours))
+    to_last = end_to_end.end_to_end(theirs, ours)
+    both = objective.Compared(
+        off=theirs,
+        on=ours,
+        speedup=ratio,
+        to_last=_known_from_all(to_last, compared.to_last, span, wide) if to_last is not None else None,
+        bounds=compared.bounds,
+        widened=wide,
+        nodes=nodes.error,
+    )
+    said = objective.says(situation.spec.objective, both)
+    words = in_words(ratio, measured, control, nodes)
+    message = "; ".join(part for part in (words, said.words, drift(theirs, ours, beyond=SAID)) if part)
+    says, shift = said.verdict, node_speeds.reported(situation, compared.off, compared.on, nodes)
+    report = figures(control, measured, ratio, source=compared.source, verdict=says, until=span.end, message=message)
+    report = revised(report, nodes=shift, objective=said.status)
     return Judged(
         verdict=says,
-        source=Source.MEASURED,
+        source=compared.source,
         span=span,
         speedup=ratio,
         off=control,
         on=measured,
         off_tpot=tpot(theirs),
         live_control=True,
-        off_batches=theirs,
-        on_batches=ours,
-        report=report,
+        off_batches=theirs if compared.cell is None else tuple(whole_off or ()),
+        on_batches=whole,
+        report=report if compared.cell is None else alternation.of_the_fleet(report, whole, ratio),
+        decisive=said.decisive,
+        kept=said.kept,
+        unread=said.unread,
     )
+
+
+def _known_from_all(ratio: LogRatio, scatter: Scatter, span: Span, widened: float) -> LogRatio:
+    """The ratio of a span with the error that the points of four hours say; its own ten groups' where those are few."""
+    inside = [point for point in scatter.points if span.start <= (point.start + point.end) / 2 < span.end]
+    if scatter.spread is None or not inside:
+        return replace(ratio.widened(widened), probability=EVERY_LOOK)
+    error = scatter.spread.error(inside, [point.tokens for point in inside])
+    return LogRatio(value=ratio.value, error=error, freedom=scatter.spread.freedom, probability=EVERY_LOOK)
 
 
 def _without_figures(hold: Hold, span: Span, measured: Sums, control: Sums | None = None) -> Held:
@@ -221,7 +231,7 @@ def _against_profile(
     live = tpot(ours)
     if live is None:
         return held(HoldReason.COUNTER_ABSENT, "time per output token cannot be measured")
-    live = live.widened(widening(compared.correlation, len(ours)))
+    live = _known_from_all(live, compared.decoding, span, widening(compared.correlation, len(ours)))
     if stored is None:
         message = "no control was measured at the present load"
         message += f"; {compared.not_calibrated}" if compared.not_calibrated else ""
@@ -229,40 +239,26 @@ def _against_profile(
         return replace(_without_figures(hold, span, measured), on_batches=ours)
     here = node_speeds.position(situation, compared.on)
     ratio = here.of(quotient_apart(control_profile.expected_tpot(stored), live))
-    says = compared.bounds.judge(ratio)
+    wide = widening(compared.correlation, len(ours))
+    said = objective.says_alone(situation.spec.objective, ours, compared.bounds.judge(ratio), wide)
     what = "calibration" if stored.variant == calibration.NAME else "control"
     age = _age(situation.time - stored.measured_at)
-    words = f"{in_words(ratio, measured, None)}; {what} of {age} ago at this load"
-    report = figures(None, measured, ratio, source=Source.CALIBRATED, verdict=says, until=span.end, message=words)
+    words = "; ".join(part for part in (in_words(ratio, measured, None), said.words) if part)
+    words = f"{words}; {what} of {age} ago at this load"
+    report = figures(
+        None, measured, ratio, source=Source.CALIBRATED, verdict=said.verdict, until=span.end, message=words
+    )
     return Judged(
-        verdict=says,
+        verdict=said.verdict,
         source=Source.CALIBRATED,
         span=span,
         speedup=ratio,
         on=measured,
         on_batches=ours,
-        report=revised(report, tpot_off_ms=stored.off_tpot_ms, inflation=stored.inflation),
+        report=revised(report, tpot_off_ms=stored.off_tpot_ms, inflation=stored.inflation, objective=said.status),
+        kept=said.kept,
+        unread=said.unread,
     )
-
-
-def in_words(ratio: LogRatio, on: Sums, off: Sums | None, nodes: Shift = NO_SHIFT) -> str:
-    """The figures of a verdict in one line."""
-    parts = [f"S {ratio.value:.3f} [{ratio.lower():.3f}, {min(ratio.upper(), 999):.3f}]"]
-    if nodes != NO_SHIFT:
-        parts.append(f"corrected by x{nodes.factor:.3f} (error {nodes.error:.3f}) for the speed of the nodes")
-    if on.tokens_per_step is not None:
-        parts.append(f"E {on.tokens_per_step:.2f}")
-    if off is not None and on.step_seconds and off.step_seconds:
-        inflation = on.step_seconds / off.step_seconds
-        parts.append(f"R {inflation:.2f}")
-        if on.acceptance is not None and on.draft_length:
-            parts.append(f"acceptance {on.acceptance:.3f} against break-even {(inflation - 1) / on.draft_length:.3f}")
-    elif on.acceptance is not None:
-        parts.append(f"acceptance {on.acceptance:.3f}")
-    if on.finished is not None:
-        requests = on.finished if off is None or off.finished is None else min(on.finished, off.finished)
-        parts.append(f"{requests:.0f} requests an arm")
-    return ", ".join(parts)
 
 
 def _not_comparable(situation: Situation, compared: Comparison) -> Hold | None:
@@ -279,6 +275,8 @@ def _not_comparable(situation: Situation, compared: Comparison) -> Hold | None:
         fleet = situation.fleet(compared.on)
         if fleet is not None and fleet.smoke != Smoke.PASSED:
             return Hold(reason=HoldReason.SMOKE_TEST, message="the canary has not passed its smoke test yet")
+        if fleet is not None and fleet.answers == Answers.PENDING:
+            return Hold(reason=HoldReason.SMOKE_TEST, message="the canary's answers are still being compared")
     return None
 
 
@@ -364,7 +362,7 @@ def measured_alone(situation: Situation, variant: Variant) -> tuple[Sums, LogRat
     cut = grid(situation.evidence, _comparable_since(situation, alone))
     for level in LEVELS:
         span = cut.last(batches[-1].end, level) if batches else None
-        inside = span.of(batches) if span is not None else ()
+        inside = faithful(variant, span.of(batches) if span is not None else ())
         total = sums(inside)
         per_token = tpot(inside)
         if per_token is not None and _too_little(situation, variant, total, "stable") is None:

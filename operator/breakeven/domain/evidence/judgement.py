@@ -39,6 +39,8 @@ class _Windows:
     """When the window under way will be over; Unix seconds."""
     suspects: bool = False
     """The newest point of the sequential alarm is slow, and the alarm may be raised by the next."""
+    waited_out: bool = False
+    """The alarm is raised, and the loss is too short as yet for what is known of bursts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +72,20 @@ class Judged(_Windows):
     sudden: bool = False
     """Judged by the sequential alarm, on the newest minutes alone."""
     objection: Objection | None = None
+    decisive: LogRatio | None = None
+    """What the objective was judged by, where that is not S: above 1 is better."""
+    kept: bool = False
+    """Requests stay within the bounds of the objective, so a loss of decoding speed alone is none."""
+    unread: str | None = None
+    """What the objective or a clause asks for and the histograms do not show, without moving figures. None: no
+    histogram was read."""
+    awaits: str = ""
+    """A clause that will be known before the trial is over, and that a promotion waits for."""
+
+    @property
+    def worth(self) -> LogRatio | None:
+        """How much better it is with speculation by what is judged."""
+        return self.decisive or self.speedup
 
 
 Judgement: TypeAlias = Judged | Held | Nothing

@@ -76,12 +76,15 @@ def _slowed(batch: Batch, factor: float) -> Batch:
         totals,
         step_seconds=times(totals.step_seconds),
         request_decode_seconds=times(totals.request_decode_seconds),
+        ttft_seconds=times(totals.ttft_seconds),
     )
     return replace(batch, totals=slower)
 
 
 def shift(situation: Situation, off: Variant, on: Variant) -> Shift:
-    """The correction of S between two variants; none where the nodes are not known apart."""
+    """The correction of S between two variants; none where the nodes are not known apart, or are the same ones."""
+    if situation.same_pods(off, on):
+        return NO_SHIFT
     theirs, ours = position(situation, off), position(situation, on)
     return Shift(ours.log - theirs.log, math.hypot(ours.error, theirs.error))
 
@@ -93,8 +96,9 @@ def position(situation: Situation, variant: Variant) -> Shift:
     fleet, known = situation.fleet(variant), _known(situation)
     if fleet is None or not fleet.nodes or not known:
         return NO_SHIFT
-    unknown = (0.0, pstdev([log for log, _ in known.values()]))
-    found = [known.get(node, unknown) for node in fleet.nodes.values()]
+    nodes = fleet.nodes.values()
+    unknown = (0.0, pstdev([log for log, _ in known.values()]) if any(node not in known for node in nodes) else 0.0)
+    found = [known.get(node, unknown) for node in nodes]
     return Shift(fmean(log for log, _ in found), math.hypot(*(error for _, error in found)) / len(found))
 
 
@@ -107,7 +111,11 @@ def _known(situation: Situation) -> Mapping[str, tuple[float, float]]:
 
 
 def unmeasured(situation: Situation) -> bool:
-    """Whether a trial should wait for the speed of the nodes: not longer than `LONGEST_WAIT`."""
+    """Whether a trial should wait for the speed of the nodes: not longer than `LONGEST_WAIT`, and not where both
+    variants take turns on the same nodes.
+    """
+    if not situation.moves_pods:
+        return False
     measured = _measured(situation)
     if measured is None or situation.memory.since is None:
         return False

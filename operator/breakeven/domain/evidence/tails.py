@@ -9,13 +9,13 @@ from dataclasses import dataclass
 
 from breakeven.api.status import LatencyStatus, QuantileStatus
 from breakeven.domain.counters.observation import Batch, Buckets, Totals
-from breakeven.domain.counters.windows import LEVELS, Span
+from breakeven.domain.counters.windows import Span
 from breakeven.domain.evidence.judgement import Judged, Judgement
 from breakeven.domain.measures.figures import rounded
 from breakeven.domain.measures.latency import TailRatio, plain_ratio, tail_ratio, tpot_buckets, ttft_buckets
 from breakeven.domain.situation import Situation
 
-RECENT = LEVELS[2]
+RECENT = 6
 """Windows that are taken together, at most."""
 
 
@@ -61,9 +61,9 @@ def _histograms(judgement: Judgement, wanted: Quantile) -> bool:
     return len(newest) == 2 and all(wanted.buckets(batch.totals) for batch in newest)
 
 
-def recent(situation: Situation, judgement: Judgement) -> tuple[Sequence[Batch], Sequence[Batch]]:
-    """Batches of the control and of what speculates: the judged ones, or those of up to six windows if that is more."""
-    windows = min(judgement.windows, RECENT)
+def recent(situation: Situation, judgement: Judgement, most: int = RECENT) -> tuple[Sequence[Batch], Sequence[Batch]]:
+    """Batches of the control and of what speculates: the judged ones, or those of so many windows if that is more."""
+    windows = min(judgement.windows, most)
     off, on = situation.arm(situation.stable.baseline), situation.arm(situation.stable)
     if situation.on_trial or judgement.span is None or windows <= judgement.span.level or off is None or on is None:
         return judgement.off_batches, judgement.on_batches

@@ -93,6 +93,8 @@ class Sums:
     prefix_hits: float | None = None
     kv_usage: float | None = None
     """Highest share of the KV cache in use on any replica."""
+    waiting: float | None = None
+    """Mean requests that wait on a replica."""
 
     @property
     def prefix_hit_rate(self) -> float | None:
@@ -167,6 +169,7 @@ def sums(batches: Sequence[Batch]) -> Sums:
         prefix_queries=_sum([b.totals.prefix_queries for b in batches]),
         prefix_hits=_sum([b.totals.prefix_hits for b in batches]),
         kv_usage=max((b.gauges.kv_usage for b in batches if b.gauges.kv_usage is not None), default=None),
+        waiting=_over(_sum([b.gauges.waiting for b in batches]), len(batches)),
     )
 
 
@@ -202,6 +205,8 @@ def figures(
         prefix_hit_rate_on=rounded(on.prefix_hit_rate if on else None, 3),
         preemptions_off=_whole(off.preemptions if off else None),
         preemptions_on=_whole(on.preemptions if on else None),
+        waiting_off=rounded(off.waiting if off else None, 3),
+        waiting_on=rounded(on.waiting if on else None, 3),
         requests=_requests(off, on),
         load=rounded(on.load if on else None, 3),
         replicas_saved=rounded(_saved(on, speedup.value if speedup else None), 3),

@@ -8,6 +8,7 @@ buckets the clause is skipped and says so.
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,10 +21,17 @@ SEED = 20260105
 """Fixed, so that the same evidence gives the same bounds."""
 RESOLUTION = 0.30
 """Widest bucket, as a share of the value read from it."""
-FEWEST = 1000
-"""Finished requests an arm needs: with fewer, the null spread of the P99 ratio is above 5 %."""
-FEWEST_MEDIAN = 200
-"""The same for a median."""
+BEYOND = 5
+"""Requests of an arm that must lie beyond a quantile; how sure it is then, the bounds say."""
+FEWEST = 200
+"""Finished requests an arm needs for any quantile."""
+NARROW = 1.31
+"""Bounds of a histogram that follow each other by this factor at most are narrow enough to read most quantiles."""
+
+
+def fewest(q: float) -> int:
+    """Finished requests an arm needs for this quantile: 500 for P99."""
+    return max(FEWEST, math.ceil(BEYOND / (1 - q) - 1e-9))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +56,11 @@ class TailRatio:
     @property
     def surely_longer(self) -> bool:
         """Whether it is above 1 at the bound that verdicts use (one-sided p = 0.001)."""
-        return math.log(self.value) > quantile(self.freedom, ONE_SIDED) * self.error
+        return self.longer_beyond(ONE_SIDED)
+
+    def longer_beyond(self, probability: float) -> bool:
+        """Whether chance makes it as large as it is from 1 with this probability at most."""
+        return math.log(self.value) > quantile(self.freedom, probability) * self.error
 
     @property
     def surely_shorter(self) -> bool:
@@ -116,13 +128,26 @@ def _read(
     if a[0] != b[0]:
         return "the arms have different buckets"
     bounds = np.array(a[0])
-    fewest = FEWEST if q > 0.5 else FEWEST_MEDIAN
-    if min(a[1].sum(), b[1].sum()) < fewest:
-        return f"fewer than {fewest} requests in one of the arms"
+    if min(a[1].sum(), b[1].sum()) < fewest(q):
+        return f"fewer than {fewest(q)} requests in one of the arms"
     theirs, ours = (float(_quantiles(bounds, each.sum(axis=0)[None, :], q)[0]) for each in (a[1], b[1]))
     if not (np.isfinite(theirs) and np.isfinite(ours)) or theirs <= 0 or ours <= 0:
         return _TOO_WIDE
     return bounds, a[1], b[1], theirs, ours
+
+
+def counted(off: Sequence[Batch], on: Sequence[Batch], buckets: Callable[[Totals], Buckets]) -> float:
+    """Requests in the histogram of the arm with fewer."""
+    return min(sum(row[-1][1] for b in arm if (row := buckets(b.totals))) for arm in (off, on))
+
+
+def coarse(batches: Sequence[Batch], buckets: Callable[[Totals], Buckets]) -> bool | None:
+    """Whether a histogram has bounds too wide for most quantiles, like vLLM's own; None: there is none."""
+    row = next((row for batch in reversed(batches) if (row := buckets(batch.totals))), ())
+    bounds = [bound for bound, _ in row if 0 < bound < math.inf]
+    if len(bounds) < 2:
+        return None
+    return 2 * sum(b <= NARROW * a for a, b in pairwise(bounds)) < len(bounds) - 1
 
 
 def _matrix(

@@ -15,7 +15,7 @@ from functools import lru_cache
 from breakeven.domain.measures.student import upper_quantile
 
 ONE_SIDED = 0.001
-"""Error rate of one bound on one window; with two windows in a row false alarms are rare even at low traffic."""
+"""Error rate of one bound on one window."""
 FEWEST_BATCHES = 5
 """Fewer batches than this say nothing about their own spread: the t quantile exceeds 7."""
 
@@ -28,18 +28,25 @@ class LogRatio:
     error: float
     """Standard error of the logarithm: relative error."""
     freedom: float
+    probability: float = ONE_SIDED
+    """Error rate of each of its bounds."""
 
     def widened(self, factor: float) -> "LogRatio":
         """The same with an error that is so many times as large."""
         return replace(self, error=self.error * factor)
 
-    def lower(self, probability: float = ONE_SIDED) -> float:
-        """One-sided lower bound that a true value passes under with at most this probability."""
-        return self.value * math.exp(-quantile(self.freedom, probability) * self.error)
+    def erring(self, probability: float) -> "LogRatio":
+        """The same bounds, said by the error that has them at another error rate."""
+        scale = quantile(self.freedom, self.probability) / quantile(self.freedom, probability)
+        return replace(self, error=self.error * scale, probability=probability)
 
-    def upper(self, probability: float = ONE_SIDED) -> float:
+    def lower(self) -> float:
+        """One-sided lower bound that a true value passes under with at most this probability."""
+        return self.value * math.exp(-quantile(self.freedom, self.probability) * self.error)
+
+    def upper(self) -> float:
         """One-sided upper bound."""
-        exponent = quantile(self.freedom, probability) * self.error
+        exponent = quantile(self.freedom, self.probability) * self.error
         return self.value * math.exp(exponent) if exponent < 700 else math.inf
 
 
@@ -95,13 +102,19 @@ def quotient_paired(first: Ratios, second: Ratios) -> LogRatio | None:
 
 
 def quotient_apart(first: LogRatio, second: LogRatio) -> LogRatio:
-    """Ratio of two ratios measured at different times; freedom by Welch and Satterthwaite."""
+    """Ratio of two ratios measured at different times; freedom by Welch and Satterthwaite.
+
+    One that is looked at again and again has bounds that err more rarely. The other is the same at every look and errs
+    once, so its part of the bounds stays as wide as it is.
+    """
+    probability = max(first.probability, second.probability)
+    first, second = first.erring(probability), second.erring(probability)
     a, b = first.error**2, second.error**2
     total = a + b
     freedom = min(first.freedom, second.freedom)
     if total > 0:
         freedom = total**2 / (a**2 / first.freedom + b**2 / second.freedom)
-    return LogRatio(value=first.value / second.value, error=math.sqrt(total), freedom=freedom)
+    return LogRatio(value=first.value / second.value, error=math.sqrt(total), freedom=freedom, probability=probability)
 
 
 def grouped(series: Ratios, groups: int) -> Ratios:

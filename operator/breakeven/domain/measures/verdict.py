@@ -9,6 +9,8 @@ from breakeven.domain.measures.statistics import LogRatio
 BEFORE_AFTER_PROMOTE = 1.10
 """Without a live control the hour and the traffic are not cancelled, so the bounds are wider (docs/decisions.md)."""
 BEFORE_AFTER_LEAVE = 0.92
+WORTH_IT = 1.05
+"""Gain that a change of the operator's own is tried for."""
 
 
 class Verdict(StrEnum):
@@ -32,7 +34,7 @@ class Bounds:
     leave: float
 
     def judge(self, speedup: LogRatio) -> Verdict:
-        """One-sided bounds at p = 0.001 on either side."""
+        """By its one-sided bounds on either side."""
         if speedup.lower() > self.promote:
             return Verdict.PAYS
         upper = speedup.upper()
@@ -65,5 +67,7 @@ def changing(declared: SpeedupSpec) -> Bounds:
 
 
 def tuning() -> Bounds:
-    """Bounds of a change that the operator thought of: it must be shown to be better."""
-    return Bounds(promote=1.0, leave=1.0)
+    """Bounds of a change that the operator thought of: it must be shown to be better, and is given up when it is shown
+    not to be worth the trouble.
+    """
+    return Bounds(promote=1.0, leave=WORTH_IT)

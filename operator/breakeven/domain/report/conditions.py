@@ -4,9 +4,10 @@ from breakeven.api.conditions import ConditionType, Reason
 from breakeven.api.spec import Mode
 from breakeven.api.text import sentence
 from breakeven.domain import capacity
+from breakeven.domain.counters.observation import Answers
 from breakeven.domain.decision import Finding
 from breakeven.domain.diagnosis.diagnosis import penalty_unknown
-from breakeven.domain.evidence.judgement import Judgement, verdict_of
+from breakeven.domain.evidence.judgement import Judged, Judgement, verdict_of
 from breakeven.domain.measures.acceptance import in_words
 from breakeven.domain.measures.verdict import Verdict
 from breakeven.domain.report.sentences import CAUSES, speed
@@ -19,6 +20,8 @@ def findings(situation: Situation, judgement: Judgement) -> tuple[Finding, ...]:
     each = (
         _capacity(situation, judgement) or _not_worth(situation, judgement),
         _acceptance(situation, judgement),
+        _objective(situation, judgement),
+        _lossless(situation),
         _diagnosis(situation),
     )
     return tuple(finding for finding in each if finding is not None)
@@ -30,7 +33,7 @@ def _capacity(situation: Situation, judgement: Judgement) -> Finding | None:
         return None
     waiting = not situation.stable.speculates and situation.wished.speculates
     if waiting or (situation.stable.speculates and verdict_of(judgement) == Verdict.HURTS):
-        message = capacity.needs(situation.memory)
+        message = capacity.needs(situation)
         if judgement.report is not None and verdict_of(judgement) == Verdict.HURTS:
             much = speed(judgement.report, "with the draft", bound=False) or "below break-even"
             message = f"Left on, and nothing was stopped: {much}. {sentence(message)}; {judgement.report.message}"
@@ -81,6 +84,29 @@ def _acceptance(situation: Situation, judgement: Judgement) -> Finding | None:
 
 def _accepted(value: float) -> str:
     return f"Accepted {100 * value:.0f} % of what was drafted: accepted / drafted {value:.3f}"
+
+
+def _objective(situation: Situation, judgement: Judgement) -> Finding | None:
+    """What is asked for and cannot be read. What was said stays while no histogram is read."""
+    kind = ConditionType.OBJECTIVE_READABLE
+    if not situation.stable.speculates and not situation.on_trial:
+        return Finding(type=kind, status=True, reason=Reason.READABLE, message="nothing speculates")
+    if not isinstance(judgement, Judged) or judgement.unread is None:
+        return None
+    if not judgement.unread:
+        return Finding(type=kind, status=True, reason=Reason.READABLE, message="everything asked for can be read")
+    return Finding(type=kind, status=False, reason=Reason.BUCKETS_TOO_WIDE, message=judgement.unread)
+
+
+def _lossless(situation: Situation) -> Finding | None:
+    """What comparing the answers of a canary came to. It stays until another canary was asked."""
+    told = {Answers.ALIKE: (True, Reason.ANSWERS_ALIKE), Answers.DIFFERENT: (False, Reason.ANSWERS_DIFFER)}
+    for fleet in situation.observation.fleet.values():
+        if fleet.answers_message:
+            status, reason = told.get(fleet.answers, (None, Reason.NOT_COMPARED))
+            message = fleet.answers_message
+            return Finding(type=ConditionType.LOSSLESS, status=status, reason=reason, message=message)
+    return None
 
 
 def _diagnosis(situation: Situation) -> Finding | None:

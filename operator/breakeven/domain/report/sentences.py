@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+from breakeven.api.evidence import EvidenceStatus, JudgedBy
 from breakeven.api.scalars import format_duration
-from breakeven.api.status import EvidenceStatus
 from breakeven.api.vocabulary import Action, Reason
 from breakeven.domain.answer import Transition
 from breakeven.domain.evidence.judgement import Judgement
@@ -47,6 +47,10 @@ CAUSES: Mapping[str, str] = {
     Reason.STEP_TIME_ROSE: "slower steps, the engine or its node",
     Reason.OUTLIER_REPLICA: "one replica unlike the others",
     Reason.ENGINE_FAULT: "replicas do not come up",
+    Reason.NOT_DRAFTING: "the draft is not in use",
+    Reason.DRAFTS_UNASKED: "the control drafts as well",
+    Reason.NOTHING_ACCEPTED: "the draft is broken, or another one",
+    Reason.EVERYTHING_ACCEPTED: "drafts may not be verified",
     Reason.IDLE: "no traffic",
 }
 """Causes in a few words."""
@@ -99,15 +103,31 @@ def speed(report: EvidenceStatus, against: str = "", *, bound: bool = True) -> s
 
     `bound` False leaves the bound out, where words that come and go with it would be news.
     """
-    value = report.speedup
+    value, lower, upper, measure = _judged(report)
     if value is None or value <= 0:
         return ""
     faster = value >= 1
-    limit = report.speedup_lower if faster else report.speedup_upper
+    limit = lower if faster else upper
     much = f"{_percent(abs(value - 1))} {'faster' if faster else 'slower'}"
     least = abs(limit - 1) if bound and limit is not None and (limit > 1) == faster and limit != 1 else None
     words = f"{much} {against}" if against else much
-    return f"{words} (at least {_percent(least)})" if least is not None and least >= Decimal("0.005") else words
+    words = f"{words} (at least {_percent(least)})" if least is not None and least >= Decimal("0.005") else words
+    return f"{words}{measure}"
+
+
+def _judged(report: EvidenceStatus) -> tuple[Decimal | None, Decimal | None, Decimal | None, str]:
+    """The ratio that decided, its bounds, and which it is where it is not S; S beside it where it says otherwise."""
+    said, decoding = report.objective, report.speedup
+    ratio = said.throughput or said.end_to_end if said is not None else None
+    if said is None or ratio is None or said.judged_by not in (JudgedBy.END_TO_END, JudgedBy.THROUGHPUT):
+        return decoding, report.speedup_lower, report.speedup_upper, ""
+    measure = (
+        " to the last token" if said.judged_by is JudgedBy.END_TO_END else " in tokens per second while requests wait"
+    )
+    if decoding is not None and (decoding >= 1) != (ratio.value >= 1):
+        much = f"{_percent(abs(decoding - 1))} {'faster' if decoding >= 1 else 'slower'}"
+        measure += f", although decoding alone is {much}"
+    return ratio.value, ratio.lower, ratio.upper, measure
 
 
 def clock(moment: datetime, now: datetime) -> str:
@@ -150,7 +170,7 @@ def _frozen(told: Told) -> str:
 
 def _undecided(told: Told) -> str:
     limit = format_duration(told.situation.evidence.trial_timeout)
-    words, low, high = speed(told.report), told.report.speedup_lower, told.report.speedup_upper
+    words, (_, low, high, _) = speed(told.report), _judged(told.report)
     if words and low is not None and high is not None:
         words = f", between {_signed(low)} and {_signed(high)}"
     return f"no verdict within {limit} (spec.evidence.trialTimeout){words}"
@@ -170,6 +190,26 @@ def _below(bound: str) -> Callable[[Told], str]:
     return phrase
 
 
+def _missed(told: Told) -> str:
+    """Requests within the user's bounds, of those bounds that are missed."""
+    said = told.report.objective
+    parts = []
+    for name, each in (("TTFT", said.ttft if said else None), ("TPOT", said.tpot if said else None)):
+        if each is None or each.on >= each.quantile:
+            continue
+        against = f", {_share(each.off)} without" if each.off is not None else ""
+        parts.append(f"{_share(each.on)} of the requests keep {name} {each.seconds} s with the draft{against}")
+    return ", and ".join(parts)
+
+
+def _waiting(told: Told) -> str:
+    """A queue that was judged by the time to the last token; the guard against queues has its own message."""
+    if told.report.objective is None or told.report.objective.judged_by is not JudgedBy.END_TO_END:
+        return ""
+    measured = _measured(told)
+    return f"requests wait with the draft and not without, {measured}" if " slower" in measured else ""
+
+
 def _verified(told: Told) -> str:
     measured = _measured(told)
     return f"{drafting(told.situation.stable)} serves again and was measured again, {measured}" if measured else ""
@@ -187,6 +227,9 @@ WHY: Mapping[Reason, Callable[[Told], str]] = {
     Reason.LATENCY_REGRESSION: _but("but a tail latency rose more than spec.thresholds.latency allows"),
     Reason.CONTRADICTION: _but("by the stored control, which is not enough to rely on"),
     Reason.DEGRADED_UNTIL_RESTART: _measured,
+    Reason.OBJECTIVE_MISSED: _missed,
+    Reason.THROUGHPUT_LOST: _measured,
+    Reason.QUEUE_GROWTH: _waiting,
     Reason.BELOW_ACCEPTANCE_FLOOR: _below("floor"),
     Reason.BELOW_HEALTHY: _below("healthy"),
 }
@@ -232,6 +275,10 @@ def _next(told: Told) -> str:
 
 def _percent(share: Decimal) -> str:
     return f"{100 * share:.0f} %" if share >= Decimal("0.005") or share == 0 else "less than 1 %"
+
+
+def _share(share: Decimal) -> str:
+    return f"{100 * share:.4g} %"
 
 
 def _signed(speedup: Decimal) -> str:

@@ -1,7 +1,8 @@
 """What a switch gains and what it loses: decoding while replicas load, against decoding until the next change.
 
-Without a surge every replica that moves is away while its engine loads. The gain lasts until the next change, and that
-is taken from how often things changed lately. The loading time is measured, or the plan's.
+Without a surge every replica that moves is away while its engine loads, or for the seconds of a warm switch. The
+gain lasts until the next change, and that is taken from how often things changed lately. The loading time is measured,
+or the plan's; a warm switch is measured, or the second of `situation.SWITCH`.
 """
 
 import math
@@ -29,12 +30,14 @@ class Balance:
     moved: int
     """Replicas that change."""
     minutes: float
-    """Loading time of each."""
+    """Loading time of each, or how long a warm one is away."""
     basis: str
     """What that time rests on: measured, or by plan."""
     horizon: timedelta
     load: float | None
     """Output tokens per second and replica, to speak in tokens; None when unknown."""
+    warm: bool = False
+    """Whether replicas switch between two variants that they hold."""
 
     @property
     def pays(self) -> bool:
@@ -43,9 +46,10 @@ class Balance:
 
     def __str__(self) -> str:
         gain, loss = (f"{self._said(value)}" for value in (self.gained, self.lost))
+        away = f"switch in {self.minutes * 60:.1f} s" if self.warm else f"load {self.minutes:.1f} min"
         return (
             f"the switch gains {gain} within {format_duration(self.horizon)} and loses {loss} while"
-            f" {self.moved} replicas load {self.minutes:.1f} min each ({self.basis})"
+            f" {self.moved} replicas {away} each ({self.basis})"
         )
 
     def _said(self, replica_minutes: float) -> str:
@@ -57,17 +61,17 @@ class Balance:
 def promotion(situation: Situation, judgement: Judged) -> Balance | None:
     """The balance of giving every replica what is on trial; None when the loading time or S is unknown."""
     staying = sum(p.replicas for p in capacity.placements(situation) if p.variant == situation.stable)
-    return _balance(situation, judgement, gain=_value(judgement, -1.0), moved=staying)
+    return _balance(situation, judgement, gain=_value(judgement, -1.0), moved=staying, warm=not situation.moves_pods)
 
 
 def disabling(situation: Situation, judgement: Judged) -> Balance | None:
     """The balance of taking speculation from every replica; None when unknown, or when it must not be weighed."""
-    speedup = judgement.speedup
+    speedup = judgement.worth
     if speedup is None or speedup.upper() < CLEAR_LOSS or judgement.source == Source.FIXED:
         return None
     serving = sum(p.replicas for p in capacity.placements(situation) if p.variant == situation.stable)
     value = _value(judgement, 0.0)
-    return _balance(situation, judgement, gain=1 / value - 1 if value else None, moved=serving)
+    return _balance(situation, judgement, gain=1 / value - 1 if value else None, moved=serving, warm=situation.warm)
 
 
 def not_worth(situation: Situation, judgement: Judgement) -> Balance | None:
@@ -99,6 +103,12 @@ def loading(situation: Situation) -> tuple[float, str] | None:
     return None
 
 
+def _warm_switch(situation: Situation) -> tuple[float, str]:
+    """The same of a warm one."""
+    measured = situation.observation.switch_seconds is not None
+    return situation.switch / timedelta(minutes=1), "measured" if measured else "by default"
+
+
 def horizon(situation: Situation) -> timedelta:
     """How long a change may be expected to last: a day, shared by the changes of the last one."""
     return cooldown.DAY / (len(cooldown.recent(situation.memory, situation.time)) + 1)
@@ -112,25 +122,27 @@ def wanted_anyway(situation: Situation) -> bool:
     return canary.baseline != situation.stable.baseline or (situation.stable.speculates and canary == situation.wished)
 
 
-def _balance(situation: Situation, judgement: Judged, *, gain: float | None, moved: int) -> Balance | None:
-    known = loading(situation)
+def _balance(situation: Situation, judgement: Judged, *, gain: float | None, moved: int, warm: bool) -> Balance | None:
+    known = _warm_switch(situation) if warm else loading(situation)
     if known is None or gain is None:
         return None
     minutes, basis = known
     lasts = horizon(situation)
-    away = 0.0 if situation.policy.switching.surge >= 1 else moved * minutes
+    beside = not warm and situation.policy.switching.surge >= 1
     return Balance(
         gained=gain * moved * (lasts / timedelta(minutes=1)),
-        lost=away,
+        lost=0.0 if beside else moved * minutes,
         moved=moved,
         minutes=minutes,
         basis=basis,
         horizon=lasts,
         load=judgement.on.load,
+        warm=warm,
     )
 
 
 def _value(judgement: Judged, plus: float) -> float | None:
-    if judgement.speedup is None or not math.isfinite(judgement.speedup.value) or judgement.speedup.value <= 0:
+    worth = judgement.worth
+    if worth is None or not math.isfinite(worth.value) or worth.value <= 0:
         return None
-    return judgement.speedup.value + plus
+    return worth.value + plus

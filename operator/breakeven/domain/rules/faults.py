@@ -8,14 +8,16 @@ from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from statistics import fmean
 
 from breakeven.api.scalars import format_duration
+from breakeven.api.spec import ObjectiveKind
 from breakeven.api.status import State
 from breakeven.api.vocabulary import Reason, StayReason
 from breakeven.domain.answer import Answer, Stay, Transition
 from breakeven.domain.counters.observation import Arm, Batch, Fleet, Smoke
 from breakeven.domain.measures import queues
-from breakeven.domain.rules import cooldown
+from breakeven.domain.rules import cooldown, live_control
 from breakeven.domain.rules.transitions import abandon_trial, disable, fail_trial
 from breakeven.domain.situation import Situation
 
@@ -25,6 +27,10 @@ CRASHES = 3
 """Restarts of a canary's containers that end its trial."""
 PREEMPTIONS_PER_MINUTE = 1.0
 KV_FULL = 0.95
+KV_BUSY = 0.85
+"""KV cache in use from which a queue may be one for room in it: a request waits until there is room for its prompt."""
+MANY_TIMES = 3.0
+"""A queue is another one than at the promotion when it is so many times as long."""
 ERROR_SHARE = 0.02
 
 
@@ -34,6 +40,8 @@ class Fault:
 
     reason: Reason
     message: str
+    doubted: bool = False
+    """Nothing was there to compare with, so load may be the cause: a live control is bought first, where one may be."""
 
 
 def grace(situation: Situation) -> timedelta:
@@ -60,9 +68,9 @@ def guard_canary(situation: Situation) -> Transition | None:
         message = f"containers of the canary restarted {fleet.restarts} times"
         message += f", the last time {fleet.crash}" if fleet.crash else ""
         return fail_trial(situation, Reason.ENGINE_FAILING, message)
-    # A canary that served and lost its node starts anew, and has its time anew.
+    # A canary that lost its node starts anew, and has its time anew; one whose turn has not come has all of it.
     waited = situation.time - max(memory.since, fleet.waiting_since or memory.since)
-    if fleet.ready == 0 and waited >= situation.spec.engine.startup_timeout:
+    if fleet.existing and fleet.ready == 0 and waited >= situation.spec.engine.startup_timeout:
         limit = format_duration(situation.spec.engine.startup_timeout)
         message = f"the canary was not ready within {limit} (spec.engine.startupTimeout)"
         return fail_trial(situation, Reason.STARTUP_TIMEOUT, message)
@@ -101,6 +109,8 @@ def guard_storm(situation: Situation) -> Answer:
     fault = watched.fault(situation.observation.arms, situation.time)
     if fault is None:
         return None
+    if fault.doubted and live_control.may_buy(situation):
+        return live_control.bought(situation, fault.reason, f"{fault.message}: measure it live")
     if situation.on_trial:
         return fail_trial(situation, fault.reason, fault.message)
     if not cooldown.may_switch(situation.policy, situation.memory, situation.time):
@@ -122,6 +132,12 @@ class StormWatch:
     control: str | None
     grace: float
     """Seconds that a storm has to last."""
+    window: float
+    """Seconds that a queue has to stand when it does not grow."""
+    usual: float | None
+    """Requests that waited on a replica when this variant was promoted. None: queues are not guarded against alone."""
+    waits: bool
+    """Whether anybody minds a queue: with the objective Throughput it is what keeps a replica busy."""
 
     def rages(self, arms: Mapping[str, Arm], now: datetime) -> bool:
         """Whether there is a storm."""
@@ -129,20 +145,39 @@ class StormWatch:
 
     def fault(self, arms: Mapping[str, Arm], now: datetime) -> Fault | None:
         """What is wrong with the speculating arm and not with its control; None when nothing is."""
-        ours = self._recent(arms.get(self.on), now)
+        ours = self._recent(arms.get(self.on), now, self.grace)
         if _calm(ours):
             return None
         control = arms.get(self.control) if self.control is not None else None
-        return storm(ours, self._recent(control, now))
+        theirs = self._recent(control, now, self.grace)
+        fault = storm(ours, theirs)
+        if fault is None and self.waits:
+            fault = _queueing(ours, theirs, growing=True)
+        if fault is not None or not self.waits or not _queued(ours):
+            return fault
+        standing = self._recent(arms.get(self.on), now, self.window)
+        return _queueing(standing, self._recent(control, now, self.window), growing=False) or self._alone(standing)
 
-    def _recent(self, arm: Arm | None, now: datetime) -> Sequence[Batch]:
-        """The newest batches of an arm that cover the grace, all of them within it or nothing."""
+    def _alone(self, on: Sequence[Batch]) -> Fault | None:
+        """A queue that stands for a window and was not there at the promotion, with nothing to compare it with."""
+        if self.usual is None or not on or not _queued(on):
+            return None
+        waiting = fmean(batch.gauges.waiting or 0.0 for batch in on)
+        full = all((batch.gauges.kv_usage or 0.0) > KV_BUSY for batch in on)
+        if not full or waiting <= MANY_TIMES * self.usual:
+            return None
+        message = f"{waiting:.0f} requests wait per replica for room in the KV cache, of which a draft takes its share"
+        message += f"; {self.usual:.0f} did at the promotion, and there is no control"
+        return Fault(reason=Reason.QUEUE_GROWTH, message=message, doubted=True)
+
+    def _recent(self, arm: Arm | None, now: datetime, seconds: float) -> Sequence[Batch]:
+        """The newest batches of an arm that cover so long, all of them within twice as long or nothing."""
         if arm is None:
             return ()
-        since = now.timestamp() - 2 * self.grace
+        since = now.timestamp() - seconds - max(self.grace, 0.2 * seconds)
         batches = arm.batches[bisect_left(arm.batches, since, key=lambda b: b.start) :]
         covered = sum(b.end - b.start for b in batches)
-        return batches if covered >= self.grace * 0.999 else ()
+        return batches if covered >= seconds * 0.999 else ()
 
 
 def _calm(on: Sequence[Batch]) -> bool:
@@ -159,14 +194,27 @@ def storm_watch(situation: Situation) -> StormWatch | None:
     if on is None or not on.speculates:
         return None
     control = situation.stable if situation.on_trial else situation.stable.baseline
-    return StormWatch(on.name, control.name if control != on else None, grace(situation).total_seconds())
+    return StormWatch(
+        on=on.name,
+        control=control.name if control != on else None,
+        grace=grace(situation).total_seconds(),
+        window=situation.evidence.window.total_seconds(),
+        usual=None if situation.on_trial or situation.memory.holdback else _usual_queue(situation),
+        waits=situation.spec.objective.kind is not ObjectiveKind.THROUGHPUT,
+    )
+
+
+def _usual_queue(situation: Situation) -> float:
+    """Requests that waited on a replica when what serves was promoted; none where that was not written down."""
+    reference = situation.memory.reference
+    return float(reference.waiting_on) if reference is not None and reference.waiting_on is not None else 0.0
 
 
 def storm(on: Sequence[Batch], control: Sequence[Batch]) -> Fault | None:
     """What is wrong with the speculating arm and not with its control; None when nothing is."""
     if not on:
         return None
-    return _preempting(on) or _queueing(on, control) or _failing(on, control)
+    return _preempting(on) or _failing(on, control)
 
 
 def _preempting(on: Sequence[Batch]) -> Fault | None:
@@ -180,19 +228,23 @@ def _preempting(on: Sequence[Batch]) -> Fault | None:
     return Fault(reason=Reason.PREEMPTION_STORM, message=message)
 
 
-def _queueing(on: Sequence[Batch], control: Sequence[Batch]) -> Fault | None:
-    if not control:
+def _queueing(on: Sequence[Batch], control: Sequence[Batch], *, growing: bool) -> Fault | None:
+    """A queue that the control does not share: one that grows, or one that stands for longer."""
+    if not control or not on or not _queued(on):
         return None
     waiting = [batch.gauges.waiting or 0.0 for batch in on]
-    limits = [queues.bound(batch.gauges.running or 0.0) for batch in on]
-    growing = waiting[-1] > waiting[0]
+    limit = min(queues.bound(batch.gauges.running or 0.0) for batch in on)
     theirs = max((batch.gauges.waiting or 0.0 for batch in control), default=0.0)
-    if not growing or any(w <= limit for w, limit in zip(waiting, limits, strict=True)):
+    if theirs > limit / 2 or (growing and waiting[-1] <= waiting[0]):
         return None
-    if theirs > min(limits) / 2:
-        return None
-    message = f"{waiting[-1]:.0f} requests wait per replica and the queue grows; the control has {theirs:.0f}"
+    how = "and the queue grows" if growing else f"for {(on[-1].end - on[0].start) / 60:.0f} min"
+    message = f"{waiting[-1]:.0f} requests wait per replica {how}; the control has {theirs:.0f}"
     return Fault(reason=Reason.QUEUE_GROWTH, message=message)
+
+
+def _queued(on: Sequence[Batch]) -> bool:
+    """Whether requests wait in every batch."""
+    return all((b.gauges.waiting or 0.0) > queues.bound(b.gauges.running or 0.0) for b in on)
 
 
 def _failing(on: Sequence[Batch], control: Sequence[Batch]) -> Fault | None:

@@ -9,9 +9,11 @@ from collections.abc import Iterator, Sequence
 
 from breakeven.api.spec import AcceptanceMethod, DraftMethod, DraftSpec, LadderStep
 from breakeven.api.variant import Variant
+from breakeven.domain import capacity
 from breakeven.domain.counters.observation import Batch
 from breakeven.domain.measures.acceptance import survival_of
 from breakeven.domain.measures.figures import Sums, inflation_of
+from breakeven.domain.rules import crossing
 from breakeven.domain.situation import Situation
 from breakeven.engines.engine import Engine
 from breakeven.engines.table import load
@@ -36,7 +38,17 @@ LONGEST = 16
 
 
 def next_candidate(situation: Situation) -> Variant:
-    """The first variant of the ladder that has not failed since the last reset; the declared one when all have."""
+    """The first variant of the ladder that has not failed since the last reset; the declared one when all have, or
+    where nothing else can be loaded.
+
+    A warm replica is away while it loads another one. What failed for the load, which falls again, is tried again.
+    """
+    if situation.warm and not capacity.can_load(situation):
+        return situation.wished
+    if situation.warm and crossing.explained(situation):
+        held = next((variant for variant in rungs(situation) if situation.fleet(variant) is not None), None)
+        if held is not None:
+            return held
     for variant in rungs(situation):
         if variant.name not in situation.memory.tried:
             return variant

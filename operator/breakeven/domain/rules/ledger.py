@@ -2,7 +2,7 @@
 
 from breakeven.api.changes import changed
 from breakeven.api.status import DecisionRecord, Memory
-from breakeven.domain.answer import Note, Stay, Transition
+from breakeven.domain.answer import Note, Transition
 from breakeven.domain.situation import Situation
 
 KEPT = 20
@@ -27,7 +27,7 @@ def with_record(memory: Memory, record: DecisionRecord) -> Memory:
     return changed(memory, decisions=[record, *memory.decisions][:KEPT])
 
 
-def apply(situation: Situation, answer: Transition | Note | Stay) -> tuple[Situation, tuple[DecisionRecord, ...]]:
+def apply(situation: Situation, answer: Transition | Note) -> tuple[Situation, tuple[DecisionRecord, ...]]:
     """The situation with what the answer changes in its memory, and the line that was written, if any."""
     memory = changed(situation.memory, **answer.changes)
     if not isinstance(answer, Transition):

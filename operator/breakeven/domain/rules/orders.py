@@ -10,8 +10,8 @@ from breakeven.api.status import State
 from breakeven.api.text import plain
 from breakeven.api.variant import Variant
 from breakeven.api.vocabulary import Action, Reason
+from breakeven.domain import capacity
 from breakeven.domain.answer import Note, Transition, note, transition
-from breakeven.domain.rules.streaks import CALM
 from breakeven.domain.rules.transitions import abandon_trial, disable, drafting, fail_trial, promote, serve
 from breakeven.domain.situation import Situation
 
@@ -74,7 +74,7 @@ def supersede(situation: Situation) -> Transition | None:
         return None
     if canary in (situation.wished, situation.wished.baseline):
         return None
-    return abandon_trial(situation, Reason.SUPERSEDED, f"generation {generation} asks for something else")
+    return abandon_trial(situation, Reason.SUPERSEDED, "a newer generation asks for something else")
 
 
 def follow_spec(situation: Situation) -> Transition | Note | None:
@@ -107,10 +107,10 @@ def obey_mode(situation: Situation) -> Transition | Note | None:
         message = "spec.policy.mode is Advise: nothing is tried"
         return abandon_trial(situation, Reason.ADVISE_ONLY, message).also(mode=mode)
     released = mode == Mode.AUTO and memory.mode in (Mode.ALWAYS_ON, Mode.ADVISE) and situation.stable.speculates
-    holdback = situation.spec.replicas >= 2 if released else memory.holdback
+    holdback = capacity.can_control(situation) if released else memory.holdback
     if memory.mode in (Mode.ALWAYS_OFF, Mode.ALWAYS_ON):
-        return note(mode=mode, advice="", holdback=holdback, **FRESH_TRIES, **CALM)
-    return note(mode=mode, advice="", holdback=holdback, **CALM)
+        return note(mode=mode, advice="", holdback=holdback, **FRESH_TRIES)
+    return note(mode=mode, advice="", holdback=holdback)
 
 
 def obey_command(situation: Situation) -> Transition | Note | None:
@@ -173,7 +173,6 @@ def _retry(situation: Situation) -> Transition:
         since=situation.time,
         transitions=[],
         **FRESH_TRIES,
-        **CALM,
     )
 
 
@@ -182,7 +181,7 @@ def _restart(situation: Situation) -> Transition | None:
         return None
     fresh = situation.stable.restarted()
     message = "one at a time, by command"
-    return transition(Action.RESTART, Reason.COMMANDED, message, stable=fresh, since=situation.time, **CALM)
+    return transition(Action.RESTART, Reason.COMMANDED, message, stable=fresh, since=situation.time)
 
 
 COMMANDS: Mapping[str, Callable[[Situation], Transition | None]] = {

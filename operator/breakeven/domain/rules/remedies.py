@@ -16,7 +16,6 @@ from breakeven.domain.evidence.judgement import Judged, Judgement, verdict_of
 from breakeven.domain.measures.verdict import Verdict
 from breakeven.domain.rules import cooldown, schedules
 from breakeven.domain.rules.ladder import longer_length, tuned_length
-from breakeven.domain.rules.streaks import CALM
 from breakeven.domain.rules.transitions import disable, drafting, fail_trial, start_trial
 from breakeven.domain.situation import Situation
 
@@ -37,7 +36,7 @@ WORST = 0.80
 
 def before_off(situation: Situation, judgement: Judged) -> Transition | None:
     """What the user's list puts before `Disable` and the evidence supports; None: switch off."""
-    live = judgement.source == Source.MEASURED and judgement.off is not None
+    live = judgement.source in (Source.MEASURED, Source.ALTERNATING) and judgement.off is not None
     if situation.policy.mode != Mode.AUTO or situation.memory.state != State.SPECULATING or not live:
         return None
     for step in situation.policy.on_below_break_even:
@@ -83,7 +82,7 @@ def restart(situation: Situation, judgement: Judged) -> Transition | None:
     cause = situation.memory.diagnosis
     if cause is None or cause.reason != Reason.DEGRADED_UNTIL_RESTART or not situation.stable.speculates:
         return None
-    if situation.memory.canary is not None or not capacity.can_switch(situation):
+    if situation.memory.canary is not None or not (capacity.can_switch(situation) and _may_load(situation)):
         return None
     if done(situation, RESTART, situation.wished.name, RESTART_AGAIN):
         return None
@@ -94,7 +93,6 @@ def restart(situation: Situation, judgement: Judged) -> Transition | None:
         stable=situation.stable.restarted(),
         since=situation.time,
         remedies=remembered(situation, RESTART, situation.wished.name),
-        **CALM,
     )
 
 
@@ -200,12 +198,17 @@ def remembered(situation: Situation, action: str, variant: str) -> list[Remedy]:
 
 def _may_try(situation: Situation) -> bool:
     """Whether a canary can run beside what serves, with room in the day for its promotion and for switching off."""
-    beside = capacity.can_try(situation) and not capacity.one_after_the_other(situation)
+    beside = capacity.can_try(situation) and not capacity.one_after_the_other(situation) and _may_load(situation)
     return (
         beside
         and situation.memory.canary is None
         and cooldown.may_switch_on(situation.policy, situation.memory, situation.time)
     )
+
+
+def _may_load(situation: Situation) -> bool:
+    """Whether what is not there yet can be loaded."""
+    return not situation.warm or capacity.can_load(situation)
 
 
 def _tried(

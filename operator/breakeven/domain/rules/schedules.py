@@ -38,6 +38,8 @@ BUSIER = 1.25
 """Offered loads nearer to each other than this are the same: a slower step alone makes more requests run at a time."""
 ROSE = 1.05
 """Step-time inflation that differs by less is the same: then acceptance fell, and no limit by batch size helps."""
+PAID = 1.1
+"""S in a band of load from which on a failure in that band is not the load's: S changes by less within half a band."""
 
 
 def obeys(variant: Variant) -> bool:
@@ -105,11 +107,17 @@ def crossover(profile: Sequence[LoadBand], *, variant: str, present: AtLoad, now
     return limit if SMALLEST <= limit <= LARGEST else None
 
 
-def rises_with_load(profile: Sequence[LoadBand], *, below: float, now: datetime) -> bool:
-    """Whether a variant was measured to pay at a load below this one, and its step-time inflation to rise above."""
+def rises_with_load(profile: Sequence[LoadBand], *, failed: float, apart: float, now: datetime) -> bool:
+    """Whether a variant was measured to pay at a load so many times below the one at which it failed, and its step-time
+    inflation to rise above. Not where it was measured to pay at that load too: then something else has changed since.
+    """
     for variant in {band.variant for band in profile}:
         points = [p for band in profile if (p := _point(band, variant, now)) is not None]
-        calm = min((p for p in points if p.speedup > 1 and p.load <= below), default=None, key=lambda p: p.load)
+        if any(p.speedup >= PAID and p.load >= failed for p in points):
+            continue
+        calm = min(
+            (p for p in points if p.speedup > 1 and p.load * apart <= failed), default=None, key=lambda p: p.load
+        )
         if calm is not None and any(
             p.load > calm.load and p.inflation >= ROSE * calm.inflation and p.speedup < calm.speedup for p in points
         ):

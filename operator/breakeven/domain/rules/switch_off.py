@@ -1,60 +1,41 @@
 """The rule that switches speculation off, and why it did not fire.
 
-`leave` counts windows in a row that show a loss. When the row is long enough, the gates are asked in order: the first
-that answers decides, and what passes all of them is switched off.
+A loss has to be shown over `spec.evidence.leaveWindows` windows taken together, or by the sequential alarm. Then the
+gates are asked in order: the first that answers decides, and what passes all of them is switched off.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 
-from breakeven.api.changes import changed
 from breakeven.api.spec import LadderStep
 from breakeven.api.status import Source, State
 from breakeven.api.vocabulary import Action, Reason, StayReason
 from breakeven.domain import capacity
-from breakeven.domain.answer import Answer, Note, Stay, Transition, note, transition
+from breakeven.domain.answer import Answer, Stay, Transition, transition
 from breakeven.domain.diagnosis.diagnosis import cause_in_words
+from breakeven.domain.evidence.judge import lasts
 from breakeven.domain.evidence.judgement import Judged, Judgement
+from breakeven.domain.evidence.objective import loss_reason
 from breakeven.domain.measures.verdict import Verdict
 from breakeven.domain.rules import cooldown, economics, live_control, remedies
 from breakeven.domain.rules.ladder import tuned_length
-from breakeven.domain.rules.streaks import CALM, broken, counted, recently_counted
 from breakeven.domain.rules.transitions import disable
 from breakeven.domain.situation import Situation
 
-MORE_WINDOWS = "a loss is shown; speculation is switched off after spec.evidence.leaveWindows windows in a row"
+MORE_WINDOWS = "a loss is shown; speculation is switched off when spec.evidence.leaveWindows windows together show it"
 
 
 def leave(situation: Situation, judgement: Judgement) -> Answer:
-    """Switch speculation off when enough windows in a row show that it hurts."""
-    memory, enough = situation.memory, situation.evidence.leave_windows
-    serving = memory.state in (State.SPECULATING, State.FROZEN) and situation.stable.speculates
-    if not serving or not isinstance(judgement, Judged) or judgement.verdict != Verdict.HURTS:
+    """Switch speculation off when enough windows together show that it hurts."""
+    serving = situation.memory.state in (State.SPECULATING, State.FROZEN) and situation.stable.speculates
+    if not serving or not isinstance(judgement, Judged):
         return None
-    if memory.streak_verdict == Verdict.HURTS and memory.streak >= enough:
-        return _act(situation, judgement)  # decided before and not possible then: there is nothing to count
-    streak = counted(situation, Verdict.HURTS, judgement.span)
-    if judgement.sudden and not streak:
-        streak = {"streak": enough}  # it counts for a whole row, whatever it overlaps with
-    if not streak:
-        return Stay(reason=StayReason.MORE_WINDOWS, message=MORE_WINDOWS, ends=False)
-    here = situation.with_memory(changed(memory, **streak))
-    if here.memory.streak < enough:
-        return Stay(reason=StayReason.MORE_WINDOWS, message=MORE_WINDOWS, changes=streak)
-    answer = _act(here, judgement)
-    return answer if isinstance(answer, Transition) else replace(answer, changes=streak)
-
-
-def settle_streak(situation: Situation, judgement: Judgement) -> Note | None:
-    """A judged span that does not say the same breaks the row."""
-    if not isinstance(judgement, Judged) or judgement.verdict == Verdict.HURTS or situation.on_trial:
+    if judgement.objection is not None:
+        return _act(situation, judgement)  # a clause is asked about many windows at once, and says so surely
+    if judgement.verdict != Verdict.HURTS:
         return None
-    if live_control.fell(situation, judgement):
-        return None  # a window that asks for the live control breaks no row that does
-    if judgement.verdict == Verdict.UNDECIDED and recently_counted(situation, judgement.span):
-        return None  # a window that says nothing does not contradict
-    changes = broken(situation, judgement.span)
-    return note(**changes) if changes else None
+    if not lasts(situation, judgement):
+        return Stay(reason=StayReason.MORE_WINDOWS, message=MORE_WINDOWS)
+    return _act(situation, judgement)
 
 
 def _act(situation: Situation, judgement: Judged) -> Transition | Stay:
@@ -68,19 +49,21 @@ def _act(situation: Situation, judgement: Judged) -> Transition | Stay:
 
 def _doubtful(situation: Situation, judgement: Judged) -> Transition | None:
     """BuyControl: a loss that only the stored control shows, and not by far, is measured live first."""
-    if judgement.source != Source.CALIBRATED or not live_control.may_buy(situation) or _decisive(situation, judgement):
+    if judgement.source != Source.CALIBRATED or not live_control.may_buy(situation) or decisive(situation, judgement):
         return None
     return live_control.contradicted(situation, judgement)
 
 
-def _decisive(situation: Situation, judgement: Judged) -> bool:
+def decisive(situation: Situation, judgement: Judged) -> bool:
     """Whether a stored control is enough: the bounds of a comparison without control are passed, not just touched."""
     leave_below = float(situation.spec.thresholds.speedup.disable) - 0.06
     return judgement.speedup is not None and judgement.speedup.upper() < leave_below
 
 
 def _remediable(situation: Situation, judgement: Judged) -> Transition | None:
-    """Remedy: what the user's list puts before `Disable`, unless a rollback is what loses."""
+    """Remedy: what the user's list puts before `Disable`, unless a rollback is what loses, or a clause objects."""
+    if judgement.objection is not None:
+        return None
     return None if _rolled_back(situation) else remedies.before_off(situation, judgement)
 
 
@@ -98,7 +81,7 @@ def _last_replica(situation: Situation, judgement: Judged) -> Stay | None:
     del judgement
     if capacity.can_switch(situation):
         return None
-    return Stay(reason=StayReason.LAST_REPLICA, message=f"speculation loses, and {capacity.needs(situation.memory)}")
+    return Stay(reason=StayReason.LAST_REPLICA, message=f"speculation loses, and {capacity.needs(situation)}")
 
 
 def _costs_more(situation: Situation, judgement: Judged) -> Stay | None:
@@ -121,9 +104,7 @@ def _day_used_up(situation: Situation, judgement: Judged) -> Transition | Stay |
         f"{judgement.report.message}; {limit} changes in 24 h are used up (spec.policy.maxTransitionsPerDay), so it"
     )
     message += " stays as it is"
-    return transition(
-        Action.FREEZE, Reason.TOO_MANY_TRANSITIONS, message, state=State.FROZEN, since=situation.time, **CALM
-    )
+    return transition(Action.FREEZE, Reason.TOO_MANY_TRANSITIONS, message, state=State.FROZEN, since=situation.time)
 
 
 GATES: tuple[Callable[[Situation, Judged], Transition | Stay | None], ...] = (
@@ -138,16 +119,21 @@ GATES: tuple[Callable[[Situation, Judged], Transition | Stay | None], ...] = (
 
 
 def _switch_off(situation: Situation, judgement: Judged) -> Transition:
-    reason, words = Reason.BELOW_BREAK_EVEN, judgement.report.message
-    if judgement.source == Source.FIXED:
+    reason, words = loss_reason(judgement), judgement.report.message
+    if judgement.objection is not None:
+        reason = judgement.objection.reason
+    elif judgement.source == Source.FIXED:
         reason = Reason.BELOW_ACCEPTANCE_FLOOR
     if _rolled_back(situation):
         reason, words = Reason.ROLLBACK_REGRESSED, f"what was rolled back to is below break-even as well: {words}"
     cause = cause_in_words(situation)
     words = f"{words}; {cause}" if cause else words
-    words += economics.in_words(economics.disabling(situation, judgement))
+    if judgement.objection is None:
+        words += economics.in_words(economics.disabling(situation, judgement))
     length = tuned_length(judgement.on_batches, judgement.off, judgement.on)
-    return disable(situation, reason, words).also(tuned_length=length)
+    return disable(situation, reason, words).also(
+        tuned_length=length, alarmed_at=situation.time if judgement.sudden else None
+    )
 
 
 def _rolled_back(situation: Situation) -> bool:

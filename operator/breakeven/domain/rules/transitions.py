@@ -1,6 +1,6 @@
 """The changes of state, each with everything that it changes in the memory."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TypedDict
 
@@ -10,13 +10,13 @@ from breakeven.api.spec import HoldbackMode
 from breakeven.api.status import EvidenceStatus, LastGood, State
 from breakeven.api.variant import Variant
 from breakeven.api.vocabulary import Action, Reason
+from breakeven.domain import capacity
 from breakeven.domain.answer import Transition, transition
 from breakeven.domain.counters.windows import BATCHES
 from breakeven.domain.diagnosis.diagnosis import unquantized
 from breakeven.domain.measures.figures import rounded, sums
-from breakeven.domain.rules import cooldown
+from breakeven.domain.rules import bursts, cooldown
 from breakeven.domain.rules.ledger import LONGEST
-from breakeven.domain.rules.streaks import CALM
 from breakeven.domain.situation import Situation
 
 CONTROL_FROM = 4
@@ -43,9 +43,9 @@ def start_trial(situation: Situation, canary: Variant, reason: Reason, message: 
         state=state,
         since=situation.time,
         canary=canary,
-        holdback=False,
+        compared="",
+        holdback=situation.stable.speculates and situation.memory.holdback,
         cooldown_until=None,
-        **CALM,
     )
 
 
@@ -67,11 +67,12 @@ def promote(
         reference=_reference(situation, canary, report),
         unquantized=unquantized(situation, report),
         tried=[],
+        bursts=bursts.after_promotion(situation.memory, situation.time),
+        alarmed_at=None,
         answers=situation.wished.name,
         transitions=_counted(situation) if changed else cooldown.recent(situation.memory, situation.time),
         unverified_since=None,
         cooldown_until=None,
-        **CALM,
     )
 
 
@@ -102,7 +103,6 @@ def fail_trial(situation: Situation, reason: Reason, message: str) -> Transition
         unverified_since=situation.time if another_engine else situation.memory.unverified_since,
         tried=list(dict.fromkeys(tried))[-64:],
         **({} if situation.memory.state == State.TUNING else _waiting(situation)),
-        **CALM,
     )
 
 
@@ -116,7 +116,6 @@ def abandon_trial(situation: Situation, reason: Reason, message: str) -> Transit
         since=situation.time,
         canary=None,
         holdback=situation.stable.speculates and wants_control(situation),
-        **CALM,
     )
 
 
@@ -137,7 +136,6 @@ def disable(situation: Situation, reason: Reason, message: str) -> Transition:
         tried=list(dict.fromkeys([*situation.memory.tried, situation.stable.name]))[-64:],
         unverified_since=None,
         **_waiting(situation),
-        **CALM,
     )
 
 
@@ -154,17 +152,16 @@ def serve(situation: Situation, variant: Variant, action: Action, reason: Reason
         holdback=variant.speculates and wants_control(situation, unmeasured=True),
         unverified_since=None,
         cooldown_until=None,
-        **CALM,
     )
 
 
 def wants_control(situation: Situation, *, unmeasured: bool = False) -> bool:
     """Whether replicas without speculation are kept when a variant begins to serve."""
     mode = situation.policy.holdback.mode
-    if mode == HoldbackMode.ALWAYS:
-        return situation.spec.replicas >= 2
     if mode == HoldbackMode.NEVER:
         return False
+    if mode == HoldbackMode.ALWAYS or situation.warm:
+        return capacity.can_control(situation)
     return situation.spec.replicas >= (2 if unmeasured else CONTROL_FROM)
 
 
@@ -181,10 +178,15 @@ class _Waiting(TypedDict, total=False):
 def _waiting(situation: Situation) -> _Waiting:
     failed = cooldown.failures(situation.memory, situation.time)
     return {
-        "cooldown_until": situation.time + cooldown.wait(situation.policy, failed),
+        "cooldown_until": situation.time + cooldown.wait(situation.policy, failed, longest=_longest_wait(situation)),
         "attempts": failed + 1,
         "failed_at_load": rounded(present_load(situation), 3),
     }
+
+
+def _longest_wait(situation: Situation) -> timedelta:
+    """How rare trials become: a warm one takes no replica away, so it may be repeated sooner."""
+    return cooldown.LONGEST_WARM * situation.evidence.window if situation.warm else cooldown.LONGEST
 
 
 def present_load(situation: Situation) -> float | None:

@@ -11,8 +11,9 @@ from breakeven.domain.answer import Answer, Stay, Transition
 from breakeven.domain.diagnosis.diagnosis import cause_in_words
 from breakeven.domain.evidence import node_speeds
 from breakeven.domain.evidence.judgement import Held, Judged, Judgement, figures_of
+from breakeven.domain.evidence.objective import loss_reason
 from breakeven.domain.measures.verdict import Verdict
-from breakeven.domain.rules import cooldown, crossing, economics, remedies
+from breakeven.domain.rules import cooldown, crossing, economics, hours, remedies
 from breakeven.domain.rules.ladder import next_candidate, tuned_length
 from breakeven.domain.rules.transitions import abandon_trial, drafting, fail_trial, present_load, promote, start_trial
 from breakeven.domain.situation import Situation
@@ -68,7 +69,9 @@ def begin_trial(situation: Situation) -> Answer:
     if capacity.one_after_the_other(situation):
         message += "; one replica, so one after the other, with wider bounds"
     known = economics.loading(situation)
-    if known is not None:
+    if not situation.moves_pods:
+        message += "; in turns on the same replicas"
+    elif known is not None:
         message += f"; each replica of the canary loads {known[0]:.1f} min ({known[1]})"
     return start_trial(situation, wanted, _why(situation), message).also(nodes=node_speeds.learned(situation))
 
@@ -76,7 +79,7 @@ def begin_trial(situation: Situation) -> Answer:
 def _cooling_down(situation: Situation) -> Stay | None:
     """A failure is waited out, unless the load is another one."""
     until = situation.memory.cooldown_until
-    if until is None or situation.time >= until or _load_fell(situation):
+    if until is None or situation.time >= until or _load_fell(situation) or _another_hour(situation):
         return None
     message = "the next trial waits for status.cooldownUntil (spec.policy.cooldown, longer after each failure)"
     return Stay(reason=StayReason.COOLING_DOWN, message=message)
@@ -90,6 +93,9 @@ def _not_yet(situation: Situation) -> Stay | None:
     if crossing.waits(situation):
         message = "speculation failed for the load; a trial waits until the load has fallen, a day at most"
         return Stay(reason=StayReason.LOAD_HAS_NOT_FALLEN, message=message)
+    if hours.waits(situation):
+        message = "speculation lost in this hour of the day; a trial waits for one in which it paid, 15 hours at most"
+        return Stay(reason=StayReason.HOUR_LOST, message=message)
     if capacity.can_try(situation) and not _serving(situation):
         message = "no trial begins before what serves is ready and at rest"
         return Stay(reason=StayReason.NOT_SETTLED, message=message)
@@ -102,7 +108,7 @@ def _not_yet(situation: Situation) -> Stay | None:
 def _not_possible(situation: Situation) -> Stay | None:
     """Replicas, metrics, the day's changes, or a first measurement are missing."""
     if not capacity.can_try(situation):
-        return Stay(reason=StayReason.LAST_REPLICA, message=capacity.needs(situation.memory))
+        return Stay(reason=StayReason.LAST_REPLICA, message=capacity.needs(situation))
     if situation.observation.outage is not None:
         return Stay(reason=StayReason.NO_METRICS, message="no trial begins while the metrics are away")
     if not _within_budget(situation):
@@ -135,7 +141,7 @@ def end_trial(situation: Situation, judgement: Judgement) -> Answer:
     if not situation.on_trial or memory.canary is None or memory.since is None:
         return None
     if not capacity.can_try(situation):
-        return abandon_trial(situation, Reason.NO_CAPACITY, capacity.needs(memory))
+        return abandon_trial(situation, Reason.NO_CAPACITY, capacity.needs(situation))
     answer = _hurt(situation, judgement) or _paid(situation, judgement, memory.canary)
     if answer is not None and answer is not SWITCH_DOES_NOT_PAY:
         return answer
@@ -167,7 +173,7 @@ def _hurt(situation: Situation, judgement: Judgement) -> Transition | None:
     if situation.memory.state == State.TUNING:
         return remedies.end_rescue(situation, judgement, Reason.NOT_BETTER, words)
     length = tuned_length(judgement.on_batches, judgement.off, judgement.on)
-    return fail_trial(situation, Reason.BELOW_BREAK_EVEN, words).also(tuned_length=length)
+    return fail_trial(situation, loss_reason(judgement), words).also(tuned_length=length, alarmed_at=None)
 
 
 def _paid(situation: Situation, judgement: Judgement, canary: Variant) -> Answer:
@@ -179,6 +185,9 @@ def _paid(situation: Situation, judgement: Judgement, canary: Variant) -> Answer
     if judgement.objection:
         message = f"{figures_of(judgement)}; {judgement.objection.message}"
         return fail_trial(situation, judgement.objection.reason, message)
+    if judgement.awaits:
+        message = f"the trial pays; {judgement.awaits}, which come before spec.evidence.trialTimeout"
+        return Stay(reason=StayReason.TAILS_AWAITED, message=message)
     if not cooldown.may_switch(situation.policy, situation.memory, situation.time):
         message = "the trial pays, and the changes of 24 h are used up (spec.policy.maxTransitionsPerDay)"
         return Stay(reason=StayReason.DAY_USED_UP, message=message)
@@ -215,6 +224,12 @@ def _load_fell(situation: Situation) -> bool:
         return False
     load, factor = present_load(situation), crossing.LOAD_WAS_WHY if crossing.explained(situation) else LOAD_FELL
     return load is not None and 0 < load * factor < float(memory.failed_at_load)
+
+
+def _another_hour(situation: Situation) -> bool:
+    """Whether the hour of the day speaks for a trial, and the shortest cooldown is over."""
+    since = situation.memory.since
+    return since is not None and situation.time - since >= situation.policy.cooldown and hours.another(situation)
 
 
 def _serving(situation: Situation) -> bool:

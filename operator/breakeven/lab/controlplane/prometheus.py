@@ -63,7 +63,7 @@ def configuration(layout: Layout, settings: LabSettings, *, hollow: str, own: st
         "kubeconfig_file": str(layout.kubeconfig("lab-prometheus")),
         "attach_metadata": {"node": True},
     }
-    return {
+    return _past_storage(settings) | {
         "global": {"scrape_interval": interval, "scrape_timeout": interval, "evaluation_interval": "15s"},
         "scrape_configs": [
             {"job_name": "pods", "kubernetes_sd_configs": [discovery], "relabel_configs": pod_relabelling()},
@@ -74,9 +74,25 @@ def configuration(layout: Layout, settings: LabSettings, *, hollow: str, own: st
                 "scrape_timeout": slow,
                 "static_configs": [{"targets": [hollow]}],
             },
+            *_past_jobs(settings, hollow),
             {"job_name": "prometheus", "static_configs": [{"targets": [own]}]},
         ],
     }
+
+
+def _past_storage(settings: LabSettings) -> dict[str, Any]:
+    """Samples of the past of hollow pods come after newer ones of other series."""
+    if not settings.hollow.past_seconds:
+        return {}
+    hours = settings.hollow.past_seconds / 3600 + 2
+    return {"storage": {"tsdb": {"out_of_order_time_window": f"{hours:.0f}h"}}}
+
+
+def _past_jobs(settings: LabSettings, hollow: str) -> list[dict[str, Any]]:
+    if not settings.hollow.past_seconds:
+        return []
+    job = {"job_name": "hollow-past", "metrics_path": "/past", "honor_labels": True, "scrape_interval": "5s"}
+    return [job | {"scrape_timeout": "5s", "static_configs": [{"targets": [hollow]}]}]
 
 
 def write_configuration(layout: Layout, settings: LabSettings, *, hollow: str, own: str) -> Path:

@@ -8,6 +8,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from breakeven.lab.engine.arguments import is_of_vllm
+from breakeven.lab.engine.image import become
 from breakeven.lab.engine.knobs import knobs_from
 from breakeven.lab.engine.process import Process, prepare
 from breakeven.lab.engine.refused import Refused
@@ -30,11 +32,26 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
+def _engine_options(options: argparse.Namespace) -> list[str]:
+    """The same options, for an engine that another program of the image starts."""
+    given = {
+        "--pod-address": options.pod_address,
+        "--image-version": options.image_version,
+        "--load-delay": options.load_delay,
+        "--time-scale": options.time_scale,
+        "--seed": options.seed,
+        "--profile": options.profile and options.profile.resolve(),
+    }
+    return [f"{name}={value}" for name, value in given.items() if value is not None]
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one engine; the result is the exit status."""
     options = _options(sys.argv[1:] if arguments is None else arguments)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(asctime)s %(message)s", stream=sys.stderr)
     command = options.command[1:] if options.command[:1] == ["--"] else options.command
+    if command and not is_of_vllm(command):
+        become(command, address=options.pod_address, options=_engine_options(options))
     given = {name: getattr(options, name) for name in ("load_delay", "time_scale", "seed")}
     try:
         knobs = knobs_from(os.environ, profile=options.profile, options=given)
@@ -43,7 +60,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     try:
         served, configuration, engine = prepare(command, options.image_version, knobs, os.environ)
-        asyncio.run(Process(served, configuration, engine, knobs).run(options.pod_address))
+        developer = os.environ.get("VLLM_SERVER_DEV_MODE") == "1"
+        process = Process(served, configuration, engine, knobs, developer_routes=developer)
+        asyncio.run(process.run(options.pod_address))
     except Refused as refused:
         sys.stderr.write(f"{refused.message}\n")
         return refused.code

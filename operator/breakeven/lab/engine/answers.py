@@ -2,12 +2,11 @@
 
 import json
 from dataclasses import dataclass
+from random import Random
 from typing import Any
 
 from breakeven.lab.engine.core import Request
-
-WORD = " simulated"
-"""What every generated token reads."""
+from breakeven.lab.engine.wording import LIKELIEST, Wording, logprobs
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +20,10 @@ class Asked:
     model: str
     identity: str
     created: int
+    prompt: str = ""
+    """Decides the words of an answer that is not streamed."""
+    logprobs: int | None = None
+    """How many of the likeliest tokens are wanted in each place. None: no log-probabilities."""
 
     @property
     def _kind(self) -> str:
@@ -43,10 +46,12 @@ class Asked:
         prompt, generated = self.request.prompt_tokens, self.request.generated
         return {"prompt_tokens": prompt, "completion_tokens": generated, "total_tokens": prompt + generated}
 
-    def whole(self) -> dict[str, Any]:
+    def whole(self, wording: Wording, rng: Random) -> dict[str, Any]:
         """The answer of a request that did not stream."""
-        text = WORD * self.request.generated
-        choice: dict[str, Any] = {"index": 0, "logprobs": None, "finish_reason": self.request.finish_reason}
+        words = wording.words(self.prompt, self.request.generated)
+        text = "".join(words)
+        known = None if self.logprobs is None else logprobs(words, self.logprobs, rng)
+        choice: dict[str, Any] = {"index": 0, "logprobs": known, "finish_reason": self.request.finish_reason}
         choice |= {"message": {"role": "assistant", "content": text}} if self.chat else {"text": text}
         return self._envelope([choice]) | {"usage": self.usage()}
 
@@ -59,7 +64,7 @@ class Asked:
 
     def chunk(self, tokens: int, *, finish_reason: str | None = None) -> bytes:
         """One server-sent event with the tokens of one engine step."""
-        text = WORD * tokens
+        text = LIKELIEST * tokens
         choice: dict[str, Any] = {"index": 0, "logprobs": None, "finish_reason": finish_reason}
         choice |= {"delta": {"content": text} if tokens else {}} if self.chat else {"text": text}
         return event(self._envelope([choice]))

@@ -11,6 +11,8 @@ from typing import Any, NoReturn
 from breakeven.engines.engine import Engine
 from breakeven.lab.engine.refused import Refused
 
+OLD_ENTRY_POINT = ("-m", "vllm.entrypoints.openai.api_server")
+"""After `python`: what served before there was `vllm serve`, and still does."""
 USAGE = """usage: vllm [-h] [-v]
             {chat,complete,serve,launch,bench,collect-env,download-kernels,preload,run-batch,snapshot}
             ..."""
@@ -53,6 +55,7 @@ class Arguments:
     shutdown_timeout: float = 0.0
     async_scheduling: bool | None = None
     disable_log_stats: bool = False
+    enable_sleep_mode: bool = False
     custom_buckets: dict[str, list[float]] = field(default_factory=dict)
     speculative: dict[str, Any] | None = None
 
@@ -97,8 +100,16 @@ def _parser(engine: Engine) -> _Parser:
     return parser
 
 
+def is_of_vllm(command: Sequence[str]) -> bool:
+    """Whether it starts vLLM itself and no other program of its image."""
+    return list(command[:1]) == ["vllm"] or tuple(command[1:3]) == OLD_ENTRY_POINT
+
+
 def parse(command: Sequence[str], engine: Engine) -> Arguments:
-    """Read `vllm serve MODEL ARGS...`. Raises Refused as that version would end."""
+    """Read `vllm serve MODEL ARGS...`, or the old entry point with the same flags. Raises Refused as that version would
+    end."""
+    if tuple(command[1:3]) == OLD_ENTRY_POINT:
+        command = ["vllm", "serve", *command[3:]]
     if list(command[:2]) != ["vllm", "serve"]:
         raise Refused(2, f"{USAGE}\nvllm: error: expected `vllm serve MODEL ...`, got: {' '.join(command)}")
     plain, dotted = _split_dotted(command[2:])
@@ -124,6 +135,7 @@ def parse(command: Sequence[str], engine: Engine) -> Arguments:
         shutdown_timeout=values.get("shutdown_timeout") or 0.0,
         async_scheduling=values.get("async_scheduling"),
         disable_log_stats=bool(values.get("disable_log_stats")),
+        enable_sleep_mode=bool(values.get("enable_sleep_mode")),
         custom_buckets=buckets,
         speculative=_speculative(values, dotted),
     )

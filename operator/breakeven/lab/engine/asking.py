@@ -11,6 +11,8 @@ from breakeven.lab.engine.answers import Asked
 from breakeven.lab.engine.core import Request
 
 DEFAULT_COMPLETION_TOKENS = 16
+_MAX_LOGPROBS = 20
+"""vLLM's default of --max-logprobs."""
 _NATURAL_MEDIAN = 200
 _NATURAL_SPREAD = 0.6
 
@@ -59,6 +61,8 @@ def read(
         model=model,
         identity=("chatcmpl-" if chat else "cmpl-") + uuid.uuid4().hex,
         created=int(time.time()),
+        prompt=str(body.get("messages") if chat else body.get("prompt")),
+        logprobs=None if chat or body.get("logprobs") is None else _logprobs(body["logprobs"]),
     )
 
 
@@ -94,6 +98,13 @@ def _prompt_tokens(body: Mapping[str, Any], *, chat: bool) -> int:
 
 def _text_tokens(text: str) -> int:
     return max(1, len(text.encode()) // 4)
+
+
+def _logprobs(asked: Any) -> int:
+    wanted = _integer("logprobs", asked)
+    if not 0 <= wanted <= _MAX_LOGPROBS:
+        raise BadRequest(400, "BadRequestError", f"logprobs: {wanted} is not between 0 and {_MAX_LOGPROBS}")
+    return wanted
 
 
 def _integer(name: str, value: Any) -> int:

@@ -14,6 +14,7 @@ from breakeven.lab.engine.knobs import Knobs
 from breakeven.lab.engine.refused import Refused, engine_core_failed
 from breakeven.lab.engine.speculative import LARGEST_K, Drafting
 from breakeven.lab.engine.step_times import BASELINE, Scheduling, step_times
+from breakeven.lab.engine.wording import RIGHT, Wording
 
 _LARGE = 30.0
 """Billions of parameters from which the 70B table stands in for a target."""
@@ -33,6 +34,7 @@ class Configuration:
     fails_at_start: bool
     """Exit with code 1 after that time instead."""
     notes: tuple[str, ...]
+    wording: Wording = RIGHT
 
 
 def configure(
@@ -68,6 +70,7 @@ def configure(
         or (drafting is not None and knobs.draft_dies_on_first_request),
         load_delay=knobs.load_delay + (knobs.draft_load_delay if drafting else 0.0),
         fails_at_start=drafting is not None and knobs.draft_fails_at_start,
+        wording=Wording(knobs.draft_answers_wrongly if drafting else 0.0),
         notes=(why, times.source, *_notes(arguments, drafting, engine, setup)),
     )
 

@@ -116,6 +116,12 @@ class EngineCore:
         self._free_blocks = self._total_blocks
         self._step: _Step | None = None
         self._finished: list[Request] = []
+        self.sleep_state = "awake"
+        """As the page has it: `awake`, `weights_offloaded` (level 1) or `discard_all` (level 2)."""
+        self.paused = ""
+        """`new`: requests that run go on and others wait; `all`: nothing goes on; empty: not paused."""
+        self.draft_lost = False
+        """Whether the draft's weights are gone: it drafts, and nothing it drafts is right."""
 
     @property
     def kv_usage(self) -> float:
@@ -163,6 +169,9 @@ class EngineCore:
         while True:
             if self._step is None:
                 self._step = self._begin()
+            if self._step is None and self.paused:
+                self.clock = max(self.clock, until)
+                break
             if self._step is None:
                 arrival = self.waiting[0].arrival if self.waiting and not self.running else None
                 if arrival is None or arrival > until:
@@ -185,6 +194,8 @@ class EngineCore:
     def _begin(self) -> _Step | None:
         """Choose what the next step does: running requests first, then new ones while budget, seats and KV last."""
         setup, start = self.setup, self.clock
+        if self.paused == "all":
+            return None
         preempted = self._reserve_decode()
         decoding = [r for r in self.running if not r.to_prefill]
         budget = setup.max_num_batched_tokens - len(decoding) * self._lookahead
@@ -194,7 +205,9 @@ class EngineCore:
                 request.chunk = min(request.to_prefill, budget)
                 budget -= request.chunk
                 prefilling.append(request)
-        while self.waiting and budget > 0 and not preempted and len(self.running) < setup.max_num_seqs:
+        while (
+            self.waiting and budget > 0 and not preempted and not self.paused and len(self.running) < setup.max_num_seqs
+        ):
             request = self.waiting[0]
             need = _blocks(request.to_prefill + 1)
             if request.arrival > start or need > self._free_blocks:
@@ -296,7 +309,7 @@ class EngineCore:
             return 0
         accepted = 0
         rates, chance, positions = request.conditional, self._rng.random, counted.accepted_per_position
-        while accepted < k and chance() < rates[accepted]:
+        while accepted < k and not self.draft_lost and chance() < rates[accepted]:
             positions[accepted] += 1
             accepted += 1
         counted.drafts += 1

@@ -31,6 +31,7 @@ class Driver:
         self._tickets: dict[int, Ticket] = {}
         self._work = asyncio.Event()
         self._empty = asyncio.Event()
+        self._quiet = asyncio.Event()
 
     @property
     def in_flight(self) -> int:
@@ -58,11 +59,29 @@ class Driver:
         self.core.abort(ticket.request, reason)
         self._tickets.pop(id(ticket.request), None)
         ticket.progress.set()
+        if not self.core.running:
+            self._quiet.set()
 
     def abort_all(self, reason: str = "abort") -> None:
         """End every request early."""
         for ticket in list(self._tickets.values()):
             self.abort(ticket, reason)
+
+    def abort_running(self) -> None:
+        """End early what runs, and leave what waits."""
+        running = set(map(id, self.core.running))
+        for ticket in [t for t in self._tickets.values() if id(t.request) in running]:
+            self.abort(ticket)
+
+    async def nothing_runs(self) -> None:
+        """Wait until every request that was begun is finished; others may wait."""
+        self._quiet.clear()
+        if self.core.running:
+            await self._quiet.wait()
+
+    def go_on(self) -> None:
+        """What waited while the core was paused may run now."""
+        self._work.set()
 
     async def run(self) -> None:
         """Step until cancelled."""
@@ -94,6 +113,8 @@ class Driver:
                 ticket.progress.set()
         if not self._tickets:
             self._empty.set()
+        if not self.core.running:
+            self._quiet.set()
         for ticket in self._tickets.values():
             if ticket.request.emitted:
                 ticket.progress.set()

@@ -40,12 +40,30 @@ class Knobs:
     """An engine that speculates loads and then exits with code 1 before it was ever healthy."""
     draft_load_delay: float = 0.0
     """Seconds added to `load_delay` for an engine that speculates."""
+    draft_answers_wrongly: float = 0.0
+    """Share of the tokens of an engine that speculates that are not the likeliest: drafts accepted without a check."""
+    first_sleep: float = 10.0
+    """Simulated seconds of falling asleep for the first time: host memory is pinned (9–13 s for 15 GiB on an H100)."""
+    sleep: float = 0.35
+    """The same of every later time, once nothing runs."""
+    wake: float = 0.4
+    """Simulated seconds of waking."""
+    draft_fails_to_wake: bool = False
+    """An engine that speculates dies when it is woken after its first sleep."""
+    gpu: str = ""
+    """Folder that stands for the pod's GPU: engines that share it share its memory. Empty: it has one to itself."""
     hangs_on_sigterm: bool = False
     """Stop listening on SIGTERM and never exit, as a real server sometimes does; only SIGKILL ends it."""
 
 
 _SWITCHES = frozenset(
-    {"dies_on_first_request", "draft_dies_on_first_request", "draft_fails_at_start", "hangs_on_sigterm"}
+    {
+        "dies_on_first_request",
+        "draft_dies_on_first_request",
+        "draft_fails_at_start",
+        "draft_fails_to_wake",
+        "hangs_on_sigterm",
+    }
 )
 
 
@@ -74,6 +92,8 @@ def _read(name: str, value: Any) -> Any:
             return tuple(sorted((float(t), float(rate)) for t, rate in points.items()))
         if name in _SWITCHES:
             return str(value).lower() in ("1", "true", "yes")
+        if name == "gpu":
+            return str(value)
         return int(value) if name in ("seed", "kv_tokens") else float(value)
     except (AttributeError, TypeError, ValueError) as error:
         raise ValueError(f"{PREFIX}{name.upper()}: cannot read {value!r}") from error

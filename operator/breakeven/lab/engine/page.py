@@ -70,7 +70,7 @@ class EngineCollector(Collector):
             "engine_sleep_state",
             "Engine sleep state.",
             "sleep_state",
-            {"awake": 1, "weights_offloaded": 0, "discard_all": 0},
+            {state: int(state == self._core.sleep_state) for state in ("awake", "weights_offloaded", "discard_all")},
         )
         yield self._gauge("kv_cache_usage_perc", "KV-cache usage. 1 means 100 percent usage.", core.kv_usage)
         info = GaugeMetricFamily(

@@ -17,9 +17,11 @@ from breakeven.lab.engine.arguments import Arguments, parse
 from breakeven.lab.engine.configuration import Configuration, configure
 from breakeven.lab.engine.core import EngineCore
 from breakeven.lab.engine.driver import Driver
+from breakeven.lab.engine.gpu import Gpu
 from breakeven.lab.engine.knobs import Knobs
 from breakeven.lab.engine.refused import Refused, engine_core_failed
 from breakeven.lab.engine.server import Served, Server
+from breakeven.lab.engine.sleeping import Sleep
 from breakeven.lab.engine.speculative import drafting
 
 logger = logging.getLogger("breakeven.lab.engine")
@@ -56,11 +58,20 @@ def prepare(
 class Process:
     """Runs one engine until SIGTERM, or until it dies of its first request."""
 
-    def __init__(self, arguments: Arguments, configuration: Configuration, engine: Engine, knobs: Knobs) -> None:
+    def __init__(
+        self,
+        arguments: Arguments,
+        configuration: Configuration,
+        engine: Engine,
+        knobs: Knobs,
+        *,
+        developer_routes: bool = False,
+    ) -> None:
         self._arguments = arguments
         self._configuration = configuration
         self._engine = engine
         self._knobs = knobs
+        self._developer_routes = developer_routes
         self._stop = asyncio.Event()
 
     async def run(self, address: str) -> None:
@@ -69,6 +80,9 @@ class Process:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
         self._announce(address)
+        share = self._arguments.gpu_memory_utilization or float(self._engine.gpu_memory_utilization)
+        gpu = Gpu(self._knobs.gpu, share)
+        gpu.start()
         if await self._stopped_within(self._configuration.load_delay):
             logger.info("stopped while loading")
             return
@@ -81,12 +95,16 @@ class Process:
         served = Served(
             served_names=self._arguments.served_names,
             version=str(self._engine.version),
-            gpu_memory_utilization=self._arguments.gpu_memory_utilization or float(self._engine.gpu_memory_utilization),
+            gpu_memory_utilization=share,
             dies_on_first_request=self._configuration.dies_on_first_request,
+            wording=self._configuration.wording,
             disable_log_stats=self._arguments.disable_log_stats,
         )
+        application = Server(driver, served, seed=seed).application()
+        if self._developer_routes:
+            Sleep(driver, gpu, self._knobs, self._arguments.enable_sleep_mode, served.died).add_routes(application)
         runner = web.AppRunner(
-            Server(driver, served, seed=seed).application(),
+            application,
             handler_cancellation=True,
             access_log=None,
             shutdown_timeout=1.0,

@@ -14,6 +14,7 @@ from breakeven.lab.engine.asking import BadRequest, read
 from breakeven.lab.engine.core import EngineCore
 from breakeven.lab.engine.driver import Driver
 from breakeven.lab.engine.page import Labels, cache_config, page_of, text_of
+from breakeven.lab.engine.wording import RIGHT, Wording
 
 DEAD = "EngineCore encountered an issue. See stack trace (above) for the root cause."
 
@@ -26,6 +27,7 @@ class Served:
     version: str
     gpu_memory_utilization: float = 0.92
     dies_on_first_request: bool = False
+    wording: Wording = RIGHT
     disable_log_stats: bool = False
     draining: bool = False
     """Set on SIGTERM: requests in flight finish, new ones get 500, /health stays 200."""
@@ -139,7 +141,7 @@ class Server:
             while request.finish_reason is None:
                 await ticket.progress.wait()
                 ticket.progress.clear()
-            return web.json_response(asked.whole())
+            return web.json_response(asked.whole(self.served.wording, self._rng))
         except (asyncio.CancelledError, ConnectionResetError):
             # The client is gone: free its seat, as the real server does.
             self.driver.abort(ticket)

@@ -159,12 +159,16 @@ class HollowPod:
         return found
 
 
-def page(pods: Sequence[HollowPod], settings: HollowSettings) -> str:
-    """The exposition of all hollow pods, family by family as the format wants it."""
+def page(pods: Sequence[HollowPod], settings: HollowSettings, *, labels: str = "", at: float | None = None) -> str:
+    """The exposition of all hollow pods, family by family as the format wants it.
+
+    labels: more of them, each with a comma behind it. at: Unix seconds that the samples are dated; None: undated.
+    """
+    stamp = "" if at is None else f" {round(at * 1000)}"
     rows: dict[str, list[str]] = {name: [] for name, _kind in FAMILIES}
     for pod in pods:
         for name, lines in pod.values(settings).items():
-            rows[name] += lines
+            rows[name] += [f"{line.replace('{', '{' + labels, 1)}{stamp}" for line in lines] if stamp else lines
     parts: list[str] = []
     for name, kind in FAMILIES:
         if rows[name]:

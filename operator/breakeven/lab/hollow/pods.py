@@ -2,21 +2,29 @@
 
 import asyncio
 import logging
+import random
 import time
+from datetime import UTC, datetime
 
 from breakeven.lab.controlplane.client import STRATEGIC, ApiClient, ApiError, Manifest
 from breakeven.lab.hollow.counters import HollowPod, page
-from breakeven.lab.kubelet.nodes import timestamp
-from breakeven.lab.settings import HollowSettings
+from breakeven.lab.settings import PAST_SPREAD_SECONDS, HollowSettings
 
 LOG = logging.getLogger(__name__)
 WRITERS = 16
 RETRY_SECONDS = 0.5
 
 
-def ready_status(pod: Manifest, *, ip: str, host: str) -> Manifest:
-    """Running and Ready since now."""
-    now = timestamp()
+STEP_SECONDS = 60.0
+"""Between two samples of the past."""
+PAGE_SECONDS = 1.0
+"""What a page of the past may take."""
+BEFORE_THE_MINUTE = 10.0
+"""Samples of the past lie so long before full minutes, at which batches of the default length end."""
+
+
+def ready_status(pod: Manifest, *, ip: str, host: str, now: str) -> Manifest:
+    """Running and Ready since then."""
     return {
         "phase": "Running",
         "hostIP": host,
@@ -97,26 +105,49 @@ class HollowPods:
             self._pods.pop(metadata["uid"], None)
             await self._client.delete(path, {"gracePeriodSeconds": 0, "preconditions": {"uid": metadata["uid"]}})
             return
-        status = ready_status(pod, ip=self._ip, host=self._host)
+        past = self._settings.past_seconds
+        since = time.time() - past - (random.Random(metadata["uid"]).uniform(0, PAST_SPREAD_SECONDS) if past else 0.0)
+        moment = datetime.fromtimestamp(since, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        status = ready_status(pod, ip=self._ip, host=self._host, now=moment)
         await self._client.patch(f"{path}/status", {"metadata": {"uid": metadata["uid"]}, "status": status}, STRATEGIC)
-        self._pods[metadata["uid"]] = HollowPod.of(pod, self._settings, time.time())
+        self._pods[metadata["uid"]] = HollowPod.of(pod, self._settings, since)
 
     def page(self) -> str:
-        """Exposition of all of them, up to now."""
-        self._advance()
-        return page(list(self._pods.values()), self._settings)
+        """Exposition of all of them, up to now; without those whose past was not shown yet."""
+        now = time.time()
+        present = [pod for pod in self._pods.values() if now - pod.at <= 2 * STEP_SECONDS]
+        for pod in present:
+            pod.advance(now, self._settings)
+        return page(present, self._settings)
+
+    def past(self, labels: str) -> str:
+        """The next samples of those whose past was not shown yet, as many as take a second, with further labels."""
+        begun, parts = time.monotonic(), []
+        while self._settings.replay and time.monotonic() - begun < PAGE_SECONDS and (part := self._minute(labels)):
+            parts.append(part)
+        return "".join(parts)
+
+    def _minute(self, labels: str) -> str:
+        """One sample of the past of each pod that is furthest behind; empty when there is none."""
+        now = time.time()
+        behind = [pod for pod in self._pods.values() if now - pod.at > 2 * STEP_SECONDS]
+        if not behind:
+            return ""
+        at = (min(pod.at for pod in behind) // STEP_SECONDS + 2) * STEP_SECONDS - BEFORE_THE_MINUTE
+        shown = [pod for pod in behind if pod.at < at]
+        for pod in shown:
+            pod.advance(at, self._settings)
+        return page(shown, self._settings, labels=labels, at=at)
 
     def change(self, settings: HollowSettings) -> None:
         """Other figures from now on; counters go on from where they are."""
-        self._advance()
+        now = time.time()
+        for pod in self._pods.values():
+            if now - pod.at <= 2 * STEP_SECONDS:
+                pod.advance(now, self._settings)
         self._settings = settings
 
     @property
     def settings(self) -> HollowSettings:
         """The figures of now."""
         return self._settings
-
-    def _advance(self) -> None:
-        now = time.time()
-        for pod in self._pods.values():
-            pod.advance(now, self._settings)

@@ -76,6 +76,8 @@ class Container:
     ended: bool = False
     """Whether it will not be started again."""
     identity: str = ""
+    up: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when it was started for the first time; what waits for a sidecar waits for this."""
     _child: Child | None = None
     _stop_now: asyncio.Event = field(default_factory=asyncio.Event)
     _launch: Launch | None = None
@@ -145,6 +147,8 @@ class Container:
         self.started = "startupProbe" not in self.spec
         self.ready = self.started and "readinessProbe" not in self.spec
         self.state = {"running": {"startedAt": began}}
+        if self.started:
+            self.up.set()
         self.announce("Normal", "Started", f"Container started as process {self._child.pid}")
         self.changed()
         watching = asyncio.create_task(self._watch_probes(launch.target))
@@ -190,6 +194,7 @@ class Container:
                 asking.cancel()
                 await asyncio.wait([asking])
             self.started = True
+            self.up.set()
             self.ready = "readinessProbe" not in self.spec
             self.changed()
         async with asyncio.TaskGroup() as group:

@@ -18,20 +18,27 @@ class Kubelet:
         self._nodes = nodes
         self._runners: dict[str, PodRunner] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._finished: set[str] = set()
+        """UIDs of pods that ended: the last change of one may be heard after that, and starts nothing."""
 
-    def changed(self, _old: Manifest | None, new: Manifest | None) -> None:
+    def changed(self, old: Manifest | None, new: Manifest | None) -> None:
         """A pod was added, changed or removed."""
         if new is None:
-            if _old is not None and (runner := self._runners.get(_old["metadata"]["uid"])):
-                runner.remove()
+            if old is not None:
+                self._removed(old["metadata"]["uid"])
             return
         if new["spec"].get("nodeName") not in self._nodes:
             return
         uid = new["metadata"]["uid"]
         if runner := self._runners.get(uid):
             runner.update(new)
-        elif (new.get("status") or {}).get("phase") not in ("Succeeded", "Failed"):
+        elif uid not in self._finished and (new.get("status") or {}).get("phase") not in ("Succeeded", "Failed"):
             self._start(uid, new)
+
+    def _removed(self, uid: str) -> None:
+        if runner := self._runners.get(uid):
+            runner.remove()
+        self._finished.discard(uid)
 
     def _start(self, uid: str, pod: Manifest) -> None:
         runner = PodRunner(pod, self._around)
@@ -40,7 +47,8 @@ class Kubelet:
         task.add_done_callback(lambda done: self._ended(uid, done))
 
     def _ended(self, uid: str, task: "asyncio.Task[None]") -> None:
-        self._runners.pop(uid, None)
+        if not self._runners.pop(uid).gone:
+            self._finished.add(uid)
         self._tasks.pop(uid, None)
         if not task.cancelled() and (error := task.exception()):
             LOG.error("%s", task.get_name(), exc_info=error)
@@ -50,7 +58,8 @@ class Kubelet:
         for runner in self._runners.values():
             metadata = runner.pod["metadata"]
             if (metadata["namespace"], metadata["name"]) == (namespace, pod):
-                return next((one for one in runner.containers if one.name == name), None)
+                everything = (*runner.containers, *runner.sidecars)
+                return next((one for one in everything if one.name == name), None)
         return None
 
     async def stop(self) -> None:

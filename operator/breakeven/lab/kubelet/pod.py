@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,14 +10,16 @@ import aiohttp
 
 from breakeven.lab.block import Block
 from breakeven.lab.controlplane.client import STRATEGIC, ApiClient, ApiError, Manifest
-from breakeven.lab.kubelet import images
+from breakeven.lab.kubelet import gpus, images
 from breakeven.lab.kubelet.container import Backoff, Container, Launch
 from breakeven.lab.kubelet.cores import Cores
 from breakeven.lab.kubelet.environment import ConfigError, Variables, command_line, container_base
 from breakeven.lab.kubelet.events import Recorder
+from breakeven.lab.kubelet.gpus import Gpus
 from breakeven.lab.kubelet.nodes import timestamp
 from breakeven.lab.kubelet.podstatus import pod_status
 from breakeven.lab.kubelet.probes import Target, container_ports
+from breakeven.lab.kubelet.volumes import Volumes, relocated
 from breakeven.lab.pace import this_machine
 from breakeven.lab.reap import VARIABLE
 from breakeven.lab.settings import ImageCommand, LabSettings
@@ -41,6 +43,7 @@ class Surroundings:
     directory: Path
     session: aiohttp.ClientSession
     cores: Cores
+    gpus: Gpus
     recorder: Recorder
     account_kubeconfig: Callable[[str, str], Awaitable[Path]]
     """(namespace, service account) -> kubeconfig. Raises ApiError."""
@@ -62,14 +65,22 @@ class PodRunner:
         self._sent: Manifest | None = None
         self._dirty = asyncio.Event()
         self._ending = asyncio.Event()
-        self._gone = False
+        self.gone = False
+        """Whether the API server said that the object is no more."""
         self._cores: list[int] = []
+        self._gpus: dict[str, list[str]] = {}
         if metadata.get("deletionTimestamp"):
             self._ending.set()
         folder = around.directory / f"{metadata['namespace']}_{metadata['name']}_{self._uid}"
+        self._volumes = Volumes(pod, self._fetch)
         self.containers = [self._container(spec, folder) for spec in pod["spec"]["containers"]]
+        self.sidecars = [
+            self._container(spec, folder, restart_policy="Always")
+            for spec in pod["spec"].get("initContainers") or ()
+            if spec.get("restartPolicy") == "Always"
+        ]
 
-    def _container(self, spec: Manifest, folder: Path) -> Container:
+    def _container(self, spec: Manifest, folder: Path, restart_policy: str = "") -> Container:
         metadata = self.pod["metadata"]
         directory = folder / spec["name"]
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -77,7 +88,7 @@ class PodRunner:
             spec=spec,
             owner=f"{metadata['namespace']}/{metadata['name']}",
             marker=f"{self._uid}/{spec['name']}",
-            restart_policy=self.pod["spec"].get("restartPolicy", "Always"),
+            restart_policy=restart_policy or self.pod["spec"].get("restartPolicy", "Always"),
             grace=float(self.pod["spec"].get("terminationGracePeriodSeconds", 30)),
             directory=directory,
             backoff=Backoff(
@@ -98,42 +109,71 @@ class PodRunner:
 
     def remove(self) -> None:
         """The object is gone, so there is nobody left to report to."""
-        self._gone = True
+        self.gone = True
         self._ending.set()
 
     async def run(self) -> None:
         """Run until the pod is gone. Cancelled: kill its processes."""
         reporting = asyncio.create_task(self._report())
-        working = [asyncio.create_task(self._work(container)) for container in self.containers]
+        everything = [*self.sidecars, *self.containers]
+        working = {container.name: asyncio.create_task(self._work(container)) for container in everything}
+        refreshing = asyncio.create_task(self._refresh())
         try:
             self._dirty.set()
             await self._ending.wait()
-            await asyncio.gather(*(container.stop(self._grace()) for container in self.containers))
-            for container, task in zip(self.containers, working, strict=True):
-                if not container.identity:  # never started: it may wait for a Secret that does not come
-                    task.cancel()
-            await asyncio.wait(working)
+            deadline = asyncio.get_running_loop().time() + self._grace()
+            await self._stop(self.containers, working, deadline)
+            for sidecar in reversed(self.sidecars):
+                await self._stop([sidecar], working, deadline)
         except asyncio.CancelledError:
-            await asyncio.gather(*(container.stop(0) for container in self.containers))
+            await asyncio.gather(*(container.stop(0) for container in everything))
             raise
         finally:
-            for task in (*working, reporting):
+            tasks = [*working.values(), reporting, refreshing]
+            for task in tasks:
                 task.cancel()
-            await asyncio.wait([*working, reporting])
+            await asyncio.wait(tasks)
+            self._volumes.remove()
             self._around.cores.give_back(self._cores)
+            for taken in self._gpus.values():
+                self._around.gpus.give_back(self._node, taken)
             self._around.block.give_back(self._ip)
         await self._finish()
 
+    async def _stop(
+        self, containers: Sequence[Container], working: Mapping[str, "asyncio.Task[None]"], deadline: float
+    ) -> None:
+        """End containers side by side. Sidecars share what is left of the pod's grace period."""
+        left = max(deadline - asyncio.get_running_loop().time(), 0)
+        await asyncio.gather(*(container.stop(left) for container in containers))
+        for container in containers:
+            if not container.identity:  # never started: it may wait for a Secret that does not come
+                working[container.name].cancel()
+        await asyncio.wait([working[container.name] for container in containers])
+
+    async def _refresh(self) -> None:
+        """Follow the ConfigMaps that are mounted; what cannot be read now stays as it is."""
+        while self._volumes.changing:
+            await asyncio.sleep(self._around.settings.volume_refresh_seconds)
+            try:
+                await self._volumes.fill()
+            except (ConfigError, ApiError) as error:
+                LOG.info("volumes of %s: %s", self._path, error)
+
     def _grace(self) -> float:
-        if self._gone:
+        if self.gone:
             return FORCED_GRACE_SECONDS
         seconds = self.pod["metadata"].get("deletionGracePeriodSeconds")
         return float(self.containers[0].grace if seconds is None else seconds)
 
     async def _work(self, container: Container) -> None:
-        if self.pod["spec"].get("initContainers"):
-            container.wait_for("CreateContainerError", "the lab runs no init containers")
+        if len(self.sidecars) < len(self.pod["spec"].get("initContainers") or ()):
+            container.wait_for("CreateContainerError", "the lab runs no init containers but those that are sidecars")
             return
+        for sidecar in self.sidecars:
+            if sidecar is container:
+                break
+            await sidecar.up.wait()
         entry = images.command_for(container.spec["image"], self._around.settings.image_commands())
         if entry is None:
             message = f"no entry of the lab's image map matches {container.spec['image']!r}"
@@ -156,6 +196,10 @@ class PodRunner:
         variables = await Variables(self.pod, ip=self._ip, host=around.block.node, fetch=self._fetch).resolve(
             container.spec
         )
+        await self._volumes.fill()
+        paths = self._volumes.paths(container.spec)
+        variables = {name: relocated(value, paths) for name, value in variables.items()}
+        directory = container.spec.get("workingDir")
         kubeconfig = ""
         if images.needs_kubeconfig(entry):
             account = self.pod["spec"].get("serviceAccountName", "default")
@@ -174,12 +218,15 @@ class PodRunner:
             | {"KUBERNETES_SERVICE_HOST": host, "KUBERNETES_SERVICE_PORT": port}
             | {name: images.fill(text, values) for name, text in entry.env.items()}
             | variables
+            | self._devices(container.spec)
             | {VARIABLE: around.identity}
         )
         if entry.cores and not self._cores:
             self._cores = around.cores.take(entry.cores)
         return Launch(
-            argv=images.local_command(entry, command_line(container.spec, variables), values),
+            argv=images.local_command(
+                entry, [relocated(part, paths) for part in command_line(container.spec, variables)], values
+            ),
             environment=environment,
             cores=self._cores,
             target=Target(
@@ -188,8 +235,25 @@ class PodRunner:
                 environment=environment,
                 pace=this_machine(),
             ),
-            directory=container.directory,
+            # Only a folder of ours: an image's own paths are not on this machine.
+            directory=Path(paths[directory]) if directory in paths else container.directory,
         )
+
+    @property
+    def _node(self) -> str:
+        return str(self.pod["spec"].get("nodeName", ""))
+
+    def _devices(self, container: Manifest) -> dict[str, str]:
+        """Variables that name the real GPUs of a container, kept until the pod is gone. Raises ConfigError."""
+        name, count = container["name"], gpus.wanted(container)
+        if not self._around.gpus.has(self._node):
+            return {}
+        if name not in self._gpus:
+            taken = self._around.gpus.take(self._node, count)
+            if taken is None:
+                raise ConfigError(f"fewer than {count} GPUs of this machine are free")
+            self._gpus[name] = taken
+        return gpus.variables(self._gpus[name])
 
     async def _fetch(self, kind: str, namespace: str, name: str) -> Manifest:
         return await self._around.client.get(f"/api/v1/namespaces/{namespace}/{kind}/{name}")
@@ -205,6 +269,7 @@ class PodRunner:
         status = pod_status(
             self.pod,
             self.containers,
+            sidecars=self.sidecars,
             ip=self._ip,
             host=self._around.block.node,
             began=self._began,
@@ -212,7 +277,7 @@ class PodRunner:
         )
         if status == self._sent:
             return
-        while not self._gone:
+        while not self.gone:
             try:
                 body = {"metadata": {"uid": self._uid}, "status": status}
                 await self._around.client.patch(f"{self._path}/status", body, STRATEGIC)
@@ -228,7 +293,7 @@ class PodRunner:
     async def _finish(self) -> None:
         """Report the end of the processes, then let the object go."""
         await self._send()
-        while not self._gone:
+        while not self.gone:
             try:
                 await self._around.client.delete(
                     self._path, {"gracePeriodSeconds": 0, "preconditions": {"uid": self._uid}}

@@ -52,10 +52,18 @@ def _condition(kind: str, holds: bool, reason: str, message: str, before: Manife
 
 
 def pod_status(
-    pod: Manifest, containers: Sequence[Container], *, ip: str, host: str, began: str, before: Manifest | None
+    pod: Manifest,
+    containers: Sequence[Container],
+    *,
+    sidecars: Sequence[Container] = (),
+    ip: str,
+    host: str,
+    began: str,
+    before: Manifest | None,
 ) -> Manifest:
     """The status to send. before: the one sent last, whose transition times are kept where nothing changed."""
-    unready = [container.name for container in containers if not container.ready]
+    unready = [container.name for container in (*sidecars, *containers) if not container.ready]
+    waiting = [sidecar.name for sidecar in sidecars if not sidecar.up.is_set()]
     now = phase(containers, pod["spec"].get("restartPolicy", "Always"))
     finished = now in ("Succeeded", "Failed")
     reason = "PodCompleted" if finished else "ContainersNotReady"
@@ -64,7 +72,12 @@ def pod_status(
     open_ = gates_open(pod)
     wanted = (
         ("PodReadyToStartContainers", True, "", ""),
-        ("Initialized", True, "", ""),
+        (
+            "Initialized",
+            not waiting,
+            "ContainersNotInitialized",
+            f"containers with incomplete status: [{' '.join(waiting)}]",
+        ),
         ("ContainersReady", ready, reason, message),
         (
             "Ready",
@@ -74,7 +87,7 @@ def pod_status(
         ),
     )
     earlier = {item["type"]: item for item in (before or {}).get("conditions") or ()}
-    return {
+    status = {
         "phase": now,
         "hostIP": host,
         "podIP": ip,
@@ -83,3 +96,6 @@ def pod_status(
         "conditions": [_condition(kind, holds, why, text, earlier.get(kind)) for kind, holds, why, text in wanted],
         "containerStatuses": [container_status(container) for container in containers],
     }
+    if sidecars:
+        status["initContainerStatuses"] = [container_status(sidecar) for sidecar in sidecars]
+    return status

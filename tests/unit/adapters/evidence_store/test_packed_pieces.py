@@ -5,9 +5,10 @@ from hypothesis import strategies as st
 
 from breakeven.adapters.evidence_store.arm_batches import ArmBatches, BatchStore
 from breakeven.adapters.evidence_store.packed_pieces import PackedPieces, Shapes
+from breakeven.adapters.evidence_store.packed_scrapes import PackedScrapes
+from breakeven.domain.counters.assembly import SCALARS
 from breakeven.domain.counters.batches import Piece, Replica, combine
-from breakeven.domain.counters.observation import Buckets, Gauges, Totals
-from breakeven.domain.counters.scrapes import SCALARS
+from breakeven.domain.counters.observation import Buckets, Gauges, Scrape, Totals
 
 COUNTS = st.none() | st.floats(0, 1e12) | st.integers(0, 2**33).map(float)
 INF = float("inf")
@@ -100,3 +101,19 @@ def test_a_batch_that_is_not_firm_is_looked_at_again() -> None:
     assert [b.start for b in arm.batches([replica], length=60, warmup=0, numbers=range(2), firm=1)] == [0]
     pieces.put(1, Piece(totals=Totals(steps=2.0), gauges=Gauges()))
     assert [b.start for b in arm.batches([replica], length=60, warmup=0, numbers=range(2), firm=2)] == [0, 60]
+
+
+def test_scrapes_that_were_packed_come_back_as_they_were() -> None:
+    scrapes = [
+        Scrape(at=15.0 * n, totals=Totals(steps=1e10 + n, drafts=n / 3), gauges=Gauges(running=4)) for n in range(9)
+    ]
+    kept = PackedScrapes(Shapes())
+    for scrape in scrapes[:6]:
+        kept.append(scrape)
+    kept.prune(16.0)
+    assert list(kept) == scrapes[2:6]
+    for scrape in scrapes[6:]:
+        kept.append(scrape)
+    kept.prune(75.0)
+    assert list(kept) == scrapes[5:]
+    assert (list(kept[1:3]), kept[-1], kept.times[0]) == (scrapes[6:8], scrapes[8], 75.0)

@@ -13,6 +13,7 @@ from breakeven.adapters.kubernetes.cluster import KubernetesCluster
 from breakeven.adapters.kubernetes.events import KubernetesEvents
 from breakeven.adapters.kubernetes.rest import Rest
 from breakeven.api.base import API_VERSION, KIND
+from breakeven.control.cache import Cache
 from breakeven.control.errors import Conflict, Gone, Refused, Retry
 
 DEPLOYMENT = {
@@ -146,7 +147,24 @@ async def test_long_lists_come_page_by_page_and_whole(api: Api) -> None:
     found = await KubernetesCluster(rest_of(api)).list("v1", "Pod", "", "a=b")
     assert [(o["kind"], o["metadata"]["name"]) for o in found] == [("Pod", "a"), ("Pod", "b")]
     assert [a[1] for a in api.asked] == ["/api/v1/pods"] * 2
-    assert api.asked[1][2] == {"limit": "500", "labelSelector": "a=b", "continue": "next"}
+    assert api.asked[1][2] == {"limit": "50", "labelSelector": "a=b", "continue": "next"}
+
+
+async def test_of_a_page_only_what_is_kept_outlives_it(api: Api) -> None:
+    engine = {"name": "engine", "args": ["x"]}
+    pod = {"metadata": {"name": "a", "resourceVersion": "1"}, "spec": {"nodeName": "n", "containers": [engine]}}
+    api.answers = [
+        (
+            200,
+            {
+                "metadata": {},
+                "items": [pod, {"metadata": {"name": "odd", "resourceVersion": "2"}, "spec": {"containers": 3}}],
+            },
+        )
+    ]
+    kept, odd = await KubernetesCluster(rest_of(api), Cache().slim).list("v1", "Pod", "", "a=b")
+    assert kept["spec"] == {"nodeName": "n", "containers": [{"name": "engine"}]}
+    assert odd["spec"] == {"containers": 3}, "what cannot be taken in is told by name where it is taken in"
 
 
 async def test_deleting_what_is_gone_is_fine(api: Api) -> None:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from tests.support.fake_prometheus import KEY, START, FakePrometheus, moment, pod, query
 
 from breakeven.adapters.prometheus import endpoint_feed
+from breakeven.adapters.prometheus.credentials import Credentials
 from breakeven.adapters.prometheus.errors import PartialData, Unreachable
 from breakeven.adapters.prometheus.metrics_feed import FeedSettings, MetricsFeed
 from breakeven.control.ports import Key
@@ -69,6 +71,56 @@ async def test_every_replica_is_told_apart_without_another_query(feed: MetricsFe
     newest = feed.read(KEY, moment(START + 900)).arms["on"].batches[-1]
     assert [(s.replica, s.drafted, s.accepted) for s in newest.shares] == [("a", 12000.0, 3000.0), ("b", 6000.0, 300.0)]
     assert newest.totals.accepted == 3300.0
+
+
+def warm(engine: str, **changes: Any) -> dict[str, Any]:
+    labels = {"namespace": "inference", "pod": "a", "engine": "0", "model_name": "m", "job": "vllm"}
+    return {"labels": {**labels, "breakeven_variant": engine}, **changes}
+
+
+async def test_two_engines_of_one_pod_are_two_arms_whose_counters_never_mix(
+    feed: MetricsFeed, prometheus: FakePrometheus
+) -> None:
+    for at in range(0, 901, 15):
+        # Half of each minute one sleeps and its counters stand still.
+        turns, into = divmod(at, 60)
+        prometheus.engine("a", START + at, turns * 3000.0 + 100.0 * min(into, 30), **warm("off"))
+        prometheus.engine("a", START + at, turns * 6000.0 + 200.0 * max(0, into - 30), **warm("on"))
+    feed.watch(KEY, query({name: [replace(pod("a"), engine=name)] for name in ("off", "on")}))
+    await feed.cycle(START + 885)
+    await feed.cycle(START + 900)
+    reading = feed.read(KEY, moment(START + 900))
+    assert reading.outage is None
+    tokens = {name: arm.batches[-1].totals.generation_tokens for name, arm in reading.arms.items()}
+    assert tokens == {"off": 3000.0, "on": 6000.0}
+    assert {name: arm.batches[-1].replicas for name, arm in reading.arms.items()} == {"off": 0.5, "on": 0.5}
+    assert [share.replica for share in reading.arms["on"].batches[-1].shares] == ["a"]
+    assert [arm.scraped for arm in reading.arms.values()] == [1, 1]
+
+
+async def test_an_engine_that_sleeps_all_the_time_is_no_outage(feed: MetricsFeed, prometheus: FakePrometheus) -> None:
+    for at in range(0, 901, 15):
+        prometheus.engine("a", START + at, 500.0, **warm("off"))
+        prometheus.engine("a", START + at, at * 100.0, **warm("on"))
+    feed.watch(KEY, query({name: [replace(pod("a"), engine=name)] for name in ("off", "on")}))
+    await feed.cycle(START + 900)
+    reading = feed.read(KEY, moment(START + 900))
+    assert reading.outage is None
+    assert list(reading.arms["off"].batches) == []
+    assert reading.arms["on"].batches[-1].replicas == 1
+
+
+async def test_an_engine_that_was_loaded_anew_begins_to_count_again(
+    feed: MetricsFeed, prometheus: FakePrometheus
+) -> None:
+    for at in range(0, 901, 15):
+        prometheus.engine("a", START + at, at * 100.0, **warm("off"))
+        prometheus.engine("a", START + at, (at - 600 if at >= 600 else at) * 100.0, **warm("on"))
+    feed.watch(KEY, query({name: [replace(pod("a"), engine=name)] for name in ("off", "on")}))
+    await feed.cycle(START + 900)
+    arms = feed.read(KEY, moment(START + 900)).arms
+    assert all(b.totals.generation_tokens == 6000 for b in arms["off"].batches)
+    assert all(0 <= (b.totals.generation_tokens or 0) <= 6000 for b in arms["on"].batches)
 
 
 async def test_one_replica_alone_has_no_siblings(feed: MetricsFeed, prometheus: FakePrometheus) -> None:
@@ -154,6 +206,48 @@ async def test_a_restarted_operator_cuts_the_same_batches(feed: MetricsFeed, pro
     assert again.read(KEY, now).arms == feed.read(KEY, now).arms
     assert len(feed.read(KEY, now).arms["on"].batches) >= 10
     again.close()
+
+
+async def test_hours_of_past_are_read_by_the_ends_of_batches_and_are_what_every_scrape_would_have_given(
+    prometheus: FakePrometheus,
+) -> None:
+    """With a restart and a gap in it, four hours of past take two questions, and one for the names."""
+    end = START + 14_400 + 7
+    prometheus.run("a", START + 4, START + 5000, rate=97.3)
+    prometheus.run("a", START + 5300, end, rate=91.7, born=START + 5290)
+    prometheus.run("b", START + 11, START + 9000, rate=60.0)
+    prometheus.run("b", START + 9090, end, rate=60.0)
+    want = query({"on": [pod("a"), pod("b")]}, history=timedelta(hours=4), warmup=timedelta(seconds=60))
+    step_by_step, at_once = (
+        MetricsFeed(FeedSettings(url="http://prometheus:9090"), prometheus.connect) for _ in range(2)
+    )
+    step_by_step.watch(KEY, want)
+    for at in range(60, 14_400, 60):
+        await step_by_step.cycle(START + at)
+    await step_by_step.cycle(end)
+    prometheus.asked.clear()
+    at_once.watch(KEY, want)
+    await at_once.cycle(end)
+    assert len(prometheus.asked) == 3
+    arms = step_by_step.read(KEY, moment(end)).arms
+    assert at_once.read(KEY, moment(end)).arms == arms
+    assert len(arms["on"].batches) > 200
+    step_by_step.close()
+    at_once.close()
+
+
+async def test_a_past_that_is_refused_is_done_without(feed: MetricsFeed, prometheus: FakePrometheus) -> None:
+    prometheus.subqueries = False
+    prometheus.run("a", START + 4, START + 3690)
+    feed.watch(KEY, query({"on": [pod("a")]}, history=timedelta(hours=1)))
+    await feed.cycle(START + 3600)
+    outage = feed.read(KEY, moment(START + 3600)).outage
+    assert outage is not None
+    assert "subqueries are not supported" in outage.message
+    await feed.cycle(START + 3615)
+    reading = feed.read(KEY, moment(START + 3615))
+    assert reading.outage is None
+    assert 5 <= len(reading.arms["on"].batches) <= 7
 
 
 async def test_a_pod_scraped_by_two_jobs_counts_once(feed: MetricsFeed, prometheus: FakePrometheus) -> None:
@@ -252,7 +346,8 @@ async def test_a_gap_in_the_samples_leaves_its_batches_out(feed: MetricsFeed, pr
     feed.watch(KEY, query({"on": [pod("a")]}))
     await feed.cycle(START + 600)
     starts = [b.start - START for b in feed.read(KEY, moment(START + 600)).arms["on"].batches]
-    assert starts == [0, 60, 360, 420, 480]
+    # What was counted at 120 is the newest before the gap: the past does not show whether it served until then.
+    assert starts == [0, 360, 420, 480]
 
 
 async def test_old_samples_are_stale_not_evidence(feed: MetricsFeed, prometheus: FakePrometheus) -> None:
@@ -318,14 +413,15 @@ async def test_addresses_outside_the_allow_list_are_not_asked(prometheus: FakePr
 
 
 async def test_credentials_go_to_the_operators_own_address_only(prometheus: FakePrometheus, tmp_path: Any) -> None:
-    settings = FeedSettings(url="http://own:9090", allowed=("http://other:9090",), token_file=tmp_path / "token")
+    own = Credentials(token_file=tmp_path / "token", headers_dir=tmp_path, client_tls_dir=tmp_path)
+    settings = FeedSettings(url="http://own:9090", allowed=("http://other:9090",), credentials=own)
     feed = MetricsFeed(settings, prometheus.connect)
     feed.watch(Key("a", "own"), query({"on": [pod("a")]}))
     feed.watch(Key("a", "other"), query({"on": [pod("b")]}, url="http://other:9090"))
     await feed.cycle(START)
-    assert {e.url: e.token_file is not None for e in prometheus.endpoints} == {
-        "http://own:9090": True,
-        "http://other:9090": False,
+    assert {e.url: e.credentials for e in prometheus.endpoints} == {
+        "http://own:9090": own,
+        "http://other:9090": Credentials(),
     }
     feed.close()
 
@@ -349,11 +445,11 @@ async def test_a_forgotten_resource_costs_no_query(feed: MetricsFeed, prometheus
 async def test_what_went_by_while_a_long_past_was_read_is_read_before_anything_is_judged(
     feed: MetricsFeed, prometheus: FakePrometheus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(endpoint_feed, "monotonic", lambda: 40.0 * len(prometheus.asked))  # each query takes 40 s
+    monkeypatch.setattr(endpoint_feed, "monotonic", lambda: 60.0 * len(prometheus.asked))  # each query takes a minute
     prometheus.run("a", START, START + 1800)
     feed.watch(KEY, query({"on": [pod("a")]}))
     await feed.cycle(START + 900)
-    late = START + 900 + 40.0 * (len(prometheus.asked) - 1)
+    late = START + 900 + 60.0 * (len(prometheus.asked) - 1)
     assert late > START + 900 + 100
     reading = feed.read(KEY, moment(late))
     assert reading.outage is None

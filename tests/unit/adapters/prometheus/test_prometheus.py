@@ -16,6 +16,7 @@ import pytest
 from breakeven.adapters.prometheus.answers import RawSeries
 from breakeven.adapters.prometheus.budget import Budget
 from breakeven.adapters.prometheus.client import Endpoint, PrometheusClient, regex_of
+from breakeven.adapters.prometheus.credentials import Credentials
 from breakeven.adapters.prometheus.errors import FutureSamples, MetricsError, PartialData, QueryFailed, Unreachable
 
 RESULT = {"status": "success", "data": {"resultType": "matrix", "result": [{"metric": {}, "values": [[1, "2"]]}]}}
@@ -149,13 +150,13 @@ def test_redirects_are_not_followed_with_credentials(server: Server, tmp_path: P
     server.status, server.body = 302, b""
     server.headers = {"Location": f"{server.url}/login"}
     with pytest.raises(QueryFailed, match="which is not followed"):
-        ask(Endpoint(url=server.url, token_file=token))
+        ask(Endpoint(url=server.url, credentials=Credentials(token_file=token)))
     assert len(server.seen) == 1
 
 
 def test_a_rotated_token_is_used_and_never_told(server: Server, tmp_path: Path) -> None:
     token = tmp_path / "token"
-    client = PrometheusClient(Endpoint(url=server.url, token_file=token))
+    client = PrometheusClient(Endpoint(url=server.url, credentials=Credentials(token_file=token)))
     for value in ("first", "second"):
         token.write_text(f"{value}\n")
         client.query("x", at=1)
@@ -165,7 +166,7 @@ def test_a_rotated_token_is_used_and_never_told(server: Server, tmp_path: Path) 
         client.query("x", at=1)
     assert "second" not in str(caught.value)
     token.unlink()
-    with pytest.raises(Unreachable, match="token file"):
+    with pytest.raises(Unreachable, match="/token for Prometheus cannot be read"):
         client.query("x", at=1)
     client.close()
 
@@ -231,8 +232,8 @@ def test_what_is_no_address_is_an_outage_of_that_address(url: str) -> None:
 @pytest.mark.parametrize("token", [b"", b"a\nb", b"\xff", b"a b"])
 def test_a_token_file_without_a_token_is_never_repeated(server: Server, tmp_path: Path, token: bytes) -> None:
     (tmp_path / "token").write_bytes(token)
-    with pytest.raises(Unreachable, match="holds no token"):
-        ask(Endpoint(url=server.url, token_file=tmp_path / "token"))
+    with pytest.raises(Unreachable, match=r"holds no (token|line)"):
+        ask(Endpoint(url=server.url, credentials=Credentials(token_file=tmp_path / "token")))
 
 
 def test_a_refused_connection_says_so_in_few_words(server: Server) -> None:

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from breakeven.domain.counters import vllm_metrics
+from breakeven.domain.counters.assembly import SCALARS
 from breakeven.domain.counters.observation import Totals
-from breakeven.domain.counters.scrapes import SCALARS, increase, restarted, scrape_of, total
+from breakeven.domain.counters.scrapes import increase, restarted, scrape_of, total
 from breakeven.domain.counters.vllm_metrics import Series, best_prefix, engine_named, merge, prefix_of, series_of
 
 

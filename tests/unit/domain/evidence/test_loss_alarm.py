@@ -29,7 +29,10 @@ def scrapes(times: Sequence[float], *, reset_after: float | None = None) -> tupl
 
 
 def cut(*replicas: tuple[Scrape, ...], interval: float = 15.0) -> Increments | tuple[()]:
-    tails = [Tail(Replica(name=f"pod-{i}", ready_since=-1000.0), each, interval) for i, each in enumerate(replicas)]
+    tails = [
+        Tail(Replica(name=f"pod-{i}", ready_since=-1000.0), each, [s.at for s in each], interval)
+        for i, each in enumerate(replicas)
+    ]
     return increments(tails, batch=60.0, warmup=0.0)
 
 

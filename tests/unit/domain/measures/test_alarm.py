@@ -7,7 +7,8 @@ import pytest
 
 from breakeven.domain.counters.increments import spliced
 from breakeven.domain.counters.observation import Batch, Gauges, Totals
-from breakeven.domain.measures.alarm import paired, raised, raised_alone, run_start, spread
+from breakeven.domain.measures.alarm import raised, raised_alone, run_start
+from breakeven.domain.measures.points import paired
 
 
 def batches(speed: list[float], *, noise: float, seed: int, requests: float = 20.0) -> list[Batch]:
@@ -50,7 +51,7 @@ def test_without_a_past_there_is_no_spread_and_no_alarm() -> None:
 
 
 def test_a_jump_of_many_spreads_needs_few_requests_and_a_slight_loss_all_of_them() -> None:
-    for speed, few in (([1.3] * 60 + [0.5] * 2, True), ([0.99] * 60 + [0.9] * 4, False)):
+    for speed, few in (([1.3] * 60 + [0.5] * 2, True), ([0.97] * 60 + [0.9] * 6, False)):
         on, off = (batches(of, noise=0.02, seed=1) for of in (speed, [1.0] * len(speed)))
         assert raised(off, on, leave=0.98, min_requests=10) is not None
         assert (raised(off, on, leave=0.98, min_requests=1000) is not None) == few
@@ -125,15 +126,6 @@ def test_without_a_control_a_fall_of_tokens_per_step_raises_it() -> None:
     assert found is not None
     assert found.speedup.value == pytest.approx(1.3 / 1.74, rel=0.01)
     assert raised_alone(fallen, inflation=1.2, leave=0.92, min_requests=100) is None
-
-
-def test_neighbours_that_hang_together_widen_the_spread() -> None:
-    slow = np.repeat(np.random.default_rng(4).normal(0, 0.1, 12), 5)
-    speed = list(1.3 * np.exp(slow))
-    together = paired(batches([1.0] * 60, noise=0, seed=1), batches(speed, noise=0, seed=2))
-    shuffled = list(np.random.default_rng(5).permutation(speed))
-    apart = paired(batches([1.0] * 60, noise=0, seed=1), batches(shuffled, noise=0, seed=2))
-    assert spread(together) > 2 * spread(apart)
 
 
 def test_the_run_begins_where_the_loss_began() -> None:

@@ -48,7 +48,7 @@ def test_the_same_evidence_gives_the_same_bounds() -> None:
     [
         (batches(0.02, bounds=COARSE), batches(0.014, bounds=COARSE), "too wide"),
         (batches(0.02), batches(0.014, bounds=COARSE), "different buckets"),
-        (batches(0.02, requests=50), batches(0.014, requests=50), "fewer than 1000"),
+        (batches(0.02, requests=49), batches(0.014, requests=49), "fewer than 500"),
         ([], batches(0.014), "no histogram"),
     ],
 )

@@ -1,6 +1,7 @@
 """Bounds cover what they promise, and pairing pays."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from breakeven.domain.measures.statistics import (
+    LogRatio,
     Ratios,
     grouped,
     quantile,
@@ -56,7 +58,7 @@ def test_lower_bound_is_wrong_as_rarely_as_promised_on_overdispersed_requests() 
         seconds = tokens * 0.02 * np.exp(rng.normal(0, 0.05, 10))
         found = ratio(Ratios(tuple(seconds), tuple(tokens)))
         assert found is not None
-        misses += found.lower(0.01) > 0.02 * math.exp(0.05**2 / 2)
+        misses += replace(found, probability=0.01).lower() > 0.02 * math.exp(0.05**2 / 2)
     assert misses / trials < 0.02
 
 
@@ -71,6 +73,16 @@ def test_pairing_removes_what_both_arms_share() -> None:
     apart = quotient_apart(a, b)
     assert paired.value == apart.value == pytest.approx(2.0)
     assert paired.error < 1e-9 < apart.error
+
+
+@pytest.mark.parametrize(("stored", "live"), [(0.03, 0.0), (0.0, 0.02)])
+def test_looking_often_widens_only_what_is_measured_anew(stored: float, live: float) -> None:
+    once = LogRatio(value=1.3, error=stored, freedom=60)
+    often = LogRatio(value=1.0, error=live, freedom=239, probability=1e-4)
+    alone = once if stored else often
+    both = quotient_apart(once, often)
+    assert both.value / both.lower() == pytest.approx(alone.value / alone.lower())
+    assert both.upper() / both.value == pytest.approx(alone.upper() / alone.value)
 
 
 def test_grouping_keeps_the_sums() -> None:

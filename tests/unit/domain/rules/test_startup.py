@@ -38,3 +38,24 @@ def test_a_canary_that_lost_its_node_has_its_time_anew(
     w.look()
     assert w.memory.state == State.COOLDOWN
     assert w.memory.decisions[0].reason == "StartupTimeout"
+
+
+def test_a_canary_whose_turn_to_move_has_not_come_does_not_time_out(
+    world: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    w = world()
+    w.step()
+    seen = w.observation
+
+    def still_queued() -> Observation:
+        observation = seen()
+        fleet = {
+            name: replace(f, existing=0, ready=0, settled_since=None) if w.variants[name].speculates else f
+            for name, f in observation.fleet.items()
+        }
+        return replace(observation, fleet=fleet)
+
+    monkeypatch.setattr(w, "observation", still_queued)
+    w.now += timedelta(hours=2)
+    w.look()
+    assert w.memory.state == State.TRIAL

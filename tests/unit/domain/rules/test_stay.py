@@ -57,8 +57,10 @@ def test_a_trial_goes_on_until_it_has_a_verdict(world: Make) -> None:
 
 
 def test_a_loss_waits_for_more_windows_and_says_so_in_every_pass_between(world: Make) -> None:
-    w = losing(world, policy={"holdback": {"mode": "Always"}})
-    while w.memory.streak == 0:
+    w = losing(world, policy={"holdback": {"mode": "Always"}}, evidence={"leaveWindows": 6, "alarmAfter": "24h"})
+    for _ in range(120):
+        if stay(w) == StayReason.MORE_WINDOWS:
+            break
         w.step()
     assert stay(w) == StayReason.MORE_WINDOWS
     counted, between = w.last.stay, w.look().stay

@@ -1,11 +1,15 @@
 """What failed for the load is not tried again before the load has fallen."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from breakeven.api.status import State
+import pytest
 
+from breakeven.api.status import LoadBand, State
+from breakeven.domain.rules.schedules import rises_with_load
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 Make = Callable[..., Any]
 DISABLE = {"policy": {"onBelowBreakEven": ["Disable"]}}
 
@@ -68,3 +72,22 @@ def test_the_control_stays_where_the_load_switched_within_a_day(world: Make) -> 
     assert w.memory.holdback
     w.run(timedelta(hours=2))
     assert not w.memory.holdback
+
+
+def band(load: str, speedup: str, inflation: str) -> LoadBand:
+    return LoadBand(
+        load=load,
+        off_tpot_ms="20",
+        spread="0.01",
+        variant="a",
+        speedup=speedup,
+        inflation=inflation,
+        running=load,
+        measured_at=NOW,
+    )
+
+
+@pytest.mark.parametrize(("at_the_load", "explains"), [("0.85", True), ("1.3", False)])
+def test_a_load_at_which_speculation_paid_is_not_why_it_failed(at_the_load: str, explains: bool) -> None:
+    profile = [band("100", "1.4", "1.5"), band("200", "0.9", "1.9"), band("400", at_the_load, "2.0")]
+    assert rises_with_load(profile, failed=400.0, apart=1.5, now=NOW) is explains

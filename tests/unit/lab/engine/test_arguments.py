@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from breakeven.lab.engine.arguments import is_of_vllm
 from breakeven.lab.engine.configuration import Configuration
 from breakeven.lab.engine.knobs import Knobs
 from breakeven.lab.engine.process import prepare
@@ -31,6 +32,12 @@ def refusal(config: Any, *arguments: str, version: str = "0.32.0") -> Refused:
 
 def test_plain_serving_has_no_speculation() -> None:
     assert start("--max-model-len=8192", "--tensor-parallel-size=2").setup.speculation is None
+
+
+def test_the_old_entry_point_takes_the_same_flags() -> None:
+    command = ["python3", "-m", "vllm.entrypoints.openai.api_server", "--model", TARGET, "--max-model-len=8192"]
+    assert is_of_vllm(command) and not is_of_vllm(["python3", "-m", "http.server"])
+    assert prepare(command, "0.33.0", Knobs(), {})[0].model == TARGET
 
 
 def test_draft_model_selects_the_pair_and_k() -> None:

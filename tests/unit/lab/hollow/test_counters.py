@@ -92,3 +92,11 @@ def test_time_per_token_varies_from_scrape_to_scrape_by_as_much_as_is_set() -> N
         seen.append((hollow.decoded - before) / 15.0)
         before = hollow.decoded
     assert 0.03 < stdev(seen) / mean(seen) < 0.07
+
+
+def test_samples_of_the_past_are_dated_and_have_the_labels_of_the_target() -> None:
+    hollow = HollowPod.of(pod("vllm", "serve", "m"), SETTINGS, 0.0)
+    hollow.advance(60.0, SETTINGS)
+    family = next(iter(text_string_to_metric_families(page([hollow], SETTINGS, labels='job="j",', at=60.25))))
+    sample = family.samples[0]
+    assert (sample.labels["job"], sample.labels["pod"], sample.timestamp) == ("j", "p", 60.25)

@@ -1,5 +1,6 @@
 """The status of a pod, from the state of its containers."""
 
+import asyncio
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -22,6 +23,7 @@ class State:
     state: dict[str, Any] = field(default_factory=lambda: {"running": {}})
     last_state: dict[str, Any] = field(default_factory=dict)
     spec: dict[str, Any] = field(default_factory=lambda: {"image": "i"})
+    up: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 def status(*states: State, before: dict[str, Any] | None = None, **pod: Any) -> dict[str, Any]:
@@ -70,3 +72,18 @@ def test_a_container_that_was_never_started_leaves_the_pod_pending() -> None:
     found = status(waiting)
     assert found["phase"] == "Pending"
     assert "containerID" not in found["containerStatuses"][0]
+
+
+def test_a_sidecar_counts_for_ready_and_is_listed_with_the_init_containers() -> None:
+    sidecar = State(name="proxy", ready=False)
+    manifest: dict[str, Any] = {"spec": {}, "status": {}}
+    around: dict[str, Any] = {"ip": "127.64.1.1", "host": "127.64.0.1", "began": "t0", "before": None}
+    engine = cast(Container, State())
+    found = pod_status(manifest, [engine], sidecars=[cast(Container, sidecar)], **around)
+    assert condition(found, "Ready")["status"] == "False"
+    assert condition(found, "Initialized")["message"] == "containers with incomplete status: [proxy]"
+    sidecar.ready = True
+    sidecar.up.set()
+    found = pod_status(manifest, [engine], sidecars=[cast(Container, sidecar)], **around)
+    assert condition(found, "Ready")["status"] == condition(found, "Initialized")["status"] == "True"
+    assert [item["name"] for item in found["initContainerStatuses"]] == ["proxy"]

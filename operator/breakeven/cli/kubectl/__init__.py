@@ -1,0 +1,1 @@
+"""`kubectl breakeven`: arguments in, text or documents out."""

@@ -1,0 +1,55 @@
+"""One of two places for an engine, and what has become of it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+from .engine import Engine
+from .wanted import EngineSpec
+
+EMPTY, STARTING, ASLEEP, AWAKE, FAILED = "empty", "starting", "asleep", "awake", "failed"
+
+
+@dataclass(eq=False)
+class Slot:
+    """Written by the thread that works on it alone; others read."""
+
+    name: str
+    port: int
+    spec: EngineSpec | None = None
+    engine: Engine | None = None
+    phase: str = EMPTY
+    since: float = field(default_factory=time.time)
+    error: str = ""
+
+    @property
+    def loaded(self) -> bool:
+        """Whether its engine can serve, at once or after waking."""
+        return self.phase in (ASLEEP, AWAKE)
+
+    def become(self, phase: str, error: str = "") -> None:
+        """Enter a phase."""
+        self.phase, self.error, self.since = phase, error, time.time()
+
+    def fail(self, error: str) -> None:
+        """Kill its engine: one that does not do as told may take the GPU memory that the other needs."""
+        if self.engine is not None:
+            self.engine.end(0)
+        self.become(FAILED, error)
+
+    def clear(self) -> None:
+        """Make room for another engine."""
+        if self.engine is not None:
+            self.engine.end(0)
+        self.spec = self.engine = None
+        self.become(EMPTY)
+
+    def described(self) -> dict[str, object]:
+        """As /state shows it."""
+        return {
+            "variant": self.spec.variant if self.spec else None,
+            "phase": self.phase,
+            "since": round(self.since, 3),
+            "error": self.error,
+        }
