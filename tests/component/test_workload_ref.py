@@ -1,5 +1,6 @@
 """The pod template in the team's own Deployment: rendered from, followed, never written, and not always there."""
 
+import json
 from functools import partial
 from typing import Any
 
@@ -96,6 +97,9 @@ async def test_a_change_of_it_is_followed_as_a_change_of_spec_and_scaling_it_is_
     serving = [d for d in world.ours if d["spec"]["replicas"]]
     assert [d["spec"]["template"]["spec"]["containers"][0]["image"] for d in serving] == ["vllm/vllm-openai:v0.13.0"]
     assert world.least_serving >= 3
+    memory = json.loads(world.body["status"]["memory"])
+    assert world.body["metadata"]["generation"] == memory["generation"] == 2  # the resource is what it was
+    assert {c["observedGeneration"] for c in world.body["status"]["conditions"]} == {2}
 
 
 async def test_one_that_is_not_there_is_a_condition_and_touches_nothing() -> None:

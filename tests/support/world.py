@@ -192,12 +192,12 @@ def plain_decide(declared: Declared, memory: Memory, observation: Observation, n
         )
 
     change: dict[str, Any] = {}
-    if memory.stable is None or memory.generation != declared.generation:
+    if memory.stable is None or any(getattr(memory, f) != v for f, v in declared.looked_at.items()):
         # A new generation that changes the engine or the target serves at once here; a core would put it on trial.
         stable = memory.stable if memory.stable and memory.stable.baseline == variant.baseline else variant.baseline
         if declared.spec.policy.mode is Mode.ALWAYS_ON:
             stable = variant
-        change.update(stable=stable, generation=declared.generation)
+        change.update(stable=stable, **declared.looked_at)
         memory = memory.model_copy(update=change)
     assert memory.stable is not None
     fleet = observation.fleet.get(memory.canary.name) if memory.canary else None

@@ -3,7 +3,7 @@
 from breakeven.adopt.adoption import Adoption, Choices, adopt
 from breakeven.adopt.difference import difference, normalised
 from breakeven.adopt.notes import NotAdoptable, Note
-from breakeven.adopt.reference import generation_with, referred, resolved
+from breakeven.adopt.reference import referred, resolved, template_of
 from breakeven.adopt.shapes import read
 from breakeven.adopt.workload import Workload
 
@@ -15,9 +15,9 @@ __all__ = [
     "Workload",
     "adopt",
     "difference",
-    "generation_with",
     "normalised",
     "read",
     "referred",
     "resolved",
+    "template_of",
 ]

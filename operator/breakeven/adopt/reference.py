@@ -13,7 +13,6 @@ from breakeven.adopt.workload import Manifest
 FIELD = "workloadRef"
 _TAKEN = ("engine", "target", "podTemplate")
 """Parts of a spec that the Deployment says."""
-_DIGITS = 10**9
 
 
 def referred(spec: Any) -> str | None:
@@ -51,13 +50,10 @@ def resolved(spec: Mapping[str, Any], deployment: Manifest, name: str) -> tuple[
     return found, made.notes
 
 
-def generation_with(generation: int, deployment: Manifest) -> int:
-    """A number that changes with the resource's generation and with the Deployment's pod template.
-
-    Scaling the Deployment changes its own generation, so that cannot be used; a checksum of the template can.
-    """
+def template_of(deployment: Manifest) -> str:
+    """A checksum of its pod template: scaling the Deployment changes its generation too, so that cannot be used."""
     template = json.dumps((deployment.get("spec") or {}).get("template"), sort_keys=True, default=str)
-    return generation * _DIGITS + zlib.crc32(template.encode()) % _DIGITS
+    return f"{zlib.crc32(template.encode()):08x}"
 
 
 def _no_credentials(container: Mapping[str, Any], engine: Mapping[str, Any]) -> None:

@@ -32,6 +32,7 @@ class MemoryChange(TypedDict, total=False):
     """Some fields of `Memory` with their new values."""
 
     generation: int
+    template: str
     state: State
     since: datetime | None
     stable: Variant | None

@@ -132,6 +132,8 @@ class Memory(StatusModel):
 
     generation: Count = 0
     """Generation that this memory was last reset for."""
+    template: Annotated[str, Field(max_length=16)] = ""
+    """Checksum of the pod template of `spec.workloadRef` that it was last reset for; empty: there is none."""
     state: State = State.BASELINE
     """Where the loop stands."""
     since: Time | None = None

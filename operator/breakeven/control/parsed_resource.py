@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from breakeven.adopt import NotAdoptable, generation_with, referred, resolved
+from breakeven.adopt import NotAdoptable, referred, resolved, template_of
 from breakeven.api.spec import SpeculativeDeploymentSpec
 from breakeven.api.status import Status
 from breakeven.control.core import Check, Fitness
@@ -19,7 +19,7 @@ class Parsed:
 
     version: str
     generation: str
-    """The spec changes only with it: what checking the spec said is kept as long."""
+    """The spec, with the pod template that it refers to, changes only with it: what checking said is kept as long."""
     spec: SpeculativeDeploymentSpec | None
     status: Status
     error: str = ""
@@ -27,8 +27,8 @@ class Parsed:
     unreadable: str = ""
     """Why the status could not be read: then nothing is done, for starting over would forget what runs and what was
     proven."""
-    declared: int = 0
-    """What changes with the spec, and with the Deployment that it refers to: the generation where there is none."""
+    template: str = ""
+    """Checksum of the pod template that it refers to; empty: none."""
     fitness: Fitness = field(default_factory=Fitness)
     checked: bool = False
     """Whether `fitness` says what checking the spec said."""
@@ -58,11 +58,11 @@ def read(
         The Deployment that `spec.workloadRef` names; `missing` says why there is none.
     """
     meta = body["metadata"]
-    declared = int(meta["generation"]) if workload is None else generation_with(int(meta["generation"]), workload)
-    version = f"{meta.get('uid')}/{meta.get('resourceVersion')}/{declared}/{missing}"
+    template = "" if workload is None else template_of(workload)
+    version = f"{meta.get('uid')}/{meta.get('resourceVersion')}/{template}/{missing}"
     if known and known.version == version:
         return known
-    generation = f"{meta.get('uid')}/{declared}"
+    generation = f"{meta.get('uid')}/{meta['generation']}/{template}"
     try:
         status = Status.model_validate(body.get("status") or {})
     except ValidationError as error:
@@ -82,7 +82,7 @@ def read(
     return Parsed(
         version=version,
         generation=generation,
-        declared=declared,
+        template=template,
         spec=spec,
         status=status,
         fitness=fits,

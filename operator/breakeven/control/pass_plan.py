@@ -208,7 +208,8 @@ def _decide(
 ) -> Decision:
     declared = Declared(
         spec=spec,
-        generation=parsed.declared,
+        generation=snapshot.generation,
+        template=parsed.template,
         planned_loading_minutes=planned_loading(parsed, spec),
         **command_of(snapshot.body),
     )

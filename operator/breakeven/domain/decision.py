@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TypedDict
 
 from breakeven.api.spec import SpeculativeDeploymentSpec
 from breakeven.api.status import DecisionRecord, EvidenceStatus, Memory, Role
@@ -13,18 +14,32 @@ from breakeven.domain.counters.observation import Arm
 from breakeven.domain.rota import Rota
 
 
+class LookedAt(TypedDict):
+    """What a memory keeps of what was declared, by field."""
+
+    generation: int
+    template: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Declared:
     """What the resource says at this moment."""
 
     spec: SpeculativeDeploymentSpec
     generation: int
+    template: str = ""
+    """Checksum of the pod template that `spec.workloadRef` names, which changes without the resource; empty: none."""
     command: str = ""
     """One-shot annotation `breakeven.dev/command`: promote, abort, retry or restart; empty when there is none."""
     command_id: str = ""
     """Identity of that command (the whole text of the annotation), recorded when consumed."""
     planned_loading_minutes: float | None = None
     """Minutes from pod start to ready as planned; used until one was measured. None: not planned."""
+
+    @property
+    def looked_at(self) -> LookedAt:
+        """What the memory keeps of it once a pass looked at it."""
+        return {"generation": self.generation, "template": self.template}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,6 +43,11 @@ class Situation:
         return self.declared.spec.evidence
 
     @property
+    def is_new(self) -> bool:
+        """Whether more is declared than the last pass looked at."""
+        return any(getattr(self.memory, field) != value for field, value in self.declared.looked_at.items())
+
+    @property
     def stable(self) -> Variant:
         """The variant that serves; before the first pass, the declared one without speculation."""
         return self.memory.stable or self.wished.baseline

@@ -42,7 +42,7 @@ def begin(situation: Situation) -> Transition | None:
     }[situation.policy.mode]
     message = f"{drafting(first)}, {why}"
     begun = serve(situation, first, Action.BEGIN, Reason.FIRST_DEPLOYMENT, message)
-    return begun.also(generation=situation.declared.generation, mode=situation.policy.mode)
+    return begun.also(**situation.declared.looked_at, mode=situation.policy.mode)
 
 
 def mend(situation: Situation) -> Transition | None:
@@ -57,7 +57,7 @@ def mend(situation: Situation) -> Transition | None:
 def forget_tries(situation: Situation) -> Note | None:
     """A newer generation that asks for another engine or draft: what failed before says nothing about it."""
     memory, wished, stable = situation.memory, situation.wished, situation.stable
-    if situation.declared.generation == memory.generation:
+    if not situation.is_new:
         return None
     if wished.baseline != stable.baseline:
         return note(**FRESH_TRIES)
@@ -69,8 +69,8 @@ def forget_tries(situation: Situation) -> Note | None:
 
 def supersede(situation: Situation) -> Transition | None:
     """A newer generation ends a trial of something that it does not ask for."""
-    generation, canary = situation.declared.generation, situation.memory.canary
-    if generation == situation.memory.generation or canary is None:
+    canary = situation.memory.canary
+    if not situation.is_new or canary is None:
         return None
     if canary in (situation.wished, situation.wished.baseline):
         return None
@@ -79,18 +79,18 @@ def supersede(situation: Situation) -> Transition | None:
 
 def follow_spec(situation: Situation) -> Transition | Note | None:
     """A newer generation: another model and a draft that is gone are served at once, all else is tried first."""
-    generation, wished, stable = situation.declared.generation, situation.wished, situation.stable
-    if generation == situation.memory.generation:
+    wished, stable = situation.wished, situation.stable
+    if not situation.is_new:
         return None
     if _another_model(wished, stable):
         new, old = spoken_model(wished.target.model), spoken_model(stable.target.model)
         message = f"{new} serves in place of {old}, and another model is not compared"
         replaced = serve(situation, wished.baseline, Action.REPLACE, Reason.TARGET_CHANGED, message)
-        return replaced.also(generation=generation, profile=[], profile_grew_at=None)
+        return replaced.also(**situation.declared.looked_at, profile=[], profile_grew_at=None)
     if wished.baseline == stable.baseline and not wished.speculates and stable.speculates:
         gone = serve(situation, wished, Action.DISABLE, Reason.NO_DRAFT, "spec.draft is absent now")
-        return gone.also(generation=generation)
-    return note(generation=generation)
+        return gone.also(**situation.declared.looked_at)
+    return note(**situation.declared.looked_at)
 
 
 def obey_mode(situation: Situation) -> Transition | Note | None:
