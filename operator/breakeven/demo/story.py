@@ -241,7 +241,7 @@ class Story:
     def measure(self, title: str) -> None:
         """Let the same traffic run on for a window, so that its figures can be read back."""
         start = time.time()
-        self.watch_for(20.0)
+        self.watch_for(self.stage.quiet_s)
         self.spans.append(Span(title=title, start=start, end=time.time()))
 
     def why(self, decided: Line) -> None:

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from breakeven.api.status import LoadBand, Source, State
 from breakeven.api.variant import Variant
+from breakeven.api.vocabulary import Action
 from breakeven.domain import capacity
 from breakeven.domain.evidence import calibration
 from breakeven.domain.measures import verdict
@@ -64,6 +65,15 @@ def comparison(situation: Situation) -> Comparison | None:
             return _stored_comparison(situation, canary, bounds, trial=True)
         return _live_comparison(situation, stable, canary, bounds, trial=True)
     return serving_comparison(situation)
+
+
+def tried_at(situation: Situation) -> float:
+    """When the newest trial began, Unix seconds; 0.0 when none is remembered.
+
+    S had another value before it, which is why there was one: a step is no scatter of what is measured since.
+    """
+    begun = (line.at for line in situation.memory.decisions if line.action == Action.START_TRIAL)
+    return max((at.timestamp() for at in begun), default=0.0)
 
 
 def serving_comparison(situation: Situation) -> Comparison | None:

@@ -16,7 +16,7 @@ from breakeven.domain.counters.windows import HISTORY, LEVELS, Grid, Span, grid
 from breakeven.domain.decision import Hold
 from breakeven.domain.evidence import alternation, calibration, control_profile, node_speeds, objective
 from breakeven.domain.evidence.alternation import side_by_side
-from breakeven.domain.evidence.comparison import Comparison, Scatter, comparison
+from breakeven.domain.evidence.comparison import Comparison, Scatter, comparison, tried_at
 from breakeven.domain.evidence.figures_in_words import in_words
 from breakeven.domain.evidence.judgement import Held, Judged, Judgement, Nothing, held, held_by
 from breakeven.domain.evidence.not_as_configured import not_as_configured
@@ -39,7 +39,7 @@ READY_SHARE = 0.75
 """With fewer of its replicas ready while some come or go, an arm is not judged. Those that are not ready, or warm up,
 are in no batch, so one of many that restarts changes nothing about the others."""
 TOGETHER = 240
-"""Newest batches that their scatter and their correlation are taken from: four hours at the default window."""
+"""Newest batches, at most, that scatter and correlation are taken from: four hours at the default window."""
 EVERY_LOOK = 1e-4
 """Error rate of a bound of S. It is looked at anew with each window, and over six lengths of the past, so one in a
 thousand would be too often. One height for every look (Pocock's boundary) proved as narrow as a confidence sequence
@@ -74,7 +74,8 @@ def judged(situation: Situation, compared: Comparison | None) -> Judgement:
     newest = min(arm[-1].end if arm else cut.anchor for arm in (on, off) if arm is not None)
     if newest < situation.time.timestamp() - STALE_WINDOWS * cut.window and newest > cut.anchor:
         return held(HoldReason.STALE, "the newest complete batch of an arm is older than two windows")
-    theirs, ours = side_by_side(off and off[-TOGETHER:], on[-TOGETHER:], compared.cell)
+    begun = tried_at(situation)
+    theirs, ours = side_by_side(off and _scattering(off, begun), _scattering(on, begun), compared.cell)
     decoding = single(ours) if theirs is None else paired(theirs, ours)
     whole = end_to_end.points(theirs, ours) if theirs else []
     compared = replace(
@@ -312,6 +313,11 @@ def _comparable_since(situation: Situation, compared: Comparison) -> float:
     if any(arm and arm[-1].end - first >= (HISTORY - 1) * window for arm in arms):
         return begin + ceil((first - begin) / window) * window
     return first
+
+
+def _scattering(batches: Sequence[Batch], begun: float) -> Sequence[Batch]:
+    """The batches that scatter and correlation are taken from: four hours, or since the newest trial began."""
+    return batches[max(len(batches) - TOGETHER, bisect_left(batches, begun, key=lambda batch: batch.start)) :]
 
 
 def _first_since(batches: Sequence[Batch], begin: float) -> float:

@@ -15,7 +15,7 @@ from breakeven.domain.counters.observation import Arm, Batch
 from breakeven.domain.counters.windows import Span, batch_length
 from breakeven.domain.evidence import control_profile
 from breakeven.domain.evidence.alternation import paired
-from breakeven.domain.evidence.comparison import serving_comparison
+from breakeven.domain.evidence.comparison import serving_comparison, tried_at
 from breakeven.domain.evidence.figures_in_words import in_words
 from breakeven.domain.evidence.judge import arm_hold, judged
 from breakeven.domain.evidence.judgement import Judged, Judgement
@@ -73,7 +73,7 @@ def _alarmed(situation: Situation, arms: _Arms, judgement: Judgement) -> Judgeme
     if arms.theirs is None:
         return _without_control(situation, arms, judgement)
     off, on = spliced(arms.theirs.batches, arms.ours.batches, arms.theirs.newest, arms.ours.newest)
-    on = _since(situation, on)
+    on = _since(situation, on, same_pods=arms.source == Source.ALTERNATING)
     alarm = raised(off, on, leave=arms.leave, min_requests=situation.evidence.min_requests)
     if alarm is None or not _counts(situation, alarm):
         return replace(judgement, waited_out=alarm is not None)
@@ -184,11 +184,15 @@ def _seen(arm: Arm | None, name: str) -> Arm | None:
     return arm if arm is not None and arm_hold(arm, name) is None and arm.ready > 0 else None
 
 
-def _since(situation: Situation, batches: Sequence[Batch]) -> Sequence[Batch]:
-    """What was counted since the last change of what serves and the last outage; a trial is none."""
-    since = None if situation.on_trial else situation.memory.since
+def _since(situation: Situation, batches: Sequence[Batch], *, same_pods: bool = False) -> Sequence[Batch]:
+    """What was counted since the last change of what serves and the last outage; a trial is none.
+
+    Where both arms alternate on the same pods, a promotion changes nothing about them: then since the trial before it.
+    """
+    since = None if situation.on_trial or same_pods else situation.memory.since
     moments = (since, situation.memory.evidence_after)
     begin = max((moment.timestamp() for moment in moments if moment is not None), default=0.0)
+    begin = max(begin, tried_at(situation)) if same_pods and not situation.on_trial else begin
     return batches[bisect_left(batches, begin, key=lambda batch: batch.start) :]
 
 
