@@ -44,6 +44,19 @@ async def test_a_trial_and_its_promotion_move_no_pod() -> None:
     assert world.least_serving == 3
 
 
+async def test_a_switch_waits_for_no_file_and_says_so_at_once() -> None:
+    world = WarmWorld(replicas=1)
+    await world.settle()
+    plain, world.fleet.reads_late = world.stable, True
+    world.command("retry/1")
+    await world.minutes(1)
+    world.command("promote/1")
+    await world.settle()
+    assert slots(world)["first"] == world.stable != plain
+    assert world.awake == [world.stable]
+    assert world.condition("WarmSwitching")["status"] == "True"
+
+
 async def test_one_replica_is_tried_on_without_downtime() -> None:
     world = WarmWorld(replicas=1)
     await world.settle()

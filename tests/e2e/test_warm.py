@@ -3,26 +3,29 @@
 import json
 import time
 from collections.abc import Iterator, Mapping
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from tests.support.loop import NAMESPACE, Cluster, Status, actions, declare, detailed
+from tests.support.loop import NAMESPACE, Cluster, Status, actions, detailed
 
 from breakeven.demo.operator import Operator, install
+from breakeven.demo.stage import warm_stage
 from breakeven.lab.handle import RunningLab
-from breakeven.lab.settings import H200, LabSettings, NodeSettings
+from breakeven.lab.settings import H200, NodeSettings
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]
-EVIDENCE = {"trialTimeout": "5m"}
-"""500 requests of each arm would take longer, so a promotion does not wait for tails."""
-POLICY = {"switching": {"mode": "Warm", "drainTimeout": "20s"}}
+STAGE = warm_stage()
+TWENTY_TURNS_S = STAGE.quiet_s
+"""A sudden loss is told by twenty turns before it."""
 
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    settings = LabSettings(name="warm", nodes=(NodeSettings(name="h200", product=H200, gpus=8),))
+    node = NodeSettings(name="h200", product=H200, gpus=8)
+    settings = STAGE.lab.model_copy(update={"name": "warm", "nodes": (node,)})
     with RunningLab.start(settings, directory=tmp_path_factory.mktemp("warm") / "lab") as lab:
         install(lab)
         lab.kubectl("create", "namespace", NAMESPACE)
@@ -34,19 +37,20 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 
 def warm(name: str, replicas: int) -> dict[str, Any]:
-    resource = declare(name, replicas=replicas)
-    resource["spec"]["policy"] |= {**POLICY, "holdback": {"mode": "Auto"}}
-    resource["spec"]["evidence"] |= EVIDENCE
+    """The resource of `make demo MODE=warm` under another name."""
+    resource = deepcopy(STAGE.resource)
+    resource["metadata"]["name"] = name
+    resource["spec"]["replicas"] = replicas
     return resource
 
 
-def short(cluster: Cluster, rate: float, temperature: float) -> Path:
-    """Short answers: a switch waits for those in flight, and the cells of a comparison are twenty switches long."""
-    path = cluster.lab.directory / f"short-{rate}-{temperature}.yaml"
-    one = {"name": "short", "temperature": temperature, "prompt": {"median": 200}, "output": {"median": 40}}
-    path.write_text(
-        yaml.safe_dump({"repeat": True, "phases": [{"name": "x", "duration": 60, "rate": rate, "mix": [one]}]})
-    )
+def traffic(cluster: Cluster, profile: str, replicas: int) -> Path:
+    """Its traffic, so much for each replica."""
+    made = yaml.safe_load(Path(profile).read_text())
+    for phase in made["phases"]:
+        phase["rate"] *= replicas
+    path = cluster.lab.directory / f"{replicas}-{Path(profile).name}"
+    path.write_text(yaml.safe_dump(made))
     return path
 
 
@@ -78,7 +82,7 @@ def test_trial_promotion_and_switch_off_move_no_pod_and_fail_no_request(cluster:
     cluster.apply(warm(name, replicas))
     cluster.wait(name, "both variants in every replica", resident(replicas), timeout=180)
     pods = uids(cluster, name)
-    cluster.traffic(name, short(cluster, 3 * replicas, 0.0))
+    cluster.traffic(name, traffic(cluster, STAGE.predictable, replicas))
     cluster.wait(name, "a trial", lambda s: s.get("state") == "Trial", timeout=240)
     if replicas == 1:
         cluster.operator.kill()  # in the middle of the alternation: nothing is lost
@@ -90,8 +94,9 @@ def test_trial_promotion_and_switch_off_move_no_pod_and_fail_no_request(cluster:
         timeout=400,
     )
     assert actions(on).count("Promote") == 1
+    time.sleep(TWENTY_TURNS_S)
     summaries = [cluster.quiet(name)]
-    cluster.traffic(name, short(cluster, 3 * replicas, 1.0))
+    cluster.traffic(name, traffic(cluster, STAGE.creative, replicas))
     off = cluster.wait(name, "speculation off", lambda s: s.get("state") in ("Cooldown", "Baseline"), timeout=300)
     assert actions(off)[-1] == "Disable"
     time.sleep(15)

@@ -56,6 +56,8 @@ class FakeReplicas:
     kill_after: int = 0
     """Number of the order, from 1, after which the process that gave it is killed; 0 is none."""
     killed: bool = False
+    reads_late: bool = False
+    """A file that changes reaches no pod for now, as a kubelet takes up to a minute."""
 
     async def state(self, address: str) -> WarmState:
         return self._said(self._at(address))
@@ -129,7 +131,7 @@ class FakeReplicas:
             for slot, name in zip("ab", replica.variants, strict=False)
         }
         return WarmState(
-            revision=next(iter(self._files_of(replica)), replica.revision),
+            revision=replica.revision if self.reads_late else next(iter(self._files_of(replica)), replica.revision),
             loaded_revision=replica.revision,
             awake=replica.awake,
             slots=slots,

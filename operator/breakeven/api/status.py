@@ -290,8 +290,7 @@ SHOWN_DECISIONS = 3
 DETAILS_LENGTH = 65_536
 """Characters of the details: several times what the longest lists and messages come to."""
 MEMORY_LENGTH = 786_432
-"""Characters of the memory: more than three variants with the longest arguments, environment and pod template come to, beside
-the longest lists, and with the spec still below the 1.5 MiB that etcd takes."""
+"""Characters of the memory: more than three of the longest variants and lists, with the spec below the 1.5 MiB of etcd."""
 
 
 def _from_text(value: Any) -> Any:
@@ -374,8 +373,7 @@ class Status(StatusModel):
     """The whole report for programs, as JSON: variants, decisions, evidence, diagnosis, stay, value, plan. `kubectl get spd NAME -o
     jsonpath='{.status.details}' | jq` shows it."""
     memory: MemoryText = Field(default_factory=Memory)
-    """What the operator remembers, as JSON. Only the operator reads it: `kubectl get spd NAME -o
-    jsonpath='{.status.memory}' | jq` shows it."""
+    """What the operator remembers, as JSON: `kubectl get spd NAME -o jsonpath='{.status.memory}' | jq` shows it."""
 
     def written(self) -> dict[str, Any]:
         """The status as it is stored: what is empty is left out, since `kubectl describe` gives it a line all the same."""

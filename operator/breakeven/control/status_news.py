@@ -16,7 +16,7 @@ _SUMS = "value"
 """Grows with every batch, and `gain` says it in words; `worth_writing` says when that is news."""
 _PARTS = ("memory", "details")
 _ROTA = ("awake", "arms")
-"""What follows the rota of warm replicas: news only while a trial hangs on it, or it would be written all day."""
+"""What follows the rota of warm replicas: no news where what serves takes turns with its control all day."""
 _ELSEWHERE = {*_TEXTS, *_PARTS, *_ROTA, "gain"}
 _EXACT = tuple(f for f in Status.model_fields if f not in _ELSEWHERE)
 """Fields in which every difference is news."""
@@ -62,9 +62,9 @@ def is_news(new: Status, old: Status) -> bool:
 
 
 def _arms(status: Status) -> Sequence[VariantStatus]:
-    """Replicas by variant; which of two in a replica is awake only during a trial."""
-    trial = status.state in (State.TRIAL, State.TUNING)
-    return [v if trial else v.model_copy(update={"awake": None}) for v in status.details.variants]
+    """Replicas by variant; which of two in a replica is awake only where it stays so, and in a trial."""
+    takes_turns = status.state is State.SPECULATING and status.memory.holdback
+    return [v.model_copy(update={"awake": None}) if takes_turns else v for v in status.details.variants]
 
 
 def stands_out(decision: DecisionRecord) -> bool:

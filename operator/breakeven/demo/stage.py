@@ -69,11 +69,11 @@ def warm_stage() -> Stage:
     # Quicker than what was measured on an H100: a comparison takes turns that last twenty switches, and ten of them.
     paces = {"FIRST_SLEEP": "1", "SLEEP": "0.05", "WAKE": "0.05"}
     resource["spec"]["engine"]["env"] = [{"name": f"{PREFIX}{name}", "value": s} for name, s in paces.items()]
-    resource["spec"]["evidence"] |= {"window": "20s", "trialTimeout": "3m"}
+    resource["spec"]["evidence"] |= {"window": "20s", "trialTimeout": "5m"}
     resource["spec"]["policy"] |= {"holdback": {"mode": "Auto"}}
     reloads = deepcopy(resource)
     reloads["metadata"]["name"] += "-reloads"
-    reloads["spec"]["policy"] |= {"mode": "AlwaysOff"}
+    reloads["spec"]["policy"] |= {"mode": "AlwaysOff", "switching": {"allowDowntime": True}}
     resource["spec"]["policy"] |= {"switching": {"mode": "Warm", "drainTimeout": "20s"}}
     return Stage(
         title="Breakeven on the embedded lab (simulated engine, warm replicas)",
@@ -87,7 +87,7 @@ def warm_stage() -> Stage:
         ready_s=60,
         verdict_s=300,
         comes_back=True,
-        quiet_s=60,  # a sudden loss is seen against twenty turns before it
+        quiet_s=90,  # a sudden loss is seen against twenty turns before it
         reloads=reloads,
     )
 

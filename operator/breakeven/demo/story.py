@@ -198,10 +198,10 @@ class Story:
             other.operator = self.operator
             other.apply()
             loaded = other.switched(speculating=True), other.switched(speculating=False)
-        off, on = (f"{seconds:.0f} s" for seconds in woken)
+        off, on = (f"{seconds:.1f} s" for seconds in woken)
         self.view.say(f"warm: {off} from kubectl patch to serving without the draft, {on} to serving with it again")
         self.view.say(
-            f"by reload: {loaded[1]:.0f} s to serving without the draft, {loaded[0]:.0f} s to serving with it"
+            f"by reload: {loaded[1]:.1f} s to serving without the draft, {loaded[0]:.1f} s to serving with it"
         )
         self.view.say(f"{self.stage.provenance}")
         self.view.say(f"{number} warm switches so far; of {ended} requests {failed} failed")
@@ -211,7 +211,7 @@ class Story:
     def switched(self, *, speculating: bool) -> float:
         """Order speculation on or off, and return the seconds until every replica serves so."""
         mode = "AlwaysOn" if speculating else "AlwaysOff"
-        patch = yaml.safe_dump({"spec": {"policy": {"mode": mode}}})
+        patch = yaml.safe_dump({"spec": {"policy": {"mode": mode, "holdback": {"mode": "Never"}}}})
         began = self._pace.clock()
         self.lab.wait_for(
             f"mode {mode}",

@@ -10,7 +10,11 @@ Status = Mapping[str, Any]
 
 
 def serves(status: Status, *, speculating: bool) -> bool:
-    """Whether every replica that serves does so with speculation, or without: by what is awake in warm replicas."""
+    """Whether the operator wants speculation on, or off, and every replica that serves does so: by what is awake in
+    warm replicas.
+    """
+    if status.get("state") != ("Speculating" if speculating else "Baseline"):
+        return False
     there = {True: 0, False: 0}
     for variant in details(status).get("variants") or []:
         awake = variant.get("awake")

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from breakeven.api.status import Condition, DecisionRecord, Memory, Status
+from breakeven.api.status import Condition, DecisionRecord, Details, Memory, Role, State, Status, VariantStatus
 from breakeven.api.value import ValueStatus, ValueSums
 from breakeven.control.headline import value_report
 from breakeven.control.status_news import is_news, stands_out, turned_bad
@@ -48,6 +48,26 @@ def test_growing_sums_of_value_are_written_once_an_hour_at_most() -> None:
 
     assert not is_news(status_after(59), status_after(10))
     assert is_news(status_after(71), status_after(10))
+
+
+@pytest.mark.parametrize(
+    ("state", "holdback", "news"),
+    [
+        (State.TRIAL, False, True),
+        (State.COOLDOWN, False, True),
+        (State.BASELINE, False, True),
+        (State.SPECULATING, False, True),
+        (State.SPECULATING, True, False),  # takes turns with its control all day
+    ],
+)
+def test_what_is_awake_is_news_unless_it_takes_turns(state: State, holdback: bool, news: bool) -> None:
+    def status_with(awake: int) -> Status:
+        arm = VariantStatus(
+            name="a", role=Role.STABLE, speculation="off", speculates=False, wanted=1, ready=1, awake=awake
+        )
+        return Status(state=state, memory=Memory(state=state, holdback=holdback), details=Details(variants=[arm]))
+
+    assert is_news(status_with(1), status_with(0)) is news
 
 
 @pytest.mark.parametrize(

@@ -114,6 +114,8 @@ def _behind(pods: Sequence[WarmPod], pod: WarmPod, wish: Wish) -> str:
     if not pod.ready or not pod.known.heard:
         return f"{pod.name} loads"
     state = pod.known.state
+    if state is not None and {slot.variant for slot in state.slots.values() if slot.loaded} >= set(wish.holds):
+        return ""  # whichever the file says to wake first after a restart
     if state is not None and wish.revision and state.revision != wish.revision:
         return f"{pod.name} has not read the newest slots file yet"
     if not lacks(pod, wish):
