@@ -162,7 +162,8 @@ class Governed:
         """Patch the mode, so that the other variant serves, so many times."""
         for number in range(times):
             before, patched = len(self.seen.orders), time.time()
-            patch = {"spec": {"policy": {"mode": "AlwaysOff" if number % 2 else "AlwaysOn"}}}
+            mode = "AlwaysOff" if number % 2 else "AlwaysOn"
+            patch = {"spec": {"policy": {"mode": mode, "holdback": {"mode": "Never"}}}}
             await self.kubectl("patch", "spd", NAME, "-n", NAMESPACE, "--type=merge", "-p", json.dumps(patch))
             for _ in range(int(30 / LOOK_S)):
                 if len(self.seen.orders) > before:
@@ -264,7 +265,7 @@ def main() -> None:
     """Run it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", choices=("simulated", "cuda"), default="simulated")
-    parser.add_argument("--toggles", type=int, default=6, help="Patches of the mode at the end.")
+    parser.add_argument("--toggles", type=int, default=20, help="Patches of the mode at the end.")
     parser.add_argument("--clients", type=int, default=8)
     parser.add_argument("--stay", type=float, default=5.0, help="Seconds between two patches.")
     parser.add_argument("--patience", type=float, default=240.0, help="Seconds that a decision may take.")
