@@ -1,5 +1,6 @@
-"""Read the story's numbers back from Prometheus: what any user could ask, without the operator."""
+"""Read the story's numbers back from Prometheus and from logs: what any user could ask, without the operator."""
 
+import re
 from dataclasses import dataclass
 
 from breakeven.lab.handle import RunningLab
@@ -43,6 +44,7 @@ class ArmFigures:
         return self.accepted / self.drafted if self.drafted > 0 else None
 
 
+_FINISHED = re.compile(r"simulated engine: finished requests: (\d+)")
 _COUNTERS = {
     "generated": "vllm:generation_tokens_total",
     "first_tokens": "vllm:time_to_first_token_seconds_count",
@@ -69,13 +71,13 @@ def arm_figures(lab: RunningLab, namespace: str, name: str, variant: str, span: 
     return ArmFigures(**values)
 
 
-def answered(lab: RunningLab, *, namespace: str, deployment: str, seconds: float) -> int:
-    """Requests that the pods of one variant's Deployment answered within so many seconds, those of pods that are gone
-    by now too, as far as they were scraped; those under way at the last scrape count as well.
+def answered(lab: RunningLab, *, namespace: str, deployment: str) -> int | None:
+    """Requests that the simulated engines of a Deployment finished, by the last lines of their logs; None before one
+    has ended. Prometheus may not have met a pod that lives for seconds.
     """
-    selector = f'{{namespace="{namespace}",pod=~"{deployment}-.*"}}[{max(2, round(seconds))}s]'
-    done = _sum(lab, f"sum(sum by (pod) (max_over_time(vllm:request_success_total{selector})))")
-    return round(done + _sum(lab, f"sum(last_over_time(vllm:num_requests_running{selector}))"))
+    logs = lab.directory.glob(f"pods/{namespace}_{deployment}-*/*/*.log")
+    said = [int(number) for log in logs for number in _FINISHED.findall(log.read_text())]
+    return sum(said) if said else None
 
 
 def _sum(lab: RunningLab, expression: str) -> float:

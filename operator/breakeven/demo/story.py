@@ -167,13 +167,22 @@ class Story:
             other.decision("a canary to be started", ("StartTrial",), stage.ready_s * 2, after=0)
             line = other.decision("the draft to be refused", ENDED, stage.verdict_s, after=0)
             canary = next(name for name, speculation in other.seen.items() if speculation != "off")
+            count = other.answered_by(canary)
         if line["reason"] != ANSWERS_DIFFER:
             conditions = {c["type"]: c["message"] for c in other.status().get("conditions", [])}
             said = f"{line['action']} ({line['reason']}): {line['message']}; Lossless: {conditions.get('Lossless')}"
             raise StoryError(f"wrong answers were not found: {said}")
-        count = answered(self.lab, namespace=other.namespace, deployment=f"{other.name}-{canary}", seconds=600)
         self.view.say(f"prompts that the wrong engine answered before it was refused: {count}, smoke test included")
         return count
+
+    def answered_by(self, variant: str) -> int:
+        """Requests that the engine of a variant finished, once its pod has ended."""
+
+        def count() -> int | None:
+            return answered(self.lab, namespace=self.namespace, deployment=f"{self.name}-{variant}")
+
+        self.wait(f"the engine of {variant} to end", lambda _status: count() is not None, self.stage.ready_s)
+        return count() or 0
 
     def compare(self, reloads: dict[str, Any]) -> None:
         """A switch to order by waking, beside one by loading the model again, and what the clients saw of all switches.

@@ -121,6 +121,7 @@ class Process:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             await runner.cleanup()
+            logger.info("simulated engine: finished requests: %d", sum(core.tally.finished.values()))
 
     async def _serve(self, driver: Driver, served: Served, site: web.TCPSite) -> None:
         stopped, died = asyncio.create_task(self._stop.wait()), asyncio.create_task(served.died.wait())
