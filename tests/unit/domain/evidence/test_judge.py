@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
 import pytest
 
+from breakeven.api.changes import changed
 from breakeven.api.status import State
 from breakeven.domain.counters.observation import Arm, Batch, Fleet, Observation
 from breakeven.domain.decision import Declared
@@ -166,3 +167,34 @@ def test_a_v0_engine_is_judged_by_its_finished_requests_and_not_by_its_count_of_
     assert found.speedup.value == pytest.approx(right.speedup.value, rel=1e-9)
     unknown = batches(lambda _, b: replace(b, totals=replace(on_v0(b, emitted=900.0).totals, request_tokens=None)))
     assert isinstance(judge(unknown(present())), Held)
+
+
+def restless_before(situation: Situation, moment: datetime) -> Situation:
+    """Before that moment, every other batch of what speculates took twice as long."""
+    name = situation.stable.name
+    arm = situation.observation.arms[name]
+    batches = [
+        replace(b, totals=replace(b.totals, step_seconds=2 * (b.totals.step_seconds or 0.0)))
+        if b.end <= moment.timestamp() and turn % 2
+        else b
+        for turn, b in enumerate(arm.batches)
+    ]
+    arms = {**situation.observation.arms, name: replace(arm, batches=tuple(batches))}
+    return replace(situation, observation=replace(situation.observation, arms=arms))
+
+
+@pytest.mark.parametrize("tried_again", [True, False])
+def test_what_s_was_before_the_newest_trial_is_no_scatter(tried_again: bool) -> None:
+    now = present()
+    begun = now.time - timedelta(minutes=65)
+    line = now.memory.decisions[0].model_copy(update={"action": "StartTrial", "at": begun})
+    if tried_again:
+        now = now.with_memory(changed(now.memory, decisions=[line, *now.memory.decisions]))
+
+    def error(situation: Situation) -> float:
+        judgement = judge(situation)
+        assert isinstance(judgement, Judged) and judgement.speedup is not None
+        return judgement.speedup.error
+
+    wider = error(restless_before(now, begun)) / error(now)
+    assert wider == pytest.approx(1.0) if tried_again else wider > 1.1
