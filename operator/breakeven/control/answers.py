@@ -12,6 +12,7 @@ from breakeven.api.variant import Variant
 from breakeven.control.errors import Retry
 from breakeven.control.fleet import address_of, ready_since, variant_of
 from breakeven.control.ports import GreedyAnswers, Key, Manifest
+from breakeven.control.under_way import UnderWay
 from breakeven.domain.counters.observation import Answers
 from breakeven.domain.measures.same_answers import Asked, Likeness, Reply, compare
 
@@ -72,13 +73,12 @@ class Comparisons:
         self._answers = answers
         self._again_s = again_s
         self._wake = wake
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._gate = asyncio.Semaphore(at_once)
+        self._under_way = UnderWay(at_once=at_once)
 
     @property
     def pending(self) -> int:
         """Comparisons that are under way."""
-        return len(self._tasks)
+        return len(self._under_way)
 
     def start(
         self,
@@ -101,16 +101,11 @@ class Comparisons:
             results[canary.name] = Comparison(canary.name, Answers.UNKNOWN, why)
             return
         results[canary.name] = Comparison(canary.name, Answers.PENDING)
-        asking = self._run(key, canary.name, results, on, plain, model, (*PROMPTS, *prompts))
-        task = asyncio.create_task(asking)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._under_way.start(self._run(key, canary.name, results, on, plain, model, (*PROMPTS, *prompts)))
 
     async def close(self) -> None:
         """Stop what is running."""
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._under_way.close()
 
     async def _run(
         self,
@@ -123,7 +118,7 @@ class Comparisons:
         prompts: Sequence[str],
     ) -> None:
         try:
-            async with self._gate, asyncio.timeout(DEADLINE_S):
+            async with self._under_way.gate, asyncio.timeout(DEADLINE_S):
                 found = await self._compared(on, plain, model, prompts)
         except TimeoutError:
             found = Likeness(None, f"not all prompts were answered within {DEADLINE_S:.0f} s")

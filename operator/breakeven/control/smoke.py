@@ -1,11 +1,11 @@
 """Real completions sent to a new replica before its variant takes a trial, in the background of the passes."""
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from breakeven.control.fleet import SmokeResult, address_of, alive, ready_since, variant_of
 from breakeven.control.ports import Key, Manifest, SmokeTest
+from breakeven.control.under_way import UnderWay
 from breakeven.domain.counters.observation import Smoke
 
 log = logging.getLogger(__name__)
@@ -25,13 +25,12 @@ class SmokeTests:
     def __init__(self, test: SmokeTest, wake: Callable[[Key], Awaitable[None]], *, at_once: int = 8) -> None:
         self._test = test
         self._wake = wake
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._gate = asyncio.Semaphore(at_once)
+        self._under_way = UnderWay(at_once=at_once)
 
     @property
     def pending(self) -> int:
         """Tests that are under way."""
-        return len(self._tasks)
+        return len(self._under_way)
 
     def start_missing(
         self, key: Key, pods: Iterable[Manifest], results: dict[str, SmokeResult], *, variant: str, model: str
@@ -47,19 +46,15 @@ class SmokeTests:
             if address is None:
                 continue
             results[uid] = SmokeResult(Smoke.PENDING)
-            task = asyncio.create_task(self._run(key, uid, address, model, results))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._under_way.start(self._run(key, uid, address, model, results))
 
     async def close(self) -> None:
         """Stop what is running."""
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._under_way.close()
 
     async def _run(self, key: Key, uid: str, address: str, model: str, results: dict[str, SmokeResult]) -> None:
         try:
-            async with self._gate:
+            async with self._under_way.gate:
                 why = await self._test.run(address, model)
         except Exception as error:  # whatever a test does, its outcome is known afterwards
             log.exception("the smoke test of %s ended in an error", key)

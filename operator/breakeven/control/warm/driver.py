@@ -3,12 +3,12 @@
 A pass starts them and never waits; when one is answered, `wake` gets the key.
 """
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
 
 from breakeven.control.errors import ControlError
 from breakeven.control.ports import Clock, Key, Leadership, Switches
+from breakeven.control.under_way import UnderWay
 from breakeven.control.warm.book import Book
 from breakeven.control.warm.state import Doing, Order, WarmState
 
@@ -31,32 +31,27 @@ class Driver:
         self._leadership = leadership
         self._clock = clock
         self._wake = wake
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._gate = asyncio.Semaphore(at_once)
+        self._under_way = UnderWay(at_once=at_once)
 
     @property
     def pending(self) -> int:
         """Questions and orders that are under way."""
-        return len(self._tasks)
+        return len(self._under_way)
 
     def start(self, key: Key, orders: Iterable[Order], book: Book, token: str) -> None:
         """Begin to carry these out, side by side. One replica is asked one thing at a time."""
         for order in orders:
             book.of(order.uid).doing = order.doing
-            task = asyncio.create_task(self._carry_out(key, order, book, token))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._under_way.start(self._carry_out(key, order, book, token))
 
     async def close(self) -> None:
         """Stop what is under way: a replica carries its switch to the end whoever listens."""
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._under_way.close()
 
     async def _carry_out(self, key: Key, order: Order, book: Book, token: str) -> None:
         replica = book.of(order.uid)
         try:
-            async with self._gate:
+            async with self._under_way.gate:
                 state = await self._ask(order, token)
             book.answered(order.uid, state, self._clock.now())
         except ControlError as error:
