@@ -6,7 +6,7 @@ from typing import Any
 
 import aiohttp
 
-from breakeven.adapters.smoke import bounded_body
+from breakeven.adapters.bodies import bounded_body
 from breakeven.control.errors import Retry
 from breakeven.domain.measures.same_answers import Reply, Token
 
@@ -14,6 +14,8 @@ TOKENS = 32
 """Longest answer."""
 LIKELIEST = 5
 """Log-probabilities asked for in each place: what every engine gives by default (vLLM's --max-logprobs is 20)."""
+_MAX_BYTES = 1 << 20
+"""Largest answer that is read; one that is cut off there is no JSON."""
 _LONGEST = 200
 """Characters of an error."""
 
@@ -33,7 +35,7 @@ class GreedyCompletions:
             async with aiohttp.ClientSession(timeout=self._timeout, trust_env=False) as session:
                 url = f"http://{address}/v1/completions"
                 async with session.post(url, json=body, allow_redirects=False) as answer:
-                    data = await bounded_body(answer)
+                    data = await bounded_body(answer, _MAX_BYTES)
                     status = answer.status
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             raise Retry(f"{type(error).__name__} {error}".strip()[:_LONGEST]) from error

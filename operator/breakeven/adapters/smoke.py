@@ -6,6 +6,8 @@ import logging
 
 import aiohttp
 
+from breakeven.adapters.bodies import bounded_body
+
 log = logging.getLogger(__name__)
 
 _TEMPERATURES = (0.0, 0.8)
@@ -55,7 +57,7 @@ class CompletionSmokeTest:
 async def _complete(session: aiohttp.ClientSession, url: str, model: str, temperature: float) -> str:
     body = {"model": model, "prompt": "One, two, three,", "max_tokens": 16, "temperature": temperature}
     async with session.post(url, json=body, allow_redirects=False) as answer:
-        data = await bounded_body(answer)
+        data = await bounded_body(answer, _MAX_BYTES)
         if answer.status != 200:
             return f"HTTP {answer.status} {data[:200].decode(errors='replace')}"
     if len(data) > _MAX_BYTES:
@@ -67,13 +69,3 @@ async def _complete(session: aiohttp.ClientSession, url: str, model: str, temper
     if reason not in ("stop", "length"):
         return f"the completion ended with finish_reason {reason!r}"[:_LONGEST]
     return ""
-
-
-async def bounded_body(answer: aiohttp.ClientResponse) -> bytes:
-    """The whole body, however many packets it comes in; a little more than the limit when it is longer."""
-    data = bytearray()
-    async for part in answer.content.iter_any():
-        data += part
-        if len(data) > _MAX_BYTES:
-            break
-    return bytes(data)

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import aiohttp
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from breakeven.adapters.bodies import bounded_body
 from breakeven.api.text import plain
 from breakeven.control.errors import Retry
 from breakeven.control.warm.state import LastSwitch, Phase, Slot, WarmState
@@ -114,12 +115,10 @@ class HttpSwitches:
 
 async def _bounded(answer: aiohttp.ClientResponse) -> bytes:
     """The whole body; raises Retry as soon as it is longer than a state can be."""
-    data = bytearray()
-    async for part in answer.content.iter_any():
-        data += part
-        if len(data) > _MAX_BYTES:
-            raise Retry(f"the answer of {answer.host} is larger than {_MAX_BYTES >> 10} KiB")
-    return bytes(data)
+    data = await bounded_body(answer, _MAX_BYTES)
+    if len(data) > _MAX_BYTES:
+        raise Retry(f"the answer of {answer.host} is larger than {_MAX_BYTES >> 10} KiB")
+    return data
 
 
 def _read(data: bytes, where: str) -> WarmState:

@@ -16,6 +16,7 @@ from time import monotonic
 
 import aiohttp
 
+from breakeven.adapters.bodies import bounded_body
 from breakeven.adapters.evidence_store.packed_pieces import Shapes
 from breakeven.adapters.evidence_store.replica_history import ReplicaHistory
 from breakeven.adapters.pod_pages.page import Unreadable, read_page
@@ -149,12 +150,10 @@ class PodPagesFeed:
                 raise Unreadable(f"HTTP {answer.status}")
             if answer.headers.get("Content-Encoding", "identity") != "identity":
                 raise Unreadable("the page is compressed, which was not asked for")
-            body = bytearray()
-            async for part in answer.content.iter_any():
-                body += part
-                if len(body) > MAX_BYTES:
-                    raise Unreadable(f"the page is larger than {MAX_BYTES >> 20} MiB")
-            return bytes(body)
+            body = await bounded_body(answer, MAX_BYTES)
+            if len(body) > MAX_BYTES:
+                raise Unreadable(f"the page is larger than {MAX_BYTES >> 20} MiB")
+            return body
 
 
 def _scrape(body: bytes, at: float, want: Wanted) -> Scrape:
