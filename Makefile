@@ -61,8 +61,8 @@ crds: install ## regenerate crds/, the chart's copy and the field reference from
 
 LOCK = $(BIN)/uv pip compile pyproject.toml --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11
 lock: install ## pin every dependency anew, with hashes: what the image installs, and what development adds
-	@$(LOCK) --extra google -o requirements.lock
-	@$(LOCK) --extra google --extra dev -o requirements-dev.lock
+	@$(LOCK) --extra aws --extra google -o requirements.lock
+	@$(LOCK) --extra aws --extra google --extra dev -o requirements-dev.lock
 
 golden: install ## rewrite the golden files; read the diff before you commit it
 	@$(BIN)/pytest -q tests/unit tests/golden --update-golden

@@ -172,6 +172,7 @@ class _Operator:
                     token_file=settings.prometheus_token_file,
                     basic_auth_dir=settings.prometheus_basic_auth_dir,
                     google_file=settings.prometheus_google_file,
+                    aws_region=settings.prometheus_aws_region,
                     headers_dir=settings.prometheus_headers_dir,
                     client_tls_dir=settings.prometheus_client_tls_dir,
                 ),

@@ -68,6 +68,9 @@ class Settings(BaseModel):
     """Folder with the files username and password for prometheus_url, instead of a token; read and sent as that is."""
     prometheus_google_file: Path | None = None
     """File with the key of a service account of Google, with which tokens for prometheus_url are asked for."""
+    prometheus_aws_region: Annotated[str, Field(max_length=32, pattern=r"^([a-z]+(-[a-z0-9]+)+)?$")] = ""
+    """Region of AWS, such as eu-central-1, for which requests to prometheus_url are signed with the credentials that
+    AWS gave the process. Empty: they are not."""
     prometheus_headers_dir: Path | None = None
     """Folder with one file for each further header for prometheus_url, named as the header, such as X-Scope-OrgID; read
     and sent as the token is."""
@@ -134,8 +137,8 @@ class Settings(BaseModel):
 
     @model_validator(mode="after")
     def _one_authorization(self) -> "Settings":
-        ways = ("prometheus_token_file", "prometheus_basic_auth_dir", "prometheus_google_file")
-        if len(given := [way for way in ways if getattr(self, way) is not None]) > 1:
+        ways = ("prometheus_token_file", "prometheus_basic_auth_dir", "prometheus_google_file", "prometheus_aws_region")
+        if len(given := [way for way in ways if getattr(self, way)]) > 1:
             raise ValueError(f"{' and '.join(given)} answer one question: set one")
         return self
 

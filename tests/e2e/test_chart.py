@@ -108,6 +108,19 @@ def test_the_key_of_a_google_account_is_a_file_of_its_secret() -> None:
     assert {"name": "prometheus-google", "secret": {"secretName": "account"}} in pod["volumes"]
 
 
+def test_requests_are_signed_for_a_region_with_a_file_of_credentials_or_the_role_of_the_account() -> None:
+    role = "serviceAccount.annotations.eks\\.amazonaws\\.com/role-arn=arn:aws:iam::1:role/reader"
+    objects = template("--set", f"prometheus.awsRegion=eu-central-1,{role}")
+    assert environment(objects)["BREAKEVEN_PROMETHEUS_AWS_REGION"] == "eu-central-1"
+    assert "AWS_SHARED_CREDENTIALS_FILE" not in environment(objects)
+    assert "eks.amazonaws.com/role-arn" in only(objects, "ServiceAccount")["metadata"]["annotations"]
+    objects = template("--set", "prometheus.awsRegion=eu-central-1,prometheus.awsSecret.name=keys")
+    pod = only(objects, "Deployment")["spec"]["template"]["spec"]
+    where = {m["name"]: m["mountPath"] for m in pod["containers"][0]["volumeMounts"]}
+    assert environment(objects)["AWS_SHARED_CREDENTIALS_FILE"] == f"{where['prometheus-aws']}/credentials"
+    assert {"name": "prometheus-aws", "secret": {"secretName": "keys"}} in pod["volumes"]
+
+
 def test_alerts_dashboard_and_scraping_are_there_when_asked_for() -> None:
     asked = ",".join(
         f"monitoring.{part}.create=true" for part in ("rules", "dashboard", "serviceMonitor", "podMonitor")
@@ -182,6 +195,8 @@ def test_the_operator_runs_without_privileges() -> None:
         ("prometheus.url=p:9090", "/prometheus/url"),
         ("prometheus.tokenSecret.name=a,prometheus.basicAuthSecret.name=b", "/prometheus"),
         ("prometheus.googleSecret.name=a,prometheus.basicAuthSecret.name=b", "/prometheus"),
+        ("prometheus.awsRegion=eu-central-1,prometheus.tokenSecret.name=b", "/prometheus"),
+        ("prometheus.awsRegion=Frankfurt", "/prometheus/awsRegion"),
         ("log.level=loud", "/log/level"),
         ("namespaces={Team}", "/namespaces/0"),
         ("gpuHour.price=cheap", "/gpuHour/price"),

@@ -12,6 +12,7 @@ from pathlib import Path
 import requests
 from requests.auth import AuthBase
 
+from breakeven.adapters.prometheus.aws_signature import AwsSignature
 from breakeven.adapters.prometheus.errors import Unreachable
 from breakeven.adapters.prometheus.google_token import GoogleToken
 
@@ -33,6 +34,8 @@ class Credentials:
     """Folder with one file for each header, named as the header, such as X-Scope-OrgID."""
     google_file: Path | None = None
     """The key of a service account of Google, with which tokens are asked for: JSON as Google gives it."""
+    aws_region: str = ""
+    """Region of AWS for which requests are signed, with the credentials that the process has. Empty: they are not."""
     client_tls_dir: Path | None = None
     """Folder with `tls.crt` and `tls.key`, as a Secret of type kubernetes.io/tls is mounted; for new connections."""
 
@@ -75,11 +78,14 @@ class _Headers(AuthBase):
     def __init__(self, credentials: Credentials) -> None:
         self._credentials = credentials
         self._google = GoogleToken(credentials.google_file) if credentials.google_file is not None else None
+        self._aws = AwsSignature(credentials.aws_region) if credentials.aws_region else None
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         request.headers.update(dict(self._credentials.headers()))
         if self._google is not None:
             request.headers["Authorization"] = self._google.header()
+        if self._aws is not None:
+            request.headers.update(self._aws.headers(request))
         return request
 
 
