@@ -39,7 +39,7 @@ from breakeven.demo.stage import HERE, cuda_stage
 from breakeven.lab.engine.image import image_environment
 from breakeven.lab.process import end_with_parent
 from breakeven.lab.realengine.cuda import find_cuda_engine
-from breakeven.lab.tools.debian import haproxy
+from breakeven.lab.tools.debian import HAPROXY, take
 from breakeven.render.names import Owner
 from breakeven.render.warm import WarmSettings, warm_objects
 
@@ -217,7 +217,7 @@ async def warm(setting: Setting, folder: Path, *, switches: int, clients: int, s
     names = {v["variant"]: "on" if v["speculates"] else "off" for v in setting.slots["variants"]}
     async with (
         aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=300)) as session,
-        running(folder / "proxy.log", environment, str(haproxy()), "-db", "-f", f"{PROGRAM}/haproxy.cfg"),
+        running(folder / "proxy.log", environment, str(take(HAPROXY)), "-db", "-f", f"{PROGRAM}/haproxy.cfg"),
         running(folder / "supervisor.log", environment, sys.executable, *supervisor, folder=folder / "programs"),
     ):
         began = time.monotonic()

@@ -1,14 +1,18 @@
 """Options of the whole test suite."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from tests.support import faults
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let golden files be written anew."""
+    """Let golden files be written anew, and pictures of pages be kept."""
     parser.addoption("--update-golden", action="store_true", help="Write golden files anew; read the diff.")
+    parser.addoption(
+        "--screenshots", type=Path, metavar="DIR", help="Keep pictures of the live page there: docs/images."
+    )
 
 
 FIRST = ("test_warm.py", "test_bad_days.py", "test_loop.py", "test_adoption.py", "test_pages.py", "test_scenarios.py")

@@ -11,15 +11,15 @@ import signal
 import subprocess
 import tarfile
 import time
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import urlsplit
 
 import pytest
 import yaml
+from tests.support.browser import Colours, chromium, inaccessible, opened, picture
 from tests.support.commands import on_path
 from tests.support.loop import NAMESPACE, Cluster, actions, declare, speculating
 from tests.support.monitoring import queries
@@ -132,12 +132,31 @@ def test_dashboard_opens_the_page_of_the_operator_until_it_is_ended(day: Day, tm
     browser.write_text(f'#!/bin/sh\necho "$1" >> {tmp_path}/opened\n')
     browser.chmod(0o755)
     commands = [command for command in documented() if command.split()[2] == "dashboard"]
-    opened = [until_interrupted(day, shlex.split(command)[1:], folder=tmp_path) for command in commands]
-    assert opened == [page, f"{page}{NAMESPACE}/{NAME}"]
-    for address in opened:
-        with urllib.request.urlopen(address, timeout=30) as answer:
-            assert NAME in answer.read().decode()
+    addresses = [until_interrupted(day, shlex.split(command)[1:], folder=tmp_path) for command in commands]
+    assert addresses == [page, f"{page}{NAMESPACE}/{NAME}"]
     lab.kubectl("delete", "deployment", "breakeven", "-n", SYSTEM)
+
+
+def test_the_page_of_the_operator_shows_what_the_status_says(day: Day, pytestconfig: pytest.Config) -> None:
+    """In a real browser, light and dark; all states, keyboard and so on: tests/component/test_page_in_a_browser.py."""
+    day.cluster.wait(NAME, "speculation", speculating, timeout=400)
+    said = read(day.cluster.resource(NAME)).status
+    folder, page = pytestconfig.getoption("--screenshots"), day.cluster.operator.page
+    with chromium() as browser:
+        for colours in get_args(Colours):
+            with opened(browser, page, colours=colours) as fleet:
+                assert fleet.locator("tbody tr").count() == 2 and "1 to look at" in fleet.inner_text("main")
+                assert inaccessible(fleet) == []
+                picture(fleet, folder, f"live-fleet-{colours}", height=600)
+            with opened(browser, f"{page}{NAMESPACE}/{NAME}", colours=colours) as one:
+                text = " ".join(one.inner_text("main").split())
+                assert all(" ".join(d.message.split()) in text for d in said.memory.decisions)
+                assert "Speculating" in text
+                one.locator("svg .line.on").first.wait_for(
+                    timeout=120_000
+                )  # a first verdict, and the page renews itself
+                assert inaccessible(one) == []
+                picture(one, folder, f"live-page-{colours}", height=1560)
 
 
 def operator_of_the_chart(page: str) -> dict[str, Any]:

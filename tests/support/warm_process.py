@@ -17,7 +17,7 @@ import aiohttp
 
 from breakeven.lab.engine.image import image_environment
 from breakeven.lab.process import end_with_parent
-from breakeven.lab.tools.debian import haproxy
+from breakeven.lab.tools.debian import HAPROXY, take
 
 TOKEN = "secret"
 PROGRAM = Path(__file__).parents[2] / "operator" / "breakeven" / "warm"
@@ -81,7 +81,7 @@ class WarmReplica:
         return str(content["revision"])
 
     async def start_proxy(self) -> None:
-        self.proxy = await self._start("proxy", str(haproxy()), "-db", "-f", f"{PROGRAM}/haproxy.cfg")
+        self.proxy = await self._start("proxy", str(take(HAPROXY)), "-db", "-f", f"{PROGRAM}/haproxy.cfg")
 
     async def start_supervisor(self, *options: str) -> None:
         files = (f"--slots={self.folder}/slots.json", f"--proxy={self.folder}/proxy.sock")

@@ -24,8 +24,8 @@ PAGES = [
 NOT_RUN = {
     "make install": "it makes what the tests run in",
     "make demo": "its story has tests of its own",
-    "helm install": "it needs an image in a registry; tests/e2e/test_pages.py installs the chart without pods",
-    "helm test": "the same; its program runs in tests/e2e/test_chart_options.py",
+    "helm install": "it needs an image; tests/e2e/test_chart_installed.py runs it with this checkout as the image",
+    "helm test": "the same",
     "breakeven adopt": "it needs a workload of the reader's; tests/e2e/test_adoption.py has one",
     "breakeven plan": "it needs the reader's file",
     "breakeven measure": "it needs two servers on a GPU",

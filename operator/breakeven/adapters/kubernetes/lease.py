@@ -176,8 +176,9 @@ def _lease(settings: LeaseSettings, old: Any) -> Any:
         "leaseTransitions": turns if ours or not old else turns + 1,
     }
     meta = {"name": settings.name, "namespace": settings.namespace}
-    if old:
-        meta["resourceVersion"] = old["metadata"]["resourceVersion"]
+    if old:  # an update replaces all of it, and what others wrote there, Helm above all, is theirs
+        kept = ("resourceVersion", "labels", "annotations", "ownerReferences")
+        meta |= {field: old["metadata"][field] for field in kept if field in old["metadata"]}
     return {"apiVersion": API, "kind": KIND, "metadata": meta, "spec": spec}
 
 

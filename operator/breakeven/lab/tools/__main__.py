@@ -4,7 +4,7 @@ import argparse
 import sys
 
 from breakeven.lab.tools.build import build
-from breakeven.lab.tools.debian import NAME, haproxy
+from breakeven.lab.tools.debian import PROGRAMS, take
 from breakeven.lab.tools.pins import ToolsMissingError, load
 
 
@@ -13,15 +13,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="breakeven.lab.tools",
         description="Find or build etcd, the Kubernetes control plane and Prometheus from pinned Go modules, "
-        "and take HAProxy out of Debian's packages.",
+        "and take HAProxy and Chromium out of Debian's packages.",
     )
     parser.add_argument("--set", default="test", help="demo, test, or one binary by name (default: test)")
     parser.add_argument("--quiet", action="store_true", help="list nothing when all is there")
     arguments = parser.parse_args()
     try:
-        paths = build(load(), arguments.set) if arguments.set != NAME else {}
-        if arguments.set in ("test", NAME):
-            paths[NAME] = haproxy()
+        paths = build(load(), arguments.set) if arguments.set not in PROGRAMS else {}
+        for name, program in PROGRAMS.items():
+            if arguments.set in ("test", name):
+                paths[name] = take(program)
     except ToolsMissingError as error:
         sys.stderr.write(f"error: {error}\n")
         return 1

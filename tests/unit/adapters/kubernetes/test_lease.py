@@ -33,6 +33,17 @@ async def test_lease_is_made_and_held() -> None:
     assert rest.lease["spec"]["holderIdentity"] == "a"
 
 
+async def test_a_lease_that_a_chart_made_is_taken_at_once_and_stays_the_charts() -> None:
+    rest, time = FakeRest(), Time()
+    made = {"name": "l", "namespace": "n", "resourceVersion": "1", "annotations": {"meta.helm.sh/release-name": "r"}}
+    rest.lease = {"metadata": made}
+    first = elector(rest, time)
+    await first._try()
+    await first._try()
+    assert first.may_write()
+    assert rest.lease["metadata"]["annotations"] == {"meta.helm.sh/release-name": "r"}
+
+
 async def test_renewing_takes_one_request() -> None:
     rest, time = FakeRest(), Time()
     first = elector(rest, time)
