@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import Field
 
 from breakeven.api.base import StatusModel
-from breakeven.api.scalars import Count, DecimalString, Text, Time
+from breakeven.api.scalars import Count, DecimalString, NotNegative, Positive, Text, Time
 
 
 class Source(StrEnum):
@@ -116,9 +116,9 @@ class NodeSpeed(StatusModel):
 
     node: Annotated[str, Field(max_length=253)]
     """Its name."""
-    factor: DecimalString
+    factor: Positive
     """Step time over that of a usual node: 1.1 is 10 % slower."""
-    error: DecimalString
+    error: NotNegative
     """Relative standard error of that."""
     measured_at: Time
     """When."""

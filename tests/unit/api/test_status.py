@@ -11,6 +11,7 @@ from breakeven.api.status import Memory, State, Status
 
 EARLIER = json.loads((Path(__file__).parents[2] / "data" / "status-of-an-earlier-release.json").read_text())
 """Written by the release that kept the memory beside the report, after speculation was switched off in the lab."""
+NODE = {"node": "gpu-1", "factor": "1.02", "error": "0.01", "measuredAt": "2026-03-02T12:00:00Z"}
 BAND = {
     "load": "100",
     "offTpotMs": "20",
@@ -94,6 +95,8 @@ def test_a_memory_that_cannot_be_read_is_refused_with_its_path(text: str) -> Non
         ({"profile": [BAND | {"load": "-3"}]}, "load"),
         ({"profile": [BAND | {"spread": "-1"}]}, "spread"),
         ({"profile": [BAND | {"inflation": "0"}]}, "inflation"),
+        ({"nodes": [NODE | {"factor": "0"}]}, "factor"),
+        ({"nodes": [NODE | {"error": "-0.1"}]}, "error"),
     ],
 )
 def test_a_memory_that_no_measurement_leaves_behind_is_refused_by_field(memory: dict[str, Any], field: str) -> None:

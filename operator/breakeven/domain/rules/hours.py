@@ -1,7 +1,8 @@
 """What was learned by hour of day: S often follows the clock (other users by night), at equal load.
 
 One letter an hour, UTC, of what was last shown in it. A failure in an hour that lost does not speak against an hour
-that paid, and an hour that lost is not tried again while one that paid is near.
+that paid, and an hour that lost is not tried again while one that paid is near. A trial that fails in an hour that
+had paid says that it is not the clock: what is remembered of all others that paid is forgotten.
 """
 
 from datetime import datetime, timedelta
@@ -27,6 +28,8 @@ def learn(situation: Situation, judgement: Judgement) -> Note | None:
     if shown is None or of(situation, hour) == shown:
         return None
     known = situation.memory.hours or UNKNOWN * HOURS
+    if situation.on_trial and of(situation, hour) == PAID:
+        known = known.replace(PAID, UNKNOWN)
     return note(hours=known[:hour] + shown + known[hour + 1 :])
 
 

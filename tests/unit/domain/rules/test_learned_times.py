@@ -57,6 +57,17 @@ def test_hours_are_learned_from_verdicts(world: Make) -> None:
     assert w.memory.hours[w.now.hour] == "L"
 
 
+def test_a_trial_that_fails_in_an_hour_that_had_paid_says_that_it_is_not_the_clock(world: Make) -> None:
+    w = world()
+    w.until(State.SPECULATING)
+    w.memory = changed(w.memory, hours="P" * 24)
+    w.speedup = lambda variant: 0.7 if variant.speculates else 1.0
+    w.run(timedelta(hours=24))
+    failed = sum(line.action == Action.END_TRIAL for line in w.memory.decisions)
+    assert "P" not in w.memory.hours
+    assert 3 <= failed <= 6, "the cooldown doubles: about 0.5, 1, 2, 4 and 8 hours, not one trial for each hour"
+
+
 @pytest.mark.parametrize(
     ("bursts", "minutes"), [([], 0), ([1], 4), ([60, 30, 1], 16), ([1] * 12, 20), ([24 * 8], 0), ([24 * 8, 1], 8)]
 )
