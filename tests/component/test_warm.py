@@ -4,6 +4,7 @@ import json
 from itertools import pairwise
 from typing import Any
 
+import pytest
 from tests.support.warm_world import WarmWorld
 
 from breakeven.api.base import KIND
@@ -107,6 +108,38 @@ async def test_a_variant_that_does_not_wake_is_said_and_tried_again_with_growing
     await world.minutes(10)
     assert world.fleet.called.count(world.cluster.of("Pod")[0]["status"]["podIP"]) - calls < 40
     assert world.awake == [world.stable]
+
+
+@pytest.mark.parametrize(("deaths", "comes_back"), [(1, True), (3, True), (4, False), (0, False)])
+async def test_an_engine_that_died_is_loaded_again_and_one_that_keeps_dying_is_named(
+    deaths: int, comes_back: bool
+) -> None:
+    world = WarmWorld(replicas=2)
+    await world.settle()
+    await world.minutes(2)
+    replica = next(iter(world.fleet.replicas.values()))
+    draft = next(name for name in replica.variants if name != replica.awake)
+    replica.failed.add(draft)
+    replica.died[draft] = deaths
+    await world.minutes(5)
+    assert (draft not in replica.failed) is comes_back
+    said = world.condition("WarmSwitching")
+    assert said["reason"] == ("VariantsResident" if comes_back else "VariantFailed")
+
+
+async def test_the_last_replica_is_not_taken_away_to_load_an_engine_that_died() -> None:
+    world = WarmWorld(replicas=1)
+    await world.settle()
+    await world.minutes(2)
+    replica = next(iter(world.fleet.replicas.values()))
+    draft = next(name for name in replica.variants if name != replica.awake)
+    replica.failed.add(draft)
+    replica.died[draft] = 1
+    await world.minutes(5)
+    said = world.condition("WarmSwitching")
+    assert draft in replica.failed
+    assert said["reason"] == "LoadingEngine"
+    assert "died" in said["message"] and "the last serving replica" in said["message"]
 
 
 async def test_an_order_whose_answer_was_lost_is_not_carried_out_twice() -> None:

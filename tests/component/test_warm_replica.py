@@ -128,6 +128,22 @@ async def test_an_engine_that_dies_leaves_the_other_serving(tmp_path: Path, vict
         assert (await replica.wake(victim, "1"))[0] == 409
 
 
+async def test_an_engine_that_died_is_loaded_again_when_ordered_and_its_deaths_are_counted(tmp_path: Path) -> None:
+    async with warm_replica(tmp_path, plain(), drafting()) as replica:
+        state = await replica.until_ready()
+        revision = state["revision"]
+        for deaths in (1, 2):
+            os.kill(replica.engines()["draft"], signal.SIGKILL)
+            state = await replica.until(lambda s: any(slot["phase"] == "failed" for slot in s["slots"].values()))
+            (failed,) = (slot for slot in state["slots"].values() if slot["phase"] == "failed")
+            assert failed["deaths"] == deaths
+            assert (await replica.order("/load", id=f"load-{deaths}", revision=revision))[0] == 202
+            await replica.until(lambda s, id=f"load-{deaths}": (s["last"] or {}).get("id") == id)
+            await replica.until_ready("plain")
+        assert (await replica.wake("draft", "1"))[0] == 200
+        assert await replica.complete() == 8
+
+
 async def test_without_any_engine_the_supervisor_ends_as_a_plain_engine_would(tmp_path: Path) -> None:
     async with warm_replica(tmp_path, plain()) as replica:
         await replica.until_ready()

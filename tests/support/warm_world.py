@@ -31,6 +31,8 @@ class FakeReplica:
     last: LastSwitch | None = None
     failed: set[str] = field(default_factory=set)
     """Variants that do not come up."""
+    died: dict[str, int] = field(default_factory=dict)
+    """Variants that were up and died, and how often."""
     switched: list[str] = field(default_factory=list)
     """Variants that were woken, one after the other."""
 
@@ -87,6 +89,7 @@ class FakeReplicas:
         if replica.awake not in replica.variants:
             replica.awake = wanted["first"]
         replica.revision = wanted["revision"]
+        replica.failed -= replica.died.keys()
         replica.last = LastSwitch(id=id, to="", seconds=90, at=self.clock.now())
         self._taken()
         return self._said(replica)
@@ -126,7 +129,11 @@ class FakeReplicas:
 
         slots = {
             slot: Slot(
-                variant=name, phase=phase(name), since=replica.begun, error="died" if name in replica.failed else ""
+                variant=name,
+                phase=phase(name),
+                since=replica.begun,
+                error="died" if name in replica.failed else "",
+                deaths=replica.died.get(name, 0),
             )
             for slot, name in zip("ab", replica.variants, strict=False)
         }

@@ -46,6 +46,7 @@ class _Slot(_Said):
     phase: Phase
     since: Moment
     error: Words = ""
+    deaths: Annotated[int, Field(ge=0)] = 0
 
 
 class _Last(_Said):
@@ -129,7 +130,7 @@ def _read(data: bytes, where: str) -> WarmState:
         words = plain(f"{'.'.join(map(str, first['loc']))} {first['msg']}", _LONGEST)
         raise Retry(f"{where} answered something else than a state: {words}") from None
     slots = {
-        name: Slot(variant=s.variant, phase=s.phase, since=s.since, error=plain(s.error, _LONGEST))
+        name: Slot(variant=s.variant, phase=s.phase, since=s.since, error=plain(s.error, _LONGEST), deaths=s.deaths)
         for name, s in said.slots.items()
         if s.variant
     }

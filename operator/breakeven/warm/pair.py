@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 
 from .engine import Engine, EngineFailed
 from .proxy import CLOSED, HELD, Proxy, ProxyFailed
-from .slot import ASLEEP, AWAKE, STARTING, Slot
+from .slot import ASLEEP, AWAKE, Slot
 from .timing import Timing
 from .wanted import ABORT, EngineSpec, Wanted
 
@@ -48,9 +48,7 @@ class Pair:
 
         Nothing else may be awake unless both fit.
         """
-        slot.clear()
-        slot.spec = spec
-        slot.become(STARTING)
+        slot.begin(spec)
         try:
             self._go_on()
             slot.engine = self._start(spec, slot)
@@ -62,7 +60,7 @@ class Pair:
             slot.fail(str(error))
             say(f"slot {slot.name} failed: {error}")
             return False
-        slot.become(ASLEEP)
+        slot.hold()
         say(f"slot {slot.name} holds {spec.variant}, asleep")
         return True
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from .engine import Engine
 from .wanted import EngineSpec
 
+SETTLED_S = 3600.0
+"""An engine that served for so long and dies then has died once, whatever was before."""
 EMPTY, STARTING, ASLEEP, AWAKE, FAILED = "empty", "starting", "asleep", "awake", "failed"
 
 
@@ -22,6 +24,9 @@ class Slot:
     phase: str = EMPTY
     since: float = field(default_factory=time.time)
     error: str = ""
+    deaths: int = 0
+    """How often its engine was lost after it was up, or could not be started since then."""
+    loaded_at: float = 0.0
 
     @property
     def loaded(self) -> bool:
@@ -34,15 +39,30 @@ class Slot:
 
     def fail(self, error: str) -> None:
         """Kill its engine: one that does not do as told may take the GPU memory that the other needs."""
+        if self.loaded and time.time() - self.loaded_at > SETTLED_S:
+            self.deaths = 0
+        self.deaths += self.loaded or self.deaths > 0
         if self.engine is not None:
             self.engine.end(0)
         self.become(FAILED, error)
+
+    def begin(self, spec: EngineSpec) -> None:
+        """Make room for an engine. What is known of the deaths of this very one stays."""
+        deaths = self.deaths if spec == self.spec else 0
+        self.clear()
+        self.spec, self.deaths = spec, deaths
+        self.become(STARTING)
+
+    def hold(self) -> None:
+        """Its engine is up, and asleep."""
+        self.become(ASLEEP)
+        self.loaded_at = self.since
 
     def clear(self) -> None:
         """Make room for another engine."""
         if self.engine is not None:
             self.engine.end(0)
-        self.spec = self.engine = None
+        self.spec, self.engine, self.deaths = None, None, 0
         self.become(EMPTY)
 
     def described(self) -> dict[str, object]:
@@ -52,4 +72,5 @@ class Slot:
             "phase": self.phase,
             "since": round(self.since, 3),
             "error": self.error,
+            "deaths": self.deaths,
         }

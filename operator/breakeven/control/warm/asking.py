@@ -91,7 +91,7 @@ def _lost(pod: WarmPod) -> str:
 
 def _failed(pod: WarmPod) -> str:
     state = pod.known.state
-    failed = [s for s in state.slots.values() if s.phase is Phase.FAILED] if state is not None else []
+    failed = [s for s in state.slots.values() if s.phase is Phase.FAILED and not s.comes_back] if state else []
     return "; ".join(
         f"{s.variant} does not come up in {pod.name}, which serves the other on: {s.error} "
         "(to load it again, delete the pod)"
@@ -121,4 +121,6 @@ def _behind(pods: Sequence[WarmPod], pod: WarmPod, wish: Wish) -> str:
     if not lacks(pod, wish):
         return ""
     why = why_not_load(pods, wish)
-    return f"{pod.name} has a variant to load" + (f", and waits: {why}" if why else "")
+    died = "; ".join(f"{s.variant} died: {s.error}" for s in state.slots.values() if s.comes_back) if state else ""
+    said = f"{pod.name} has a variant to load" + (f" again ({died})" if died else "")
+    return said + (f", and waits: {why}" if why else "")

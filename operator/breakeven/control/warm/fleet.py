@@ -70,7 +70,7 @@ def _failing(pool: WarmPool, variant: str) -> str:
     """Why a variant does not come up, or must not be woken, in a replica of the pool."""
     for pod in pool.pods:
         slot = _slot(pod, variant)
-        if slot is not None and slot.phase is Phase.FAILED:
+        if slot is not None and slot.phase is Phase.FAILED and not slot.comes_back:
             return f"{pod.name}: {slot.error}"
         if variant in pod.known.lost:
             return f"{pod.name}: {pod.known.lost[variant]}"

@@ -82,12 +82,14 @@ def next_look(pods: Sequence[WarmPod], now: datetime) -> timedelta:
 
 
 def lacks(pod: WarmPod, wish: Wish) -> bool:
-    """Whether a variant of the slots file is neither loaded here nor known to fail."""
+    """Whether a variant of the slots file is neither loaded here nor known to fail, or has died."""
     state = pod.known.state
     if state is None or not pod.ready or not wish.revision or state.revision != wish.revision:
         return False  # a file that changed reaches the pod within a minute
-    held = {slot.variant for slot in state.slots.values() if slot.loaded}
-    return state.loaded_revision != wish.revision and not set(wish.holds) <= held
+    missing = set(wish.holds) - {slot.variant for slot in state.slots.values() if slot.loaded}
+    if state.loaded_revision != wish.revision:
+        return bool(missing)
+    return any(slot.comes_back and slot.variant in missing for slot in state.slots.values())
 
 
 def why_not_load(pods: Sequence[WarmPod], wish: Wish) -> str:

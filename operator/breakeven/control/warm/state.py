@@ -19,6 +19,8 @@ class Phase(StrEnum):
     FAILED = "failed"
 
 
+MOST_DEATHS = 3
+"""Within an hour of being loaded, after which an engine is not loaded again."""
 LOADED = (Phase.ASLEEP, Phase.AWAKE)
 """Phases in which a variant can be switched to."""
 
@@ -34,11 +36,21 @@ class Slot:
     """Since when it is in that phase."""
     error: str = ""
     """Why it failed; empty when it did not."""
+    deaths: int = 0
+    """How often its engine was lost after it was up, or could not be started since then."""
 
     @property
     def loaded(self) -> bool:
         """Whether it can be switched to."""
         return self.phase in LOADED
+
+    @property
+    def comes_back(self) -> bool:
+        """Whether an engine that was up has died, and is to be loaded again, as a container would be restarted.
+
+        One that never came up, or keeps dying, is not: each load takes the replica away for minutes.
+        """
+        return self.phase is Phase.FAILED and 0 < self.deaths <= MOST_DEATHS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
