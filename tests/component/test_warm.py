@@ -5,7 +5,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from tests.support.warm_world import WarmWorld
+from tests.support.warm_world import FakeReplica, WarmWorld
 
 from breakeven.api.base import KIND
 
@@ -110,11 +110,8 @@ async def test_a_variant_that_does_not_wake_is_said_and_tried_again_with_growing
     assert world.awake == [world.stable]
 
 
-@pytest.mark.parametrize(("deaths", "comes_back"), [(1, True), (3, True), (4, False), (0, False)])
-async def test_an_engine_that_died_is_loaded_again_and_one_that_keeps_dying_is_named(
-    deaths: int, comes_back: bool
-) -> None:
-    world = WarmWorld(replicas=2)
+async def with_a_dead_draft(world: WarmWorld, deaths: int) -> tuple[FakeReplica, str]:
+    """One replica in which the engine with the draft has died so often, five minutes later, and that variant."""
     await world.settle()
     await world.minutes(2)
     replica = next(iter(world.fleet.replicas.values()))
@@ -122,6 +119,15 @@ async def test_an_engine_that_died_is_loaded_again_and_one_that_keeps_dying_is_n
     replica.failed.add(draft)
     replica.died[draft] = deaths
     await world.minutes(5)
+    return replica, draft
+
+
+@pytest.mark.parametrize(("deaths", "comes_back"), [(1, True), (3, True), (4, False), (0, False)])
+async def test_an_engine_that_died_is_loaded_again_and_one_that_keeps_dying_is_named(
+    deaths: int, comes_back: bool
+) -> None:
+    world = WarmWorld(replicas=2)
+    replica, draft = await with_a_dead_draft(world, deaths)
     assert (draft not in replica.failed) is comes_back
     said = world.condition("WarmSwitching")
     assert said["reason"] == ("VariantsResident" if comes_back else "VariantFailed")
@@ -129,13 +135,7 @@ async def test_an_engine_that_died_is_loaded_again_and_one_that_keeps_dying_is_n
 
 async def test_the_last_replica_is_not_taken_away_to_load_an_engine_that_died() -> None:
     world = WarmWorld(replicas=1)
-    await world.settle()
-    await world.minutes(2)
-    replica = next(iter(world.fleet.replicas.values()))
-    draft = next(name for name in replica.variants if name != replica.awake)
-    replica.failed.add(draft)
-    replica.died[draft] = 1
-    await world.minutes(5)
+    replica, draft = await with_a_dead_draft(world, 1)
     said = world.condition("WarmSwitching")
     assert draft in replica.failed
     assert said["reason"] == "LoadingEngine"
