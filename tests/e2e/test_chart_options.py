@@ -60,7 +60,7 @@ def test_common_labels_are_on_every_object_and_on_the_pod_but_not_in_the_selecto
     objects = template("-f", full, "--set", ",".join([*asked, "monitoring.rules.labels.team=mine"]), tests=True)
     extra = {"breakeven-one", "breakeven-two"}
     teams = {o["kind"]: o["metadata"]["labels"]["team"] for o in objects if o["metadata"]["name"] not in extra}
-    assert len(teams) == 14
+    assert len(teams) == 15
     assert teams.pop("PrometheusRule") == "mine"
     assert set(teams.values()) == {"search"}
     spec = only(objects, "Deployment")["spec"]
