@@ -102,6 +102,13 @@ def test_pauses_after_failures_double_up_to_five_minutes() -> None:
         assert asked([failed], wish(), T0 + pause) == [("a", "wake")]
 
 
+def test_what_failed_is_tried_again_when_its_pause_is_over_and_not_at_the_next_question() -> None:
+    failed = pod("a", state())
+    failed.known.answered(state(last=LastSwitch(id="1", to="on", seconds=1, at=T0, error="it died")), T0)
+    assert next_look([failed], SOON) == timedelta(seconds=4)
+    assert next_look([failed], T0 + timedelta(seconds=6)) == REFRESH - timedelta(seconds=6)
+
+
 def test_one_replica_loads_at_a_time_and_never_the_last_one() -> None:
     old = {"loaded_revision": "q", "slots": {"a": Slot(variant="off", phase=Phase.AWAKE, since=T0)}}
     behind, other = pod("a", state(**old)), pod("b", state(**old))

@@ -77,7 +77,10 @@ def next_orders(pods: Sequence[WarmPod], wish: Wish, now: datetime) -> list[Orde
 
 def next_look(pods: Sequence[WarmPod], now: datetime) -> timedelta:
     """When one of the replicas is to be asked again without any event."""
-    waits = [pod.known.asked_at + _age(pod.known) - now for pod in pods if pod.known.asked_at and not pod.known.doing]
+    free = [pod.known for pod in pods if pod.known.asked_at and not pod.known.doing]
+    waits = [known.asked_at + _age(known) - now for known in free if known.asked_at]
+    pauses = [known.failed_at + _pause(known) - now for known in free if known.failures and known.failed_at]
+    waits += [pause for pause in pauses if pause > timedelta()]  # what failed is tried again when its pause is over
     return max(timedelta(seconds=1), min(waits, default=REFRESH))
 
 
