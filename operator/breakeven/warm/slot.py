@@ -48,22 +48,17 @@ class Slot:
 
     def begin(self, spec: EngineSpec) -> None:
         """Make room for an engine. What is known of the deaths of this very one stays."""
-        deaths = self.deaths if spec == self.spec else 0
-        self.clear()
-        self.spec, self.deaths = spec, deaths
-        self.become(STARTING)
+        if self.engine is not None:
+            self.engine.end(0)
+        self.become(STARTING)  # before the rest: others must not take the new one for one that is loaded
+        if spec != self.spec:
+            self.deaths = 0
+        self.spec, self.engine = spec, None
 
     def hold(self) -> None:
         """Its engine is up, and asleep."""
         self.become(ASLEEP)
         self.loaded_at = self.since
-
-    def clear(self) -> None:
-        """Make room for another engine."""
-        if self.engine is not None:
-            self.engine.end(0)
-        self.spec, self.engine, self.deaths = None, None, 0
-        self.become(EMPTY)
 
     def described(self) -> dict[str, object]:
         """As /state shows it."""
