@@ -103,16 +103,21 @@ def cut(
     restarts = restarts_in(scrapes) if restarts is None else tuple(restarts)
     if not times:
         return Cut(pieces={}, restarts=(), until=since)
-    first = max(since, number(times[0], length))
-    until = max(since, number(times[-1], length))
-    while until > first and until * length >= times[-1]:
-        until -= 1
+    numbers = final(times[0], times[-1], length=length, since=since)
     pieces = {}
-    for n in range(first, until):
+    for n in numbers:
         piece = _piece(scrapes, times, restarts, start=n * length, end=(n + 1) * length, stale=STALE * interval)
         if piece is not None:
             pieces[n] = piece
-    return Cut(pieces=pieces, restarts=restarts, until=until)
+    return Cut(pieces=pieces, restarts=restarts, until=numbers.stop)
+
+
+def final(oldest: float, newest: float, *, length: float, since: int) -> range:
+    """Numbers of the batches from `since` on that scrapes between these times make final."""
+    first, until = (max(since, number(at, length)) for at in (oldest, newest))
+    while until > first and until * length >= newest:
+        until -= 1
+    return range(first, until)
 
 
 def piece_of(
