@@ -8,6 +8,7 @@ import pytest
 from tests.support.warm_world import FakeReplica, WarmWorld
 
 from breakeven.api.base import KIND
+from breakeven.control.warm.state import LastSwitch
 
 
 def slots(world: WarmWorld) -> dict[str, Any]:
@@ -140,6 +141,10 @@ async def test_the_last_replica_is_not_taken_away_to_load_an_engine_that_died() 
     assert draft in replica.failed
     assert said["reason"] == "LoadingEngine"
     assert "died" in said["message"] and "the last serving replica" in said["message"]
+    world.command("retry/1")
+    replica.last = LastSwitch(id="x", to=draft, seconds=1, at=world.clock.now(), error="it ended with -9")
+    await world.minutes(2)
+    assert world.condition("WarmSwitching")["reason"] == "LoadingEngine"  # rather than that it was not switched
 
 
 async def test_an_order_whose_answer_was_lost_is_not_carried_out_twice() -> None:

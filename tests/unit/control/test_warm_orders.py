@@ -79,9 +79,17 @@ def test_a_replica_that_has_never_been_ready_is_not_asked_while_it_loads() -> No
 
 def test_an_answer_is_asked_for_again_after_a_minute_and_sooner_while_something_is_under_way() -> None:
     calm, busy = pod("a", state("on")), pod("b", state("on", switching=True))
-    assert next_look([calm], SOON) == REFRESH - timedelta(seconds=1)
-    assert next_look([calm, busy], SOON) <= timedelta(seconds=2)
+    assert next_look([calm], wish(), SOON) == REFRESH - timedelta(seconds=1)
+    assert next_look([calm, busy], wish(), SOON) <= timedelta(seconds=2)
     assert asked([calm], wish(), T0 + REFRESH) == [("a", "look")]
+
+
+def test_while_a_replica_has_not_read_the_newest_slots_file_it_is_asked_every_five_seconds() -> None:
+    """What it still has to load can be ordered only then, and the file comes at any moment of a minute."""
+    unread, newest = pod("a", state("on", revision="q")), wish(revision="r")
+    assert next_look([unread], newest, SOON) == timedelta(seconds=4)
+    assert asked([unread], newest, T0 + timedelta(seconds=5)) == [("a", "look")]
+    assert next_look([unread], wish(revision=""), SOON) == REFRESH - timedelta(seconds=1)
 
 
 def test_a_variant_that_is_lost_is_not_woken_and_the_other_one_is() -> None:
@@ -105,8 +113,8 @@ def test_pauses_after_failures_double_up_to_five_minutes() -> None:
 def test_what_failed_is_tried_again_when_its_pause_is_over_and_not_at_the_next_question() -> None:
     failed = pod("a", state())
     failed.known.answered(state(last=LastSwitch(id="1", to="on", seconds=1, at=T0, error="it died")), T0)
-    assert next_look([failed], SOON) == timedelta(seconds=4)
-    assert next_look([failed], T0 + timedelta(seconds=6)) == REFRESH - timedelta(seconds=6)
+    assert next_look([failed], wish(), SOON) == timedelta(seconds=4)
+    assert next_look([failed], wish(), T0 + timedelta(seconds=6)) == REFRESH - timedelta(seconds=6)
 
 
 def test_one_replica_loads_at_a_time_and_never_the_last_one() -> None:

@@ -40,7 +40,7 @@ def asks_of(
     held = {each.pool: each for each in wanted}
     wishes = {name: wish_of(pool, held.get(name), decision, spec, now) for name, pool in warm.items()}
     orders = [order for name, pool in warm.items() for order in next_orders(pool.pods, wishes[name], now)]
-    again = min(next_look(pool.pods, now) for pool in warm.values())
+    again = min(next_look(pool.pods, wishes[name], now) for name, pool in warm.items())
     change = decision.rota.next_change(now) if decision.rota is not None else None
     if change is not None:
         again = min(again, max(timedelta(milliseconds=100), change - now))
@@ -106,6 +106,9 @@ def _not_switched(pod: WarmPod, wish: Wish) -> str:
     wanted = wish.awake.get(pod.name)
     if wanted is None or state.awake == wanted:
         return ""
+    slot = state.slot_of(wanted)
+    if slot is not None and (slot.comes_back or slot.phase is Phase.STARTING):
+        return ""  # it died, and is loaded again first: `_behind` says so
     return f"{pod.name} was not switched and serves on as before: {state.last.error}; it is tried again"
 
 

@@ -16,6 +16,8 @@ REFRESH = timedelta(minutes=1)
 """Age from which an answer is asked for again."""
 UNDER_WAY = timedelta(seconds=2)
 """The same while a replica switches or loads."""
+UNREAD = timedelta(seconds=5)
+"""The same while a replica has not read the newest slots file, which its kubelet brings within a minute or so."""
 PATIENCE = timedelta(seconds=5)
 """Pause after the first order that failed; it doubles with each further one."""
 LONGEST = timedelta(minutes=5)
@@ -58,7 +60,7 @@ def next_orders(pods: Sequence[WarmPod], wish: Wish, now: datetime) -> list[Orde
     # One that has never been ready loads, and listens at its own time; when it is ready, the watch says so.
     speaks = [pod for pod in pods if pod.address and (pod.ready or pod.known.state is not None)]
     reachable = [pod for pod in speaks if pod.known.doing is None]
-    found = [_ask(pod, Doing.LOOK) for pod in reachable if _due(pod.known, now)]
+    found = [_ask(pod, Doing.LOOK) for pod in reachable if _due(pod.known, wish, now)]
     if wish.frozen:
         return found
     asked = {order.uid for order in found}
@@ -75,10 +77,10 @@ def next_orders(pods: Sequence[WarmPod], wish: Wish, now: datetime) -> list[Orde
     return found
 
 
-def next_look(pods: Sequence[WarmPod], now: datetime) -> timedelta:
+def next_look(pods: Sequence[WarmPod], wish: Wish, now: datetime) -> timedelta:
     """When one of the replicas is to be asked again without any event."""
     free = [pod.known for pod in pods if pod.known.asked_at and not pod.known.doing]
-    waits = [known.asked_at + _age(known) - now for known in free if known.asked_at]
+    waits = [known.asked_at + _age(known, wish) - now for known in free if known.asked_at]
     pauses = [known.failed_at + _pause(known) - now for known in free if known.failures and known.failed_at]
     waits += [pause for pause in pauses if pause > timedelta()]  # what failed is tried again when its pause is over
     return max(timedelta(seconds=1), min(waits, default=REFRESH))
@@ -133,15 +135,19 @@ def _is_changing(pod: WarmPod) -> bool:
     return pod.known.doing in (Doing.WAKE, Doing.LOAD) or (state is not None and state.switching)
 
 
-def _due(known: Replica, now: datetime) -> bool:
-    return known.asked_at is None or now - known.asked_at >= _age(known)
+def _due(known: Replica, wish: Wish, now: datetime) -> bool:
+    return known.asked_at is None or now - known.asked_at >= _age(known, wish)
 
 
-def _age(known: Replica) -> timedelta:
+def _age(known: Replica, wish: Wish) -> timedelta:
     """How long an answer is good for."""
     if known.error:
         return _pause(known)
-    return UNDER_WAY if known.state is not None and _moves(known.state) else REFRESH
+    if known.state is None:
+        return REFRESH
+    if _moves(known.state):
+        return UNDER_WAY
+    return UNREAD if wish.revision and known.state.revision != wish.revision else REFRESH
 
 
 def _moves(state: WarmState) -> bool:
