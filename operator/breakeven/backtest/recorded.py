@@ -55,8 +55,12 @@ class RecordedArm:
     length: float
     warmup: float
     keep: float
+    node_label: str = "node"
+    """Label of the series that names the node."""
     prefix: str | None = None
     """What the names of its series begin with; None: it has none."""
+    nodes: dict[str, str] = field(default_factory=dict)
+    """By replica, the node that its series name."""
     changed_at: float | None = None
     """When replicas last came or went."""
     replicas: dict[str, _Replica] = field(default_factory=dict)
@@ -106,6 +110,8 @@ class RecordedArm:
             return None
         name = _replica_name(labels, place[0])
         models.setdefault(name, set()).add(labels.get("model_name", ""))
+        if node := labels.get(self.node_label):
+            self.nodes[name] = node
         return name, *place
 
     def _check_models(self, models: Mapping[str, set[str]]) -> None:
@@ -142,6 +148,10 @@ class RecordedArm:
         for replica in self.replicas.values():
             replica.history.prune(now - self.keep - 2 * self.length)
         return arm
+
+    def present_nodes(self) -> dict[str, str]:
+        """The nodes of the replicas that were there at the last look."""
+        return {name: self.nodes[name] for name in sorted(self._present & self.nodes.keys())}
 
     def _ended(self, name: str, now: float) -> float:
         held = self.replicas.get(name)

@@ -42,6 +42,9 @@ def backtest(
     prefix: Annotated[
         str | None, typer.Option(metavar="PREFIX", help="Metric prefix such as kserve_vllm:. Default: detected.")
     ] = None,
+    node_label: Annotated[
+        str, typer.Option(metavar="LABEL", help="Label of the series that names the node of a replica, if one does.")
+    ] = "node",
     token_file: Annotated[Path | None, typer.Option(metavar="FILE", help="Bearer token for Prometheus.")] = None,
     ca_file: Annotated[Path | None, typer.Option(metavar="FILE", help="Certificates to trust.")] = None,
     output: Annotated[Output, typer.Option("--output", "-o", help="table or json.")] = Output.TABLE,
@@ -64,7 +67,7 @@ def backtest(
     resource = read_resources(file)[0]
     if resource.spec.draft is None:
         raise _usage(f"{file}: spec.draft is absent: without a draft there is nothing to decide")
-    arms = _arms(resource, on, off)
+    arms = _arms(resource, on, off, node_label)
     who = Credentials(token_file=token_file)
     endpoint = Endpoint(url=prometheus, credentials=who, ca_file=ca_file, read_timeout_s=60.0, max_bytes=1 << 30)
     try:
@@ -107,7 +110,7 @@ def _moment(text: str, now: datetime) -> datetime:
     return now - (timedelta(0) if text in ("0s", "now") else parse_duration(text))
 
 
-def _arms(resource: "Resource", on: str | None, off: str | None) -> "tuple[RecordedArm, RecordedArm]":
+def _arms(resource: "Resource", on: str | None, off: str | None, node_label: str) -> "tuple[RecordedArm, RecordedArm]":
     """The arm with speculation and the one without, by the selectors or by the names the operator gives."""
     from breakeven.api.variant import declared_variant
     from breakeven.backtest.recorded import RecordedArm
@@ -128,6 +131,7 @@ def _arms(resource: "Resource", on: str | None, off: str | None) -> "tuple[Recor
                 length=batch_length(evidence).total_seconds(),
                 warmup=evidence.warmup.total_seconds(),
                 keep=history(evidence).total_seconds(),
+                node_label=node_label,
             )
         )
     return made[0], made[1]
@@ -156,7 +160,7 @@ def _run(
     for now in _followed(begins, ends, on.length):
         record.read_to(now.timestamp())
         seen = [
-            Seen(arm=arm.look(now.timestamp(), name), changed=_time(arm.changed_at))
+            Seen(arm=arm.look(now.timestamp(), name), changed=_time(arm.changed_at), nodes=arm.present_nodes())
             for arm, name in ((off, variant.baseline.name), (on, variant.name))
         ]
         replay.look(seen[0], seen[1], now)

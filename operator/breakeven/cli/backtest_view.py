@@ -47,7 +47,8 @@ def _plain(evidence: Any) -> Any:
 
 
 def _arm(arm: RecordedArm) -> dict[str, Any]:
-    return {"selector": arm.matchers, "replicas": sorted(arm.seen), "samples": arm.samples}
+    nodes = sorted(set(arm.nodes.values()))
+    return {"selector": arm.matchers, "replicas": sorted(arm.seen), "nodes": nodes, "samples": arm.samples}
 
 
 def show(replay: Replay, arms: Sequence[RecordedArm], *, begins: datetime, ends: datetime) -> None:
@@ -58,7 +59,8 @@ def show(replay: Replay, arms: Sequence[RecordedArm], *, begins: datetime, ends:
     console = Console(highlight=False)
     console.print(f"{format_time(begins)} to {format_time(ends)}, touching nothing", style="dim")
     for name, arm in zip(("on", "off"), arms, strict=True):
-        console.print(f"{name:>3}: {len(arm.seen)} replicas, {{{arm.matchers}}}", style="dim", markup=False)
+        where = f" on {len(set(arm.nodes.values()))} nodes" if arm.nodes else ""
+        console.print(f"{name:>3}: {len(arm.seen)} replicas{where}, {{{arm.matchers}}}", style="dim", markup=False)
     table = Table(box=None, pad_edge=False)
     for column in ("at", "decision", "then", "why"):
         table.add_column(column, no_wrap=column != "why")
@@ -70,6 +72,12 @@ def show(replay: Replay, arms: Sequence[RecordedArm], *, begins: datetime, ends:
         console.print(f"held {count} times, {hours:.1f} h in all: {reason}", style="dim", markup=False)
     spent = ", ".join(f"{s.value} {t / 3600:.1f} h" for s, t in replay.seconds_in.items())
     console.print(f"time in each state: {spent}")
+    for speed in replay.memory.nodes:
+        console.print(f"node {speed.node}: a step takes {speed.factor} ± {speed.error} of a usual node's", markup=False)
+    if replay.evidence is not None and (by := replay.evidence.nodes) is not None:
+        console.print(f"S was corrected by {by.correction} ± {by.error} for the nodes of both arms")
+    elif not any(arm.nodes for arm in arms):
+        console.print(f"nodes are not known: no series has the label {arms[0].node_label} (--node-label)", markup=False)
     for text in ASSUMPTIONS:
         console.print(f"assumed: {text}", style="dim", soft_wrap=True)
 

@@ -47,6 +47,12 @@ def inspect(
         list[str] | None,
         typer.Option(metavar="KEY=VALUE", help="Server to look at, where a page holds several, such as pod=a. Repeat."),
     ] = None,
+    node_speeds: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A resource with its status: S is corrected for nodes it has measured."),
+    ] = None,
+    node: Annotated[str | None, typer.Option(metavar="NAME", help="Node of the server.")] = None,
+    against_node: Annotated[str | None, typer.Option(metavar="NAME", help="Node of the control.")] = None,
     output: Annotated[Output, typer.Option("--output", "-o", help="table or json.")] = Output.TABLE,
 ) -> None:
     """Measure acceptance, tokens per step, step time and time per output token of any vLLM, from its /metrics.
@@ -56,9 +62,13 @@ def inspect(
     Example: `breakeven inspect http://10.0.0.7:8000 --against http://10.0.0.8:8000 --for 10m`
 
     Example: `breakeven inspect --before a.prom --after b.prom`
+
+    A node that is 8 % faster looks like S = 1.08. `kubectl get spd llama -o yaml > llama.yaml`, and then
+    `--node-speeds llama.yaml --node gpu-1 --against-node gpu-2` takes that out.
     """
     from breakeven.api.text import plain
     from breakeven.cli import inspect_view
+    from breakeven.cli.inspect_nodes import node_shift
     from breakeven.domain.inspection import NotComparable, compare
     from breakeven.inspect.belonging import check_control, remarks
     from breakeven.inspect.page import Choice
@@ -66,6 +76,7 @@ def inspect(
 
     files = (before, after, against_before, against_after)
     _check_usage(url, against, files)
+    nodes = node_shift(node_speeds, node, against_node)
     choice = Choice(prefix=prefix, model=model, labels=_labels(label or ()))
     try:
         if url is not None:
@@ -80,7 +91,7 @@ def inspect(
     except (PageError, NotComparable) as error:
         typer.echo(f"error: {plain(str(error))}", err=True)
         raise typer.Exit(2 if isinstance(error, PageError) else 1) from None
-    speedup = compare(seen, other) if other is not None else None
+    speedup = compare(seen, other, nodes) if other is not None else None
     told = [plain(remark) for remark in remarks(server, control, seen)]
     if output is Output.JSON:
         typer.echo(inspect_view.as_json(seen, other, speedup, told, timed=url is not None))

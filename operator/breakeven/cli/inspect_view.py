@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from breakeven.domain.evidence.node_speeds import NO_SHIFT
 from breakeven.domain.inspection import Reading, Speedup
 
 _COUNTS = {
@@ -94,8 +95,14 @@ def _speedup(speedup: Speedup) -> dict[str, Any]:
         "toLastToken": speedup.to_last,
         "toLastTokenLower": speedup.to_last_lower,
         "toLastTokenUpper": speedup.to_last_upper,
+        "nodes": _nodes(speedup),
         "absent": speedup.why or None,
     }
+
+
+def _nodes(speedup: Speedup) -> dict[str, float] | None:
+    nodes = speedup.nodes
+    return None if nodes == NO_SHIFT else {"correction": nodes.factor, "error": nodes.error}
 
 
 def show(
@@ -157,7 +164,13 @@ def _sentence(server: Reading, speedup: Speedup) -> str:
         text += ", more than any acceptance could make up for"
     elif speedup.break_even is not None and server.figures.acceptance is not None:
         text += f", so break-even is at acceptance {speedup.break_even:.3f}; measured {server.figures.acceptance:.3f}"
-    return text + _to_last(speedup)
+    return text + _to_last(speedup) + _of_nodes(speedup)
+
+
+def _of_nodes(speedup: Speedup) -> str:
+    """What the nodes made of it."""
+    nodes = speedup.nodes
+    return "" if nodes == NO_SHIFT else f"; corrected by {nodes.factor:.3f} ± {nodes.error:.3f} for the two nodes"
 
 
 def _to_last(speedup: Speedup) -> str:

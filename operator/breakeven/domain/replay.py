@@ -3,6 +3,7 @@
 Only `decide` decides. What the history cannot tell is assumed, and said in `ASSUMPTIONS`.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -31,6 +32,8 @@ class Seen:
     arm: Arm
     changed: datetime | None
     """When replicas last came or went."""
+    nodes: Mapping[str, str] = field(default_factory=dict)
+    """By replica, the node it ran on, where the record tells."""
 
     def fleet(self) -> Fleet:
         """Its replicas, as the API server would have shown them."""
@@ -42,6 +45,7 @@ class Seen:
             ready=ready,
             settled_since=self.changed if ready else None,
             smoke=Smoke.PASSED,
+            nodes=self.nodes,
         )
 
 

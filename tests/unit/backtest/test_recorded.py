@@ -52,6 +52,17 @@ def test_a_gap_without_a_restart_does_not_make_the_fleet_older_or_younger() -> N
     assert arm.changed_at == gone == BEGIN + 585
 
 
+def test_a_replica_is_on_the_node_that_its_series_name() -> None:
+    a, b, c = (tokens(pod, every(0, 600)) for pod in "abc")
+    arm = arm_of(
+        RawSeries({**a.metric, "node": "n1"}, a.values), RawSeries({**b.metric, "node": "n2"}, b.values[:10]), c
+    )
+    arm.look(BEGIN + 120, "v")
+    assert arm.present_nodes() == {"n/a": "n1", "n/b": "n2"}
+    arm.look(BEGIN + 590, "v")
+    assert arm.present_nodes() == {"n/a": "n1"}
+
+
 def test_a_replica_with_several_models_is_refused_and_the_selector_can_choose_one() -> None:
     both = [
         RawSeries({**raw.metric, "model_name": model}, raw.values)

@@ -299,3 +299,52 @@ def test_a_control_that_speculates_gives_no_speedup() -> None:
     pages = ("--before", FIELD / "a0.prom", "--after", FIELD / "a1.prom")
     control = ("--against-before", FIELD / "a0.prom", "--against-after", FIELD / "a1.prom")
     assert "the control speculates" in run(*pages, *control, expect=1).stderr
+
+
+SPEEDS = """
+apiVersion: breakeven.dev/v1alpha1
+kind: SpeculativeDeployment
+status:
+  memory:
+    nodes:
+    - {node: gpu-1, factor: "0.9", error: "0.01", measuredAt: "2026-11-26T12:00:00Z"}
+    - {node: gpu-2, factor: "1.08", error: "0.02", measuredAt: "2026-11-26T12:00:00Z"}
+"""
+
+
+def test_a_fast_node_is_taken_out_of_the_speed_up(tmp_path: Path) -> None:
+    file = tmp_path / "spd.yaml"
+    file.write_text(SPEEDS)
+    pages = [
+        *("--before", CPU / "ngram-fixed-before.prom", "--after", CPU / "ngram-fixed-t0.prom"),
+        *("--against-before", CPU / "nospec-before.prom", "--against-after", CPU / "nospec-t0.prom"),
+    ]
+    nodes = ("--node-speeds", file, "--node", "gpu-1", "--against-node", "gpu-2")
+    raw_s = json.loads(run(*pages, "-o", "json").stdout)
+    corrected = json.loads(run(*pages, *nodes, "-o", "json").stdout)
+    assert raw_s["speedup"]["nodes"] is None
+    assert corrected["speedup"]["value"] == pytest.approx(raw_s["speedup"]["value"] * 0.9 / 1.08)
+    assert corrected["speedup"]["inflation"] == pytest.approx(raw_s["speedup"]["inflation"] * 1.08 / 0.9)
+    assert corrected["speedup"]["nodes"] == pytest.approx({"correction": 0.9 / 1.08, "error": 0.0005**0.5})
+    assert corrected["control"] == raw_s["control"]
+    assert "corrected by 0.833 ± 0.022 for the two nodes" in run(*pages, *nodes).stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "arguments", "message"),
+    [
+        (SPEEDS, ("--node", "gpu-1"), "come together"),
+        (SPEEDS, ("--node", "gpu-1", "--against-node", "gpu-7"), "has no gpu-7; it has gpu-1, gpu-2"),
+        ("kind: Pod", ("--node", "a", "--against-node", "b"), "no status.memory"),
+        ("{", ("--node", "a", "--against-node", "b"), "what kubectl get spd"),
+        (SPEEDS.replace('"0.9"', '"0"'), ("--node", "a", "--against-node", "b"), "what kubectl get spd"),
+    ],
+)
+def test_speeds_of_nodes_that_are_not_there_are_named(
+    tmp_path: Path, text: str, arguments: tuple[str, ...], message: str
+) -> None:
+    file = tmp_path / "spd.yaml"
+    file.write_text(text)
+    page = CPU / "nospec-before.prom"
+    result = run("--before", page, "--after", page, "--node-speeds", file, *arguments, expect=2)
+    assert message in " ".join(result.stderr.replace("│", " ").split())
