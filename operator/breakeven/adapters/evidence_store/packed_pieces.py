@@ -203,8 +203,7 @@ class PackedPieces(Mapping[int, Piece]):
         run = self._run(n)
         if run is None:
             raise KeyError(n)
-        shape = run.shape
-        return piece_from(shape.unpack(run.data, n - run.first), shape.positions, shape.ttft, shape.tpot)
+        return _piece(run.shape, run.shape.unpack(run.data, n - run.first))
 
     def __contains__(self, n: object) -> bool:
         return isinstance(n, int) and self._run(n) is not None
@@ -230,16 +229,15 @@ def _values(piece: Piece) -> list[float]:
     return values
 
 
-def piece_from(row: Sequence[float], positions: int, ttft: Bounds, tpot: Bounds) -> Piece:
-    """The piece that a row of `Rows` stands for."""
-    known = [v if v == v else None for v in row[:_FIXED]]  # NaN is the one number that differs from itself
-    first = _FIXED + positions
-    second = first + len(ttft)
+def _piece(shape: _Shape, values: Sequence[float]) -> Piece:
+    known = [v if v == v else None for v in values[:_FIXED]]  # NaN is the one number that differs from itself
+    first = _FIXED + shape.positions
+    second = first + len(shape.ttft)
     totals = Totals(
         **dict(zip(SCALARS, known, strict=False)),
-        accepted_at=tuple(row[_FIXED:first]),
-        ttft_buckets=tuple(zip(ttft, row[first:second], strict=True)) if ttft else (),
-        tpot_buckets=tuple(zip(tpot, row[second:], strict=True)) if tpot else (),
+        accepted_at=tuple(values[_FIXED:first]),
+        ttft_buckets=tuple(zip(shape.ttft, values[first:second], strict=True)) if shape.ttft else (),
+        tpot_buckets=tuple(zip(shape.tpot, values[second:], strict=True)) if shape.tpot else (),
     )
     running, waiting, kv_usage = known[-3:]
     return Piece(totals=totals, gauges=Gauges(running=running, waiting=waiting, kv_usage=kv_usage))

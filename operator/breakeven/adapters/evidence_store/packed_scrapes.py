@@ -4,8 +4,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from typing import overload
 
-from breakeven.adapters.evidence_store.packed_pieces import PackedPieces, Rows, Shapes
-from breakeven.adapters.evidence_store.table import Table
+from breakeven.adapters.evidence_store.packed_pieces import PackedPieces, Shapes
 from breakeven.domain.counters.batches import Piece
 from breakeven.domain.counters.observation import Scrape
 
@@ -29,11 +28,6 @@ class PackedScrapes(Sequence[Scrape]):
         """Keep one that is newer than all others."""
         self._rows.put(self._first + len(self.times), Piece(totals=scrape.totals, gauges=scrape.gauges))
         self.times.append(scrape.at)
-
-    def append_all(self, table: Table) -> None:
-        """Keep many that are newer than all others."""
-        self._rows.put_all(Rows(self._first + len(self.times), table.rows, *table.bounds))
-        self.times += table.times.tolist()
 
     def prune(self, oldest: float) -> None:
         """Forget those before this time."""

@@ -9,12 +9,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from breakeven.adapters.evidence_store.packed_pieces import Rows
-from breakeven.adapters.evidence_store.table import counted, table_of
 from breakeven.adapters.prometheus.promql import Column, scrapes
-from breakeven.domain.counters.assembly import LEVELS, SCALARS
+from breakeven.domain.counters import vllm_metrics
+from breakeven.domain.counters.assembly import LEVELS, SCALARS, Assembly, Sum, assembly
 from breakeven.domain.counters.batches import Piece, cut
+from breakeven.domain.counters.vllm_metrics import Series
+
+_Values = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,19 +38,47 @@ def past_of(columns: Sequence[Column], *, length: float, since: int, until: int)
 
     For the last of them the end of the batch after it has to be there as well.
     """
-    table = table_of(columns)
-    if table is None:
+    found = _matrix(columns)
+    if found is None:
         return _one_by_one(columns, length=length, since=since, until=until)
-    steps = np.diff(table.rows, axis=0)
-    numbers = np.rint(table.times / length).astype(np.int64)
-    fell = (counted(steps) < 0).any(axis=1) & (numbers[1:] <= until)
+    times, names, values = found
+    how = assembly(names)
+    counters, levels = _counters(how, values), _known(how.values[-len(LEVELS) :], values)
+    steps = np.diff(counters)
+    numbers = np.rint(times / length).astype(np.int64)
+    fell = (steps < 0).any(axis=0) & (numbers[1:] <= until)
     final = numbers[1:] <= min(until, int(numbers[-1]) - 1)
     whole = (np.diff(numbers) == 1) & ~fell & (numbers[:-1] >= since) & final
-    levels = slice(len(SCALARS), len(SCALARS) + len(LEVELS))
-    steps[:, levels] = table.rows[1:, levels]
+    rows = np.concatenate([steps[: len(SCALARS)], levels[:, 1:], steps[len(SCALARS) :]]).T
+    bounds = len(how.positions), tuple(b for b, _ in how.ttft), tuple(b for b, _ in how.tpot)
     edges = np.flatnonzero(np.diff(whole, prepend=False, append=False))
-    pieces = [Rows(int(numbers[a]), steps[a:b], *table.bounds) for a, b in zip(edges[::2], edges[1::2], strict=True)]
-    return Past(pieces, tuple(map(float, table.times[1:][fell])), until)
+    pieces = [Rows(int(numbers[a]), rows[a:b], *bounds) for a, b in zip(edges[::2], edges[1::2], strict=True)]
+    return Past(pieces, tuple(map(float, times[1:][fell])), until)
+
+
+def _matrix(columns: Sequence[Column]) -> tuple[_Values, tuple[Series, ...], _Values] | None:
+    """Times, series and their values, when each series is there once at all times; None when it takes a closer look."""
+    names = tuple(column.series for column in columns)
+    times = columns[0].times
+    together = all(column.times == times for column in columns)
+    if not together or len(set(names)) < len(names) or len(set(times)) < len(times) or any(n.bare for n in names):
+        return None
+    if Series(vllm_metrics.ANCHOR) not in names or Series(vllm_metrics.V0_ONLY) in names:
+        return None
+    values = np.array([column.values for column in columns])
+    return (np.array(times), names, values) if np.isfinite(values).all() and values.min() >= 0 else None
+
+
+def _counters(how: Assembly, values: _Values) -> _Values:
+    """Scalars, positions and both histograms, one row each."""
+    places = [*((place,) for place in how.positions), *(places for _, places in (*how.ttft, *how.tpot))]
+    return _known([*how.values[: len(SCALARS)], *((one,) for one in places)], values)
+
+
+def _known(sums: Sequence[tuple[Sum, ...]], values: _Values) -> _Values:
+    """The first sum of each, since all values are known; NaN where there is none."""
+    absent = np.full(values.shape[1], np.nan)
+    return np.array([values[list(each[0])].sum(axis=0) if each else absent for each in sums])
 
 
 def _one_by_one(columns: Sequence[Column], *, length: float, since: int, until: int) -> Past:

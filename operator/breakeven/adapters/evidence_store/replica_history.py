@@ -1,26 +1,22 @@
 """What is kept of one replica: the last few scrapes, and the pieces that are final."""
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from itertools import count, pairwise
-from math import inf, nextafter
+from itertools import count
 from statistics import median
 
 from breakeven.adapters.evidence_store.packed_pieces import PackedPieces, Rows, Shapes
 from breakeven.adapters.evidence_store.packed_scrapes import PackedScrapes
 from breakeven.adapters.evidence_store.past import Past
-from breakeven.adapters.evidence_store.table import Table
 from breakeven.adapters.prometheus.promql import Target
-from breakeven.domain.counters.batches import Replica, cut, final, number, restarts_in
+from breakeven.domain.counters.batches import Replica, cut, number, restarts_in
 from breakeven.domain.counters.increments import KEPT, Increments, Tail, increments
 from breakeven.domain.counters.observation import Scrape
 
 _SERIALS = count()
 GAPS = 15
 """Gaps between scrapes of which the interval is the median."""
-_TAIL = KEPT + 2
-"""Batches of which the newest scrapes are kept one by one: the increments, and what lies around them."""
 
 
 class ReplicaHistory:
@@ -70,40 +66,11 @@ class ReplicaHistory:
         self._recent = recent
         self._settle()
 
-    def take(self, table: Table) -> None:
-        """Take many scrapes at once, which is as if they had been added, where none are kept that they overlap with."""
-        if self._recent:
-            self.add([*table.scrapes()])
-            return
-        self._take_newest(table if self.newest is None else table.since(nextafter(self.newest, inf)))
-        self._note(table.restarts())
-        times = table.times.tolist()
-        numbers, interval = final(times[0], times[-1], length=self.length, since=self._next), self.interval
-        for rows in table.pieces(numbers, length=self.length, interval=interval or self.length, restarts=self.restarts):
-            self.pieces.put_all(rows)
-        self._next = numbers.stop
-        boundary = bisect_right(times, self._next * self.length) - 1
-        self._recent = [*table.since(times[max(0, boundary)]).scrapes()]
-
-    def _take_newest(self, table: Table) -> None:
-        """Keep what is newer than all that was read."""
-        if not len(table):
-            return
-        known = () if self.newest is None else (self.newest,)
-        gaps = (b - a for a, b in pairwise((*known, *table.times.tolist())))
-        self._gaps = (*self._gaps, *gaps)[-GAPS:]
-        self.newest = float(table.times[-1])
-        oldest = self.newest - _TAIL * self.length
-        self.tail.append_all(table.since(oldest).without_histograms())
-        self.tail.prune(oldest)
-
-    def _note(self, restarts: Iterable[float]) -> None:
-        self.restarts += [r for r in restarts if r not in self.restarts]
-
     def _note_restarts(self, recent: Sequence[Scrape], known: int) -> None:
         """Find restarts between scrapes that were not compared before: usually the newest two alone."""
         appended = recent[:known] == self._recent
-        self._note(restarts_in(recent[max(0, known - 1) :] if appended else recent))
+        fresh = restarts_in(recent[max(0, known - 1) :] if appended else recent)
+        self.restarts += [r for r in fresh if r not in self.restarts]
 
     def take_past(self, past: Past) -> None:
         """Take pieces of a time that no scrapes are kept of; scrapes from before `past.until` on have to follow."""
@@ -112,7 +79,7 @@ class ReplicaHistory:
                 self.pieces.put_all(rows)
             else:
                 self.pieces.put(*rows)
-        self._note(past.restarts)
+        self.restarts += [r for r in past.restarts if r not in self.restarts]
         self._next = max(self._next, past.until)
         self._recent = []
 
@@ -121,7 +88,7 @@ class ReplicaHistory:
         if totals.ttft_buckets or totals.tpot_buckets:
             scrape = replace(scrape, totals=replace(totals, ttft_buckets=(), tpot_buckets=()))
         self.tail.append(scrape)
-        self.tail.prune(scrape.at - _TAIL * self.length)
+        self.tail.prune(scrape.at - (KEPT + 2) * self.length)
 
     def _settle(self) -> None:
         if self.newest is None or number(self.newest, self.length) <= self._next:

@@ -21,7 +21,6 @@ from typing import NamedTuple, TypeVar
 from breakeven.adapters.evidence_store.heap import give_back
 from breakeven.adapters.evidence_store.packed_pieces import Shapes
 from breakeven.adapters.evidence_store.replica_history import ReplicaHistory
-from breakeven.adapters.evidence_store.table import Table
 from breakeven.adapters.prometheus.answers import RawSeries
 from breakeven.adapters.prometheus.errors import MetricsError, QueryFailed
 from breakeven.adapters.prometheus.naming import Naming, Pairs, PodName, bare_name, namings
@@ -46,9 +45,8 @@ NAMED_PODS = 100
 MAX_BEHIND_S = 300.0
 MIN_BEHIND_S = 30.0
 """A pod that is further behind than this, at most and at least, is read by itself."""
-RECENT = KEPT + 1
-"""Batches of the past that are read scrape by scrape: the increments of the loss alarm are made of them, from one more
-than `KEPT` on when the newest scrape is of the batch before."""
+RECENT = KEPT + 3
+"""Batches of the past that are read scrape by scrape: the increments of the loss alarm are made of them."""
 OVERLAP = 1.5
 """Scrape intervals that are read again, for samples that became visible late."""
 DEFAULT_INTERVAL_S = 15.0
@@ -291,7 +289,7 @@ class EndpointFeed:
         since = recent - STALE * interval if by_ends else group.start
         scraped = await self._scraped(pods, since, now, wanted)
         if by_ends:
-            seen = [b - a for each in scraped.values() for a, b in pairwise(each.times)]
+            seen = [b - a for each in scraped.values() for a, b in pairwise(s.at for s in each.scrapes)]
             if seen and length < STALE * median(seen):  # too rare for one a batch: read as they are after all
                 scraped = await self._scraped(pods, group.start, now, wanted)
             else:
@@ -331,10 +329,7 @@ class EndpointFeed:
             history = self.histories[pod]
             if pod in scraped:
                 history.target, fresh, self._series[pod] = scraped[pod]
-                if isinstance(fresh, Table):
-                    history.take(fresh)
-                else:
-                    history.add(fresh)
+                history.add(fresh)
             history.covered = max(history.covered, end)
             if count % 200 == 199:
                 await asyncio.sleep(0)

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from breakeven.adapters.evidence_store.past import Past, past_of
-from breakeven.adapters.evidence_store.table import Table, table_of
 from breakeven.adapters.prometheus.naming import Naming, PodName
 from breakeven.adapters.prometheus.promql import Column, Gathering, Places, Target, chosen, gather, scrapes, series_at
 from breakeven.adapters.prometheus.questions import Questions
@@ -20,15 +19,10 @@ class OfPod(NamedTuple):
 
     target: Target | None
     """The target that speaks for it."""
-    scrapes: Sequence[Scrape] | Table
+    scrapes: list[Scrape]
     """Those that were not read before."""
     series: Mapping[float, int]
     """How many series its newest scrapes have: a scrape with as many is not taken apart a second time."""
-
-    @property
-    def times(self) -> Sequence[float]:
-        """Of the scrapes."""
-        return self.scrapes.times.tolist() if isinstance(self.scrapes, Table) else [s.at for s in self.scrapes]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,9 +65,7 @@ class Answers:
         for pod, targets in self._gathered(asked, at, naming).items():
             target = chosen(targets, held[pod].target, patience=patience)
             before = held[pod].series if target == held[pod].target else {}
-            columns = targets[target]
-            table = None if before else table_of(columns)
-            by_pod[pod] = OfPod(target, scrapes(columns, before) if table is None else table, series_at(columns))
+            by_pod[pod] = OfPod(target, scrapes(targets[target], before), series_at(targets[target]))
         return by_pod
 
     def past(

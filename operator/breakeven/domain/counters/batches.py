@@ -103,21 +103,16 @@ def cut(
     restarts = restarts_in(scrapes) if restarts is None else tuple(restarts)
     if not times:
         return Cut(pieces={}, restarts=(), until=since)
-    numbers = final(times[0], times[-1], length=length, since=since)
+    first = max(since, number(times[0], length))
+    until = max(since, number(times[-1], length))
+    while until > first and until * length >= times[-1]:
+        until -= 1
     pieces = {}
-    for n in numbers:
+    for n in range(first, until):
         piece = _piece(scrapes, times, restarts, start=n * length, end=(n + 1) * length, stale=STALE * interval)
         if piece is not None:
             pieces[n] = piece
-    return Cut(pieces=pieces, restarts=restarts, until=numbers.stop)
-
-
-def final(oldest: float, newest: float, *, length: float, since: int) -> range:
-    """Numbers of the batches from `since` on that scrapes between these times make final."""
-    first, until = (max(since, number(at, length)) for at in (oldest, newest))
-    while until > first and until * length >= newest:
-        until -= 1
-    return range(first, until)
+    return Cut(pieces=pieces, restarts=restarts, until=until)
 
 
 def piece_of(
