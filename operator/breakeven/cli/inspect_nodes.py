@@ -1,6 +1,5 @@
 """`breakeven inspect --node-speeds`: what the nodes of two servers make of S, as the operator measured them."""
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,8 +10,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from breakeven.api.evidence import NodeSpeed
 from breakeven.api.text import plain
-from breakeven.cli.yaml_reader import read_yaml
-from breakeven.domain.evidence.node_speeds import NO_SHIFT, Shift
+from breakeven.cli.manifests import documents_of
+from breakeven.domain.evidence.node_speeds import NO_SHIFT, Shift, place_of
 
 _SPEEDS = TypeAdapter(list[NodeSpeed])
 
@@ -35,13 +34,12 @@ def node_shift(file: Path | None, node: str | None, against_node: str | None) ->
                 "serve on it and on another one",
                 param_hint=option,
             )
-    ours, theirs = known[node], known[against_node]
-    return Shift(math.log(ours.factor / theirs.factor), math.hypot(float(ours.error), float(theirs.error)))
+    return place_of(known[node]).against(place_of(known[against_node]))
 
 
 def _speeds(file: Path) -> Mapping[str, NodeSpeed]:
     try:
-        documents = read_yaml(file.read_text(encoding="utf-8-sig"))
+        documents = documents_of(file)
         speeds = _SPEEDS.validate_python(_nodes(documents[0] if documents else None))
     except OSError as error:
         raise typer.BadParameter(f"{file}: {error.strerror or error}", param_hint="--node-speeds") from None

@@ -52,8 +52,7 @@ def read_resources(file: Path, *, engine_version: str | None = None) -> list[Res
     """
     version = None if engine_version is None else _version(engine_version)
     try:
-        text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8-sig")
-        documents = list(_flat(read_yaml(text)))
+        documents = documents_of(file)
     except OSError as error:
         raise fail(f"-f {file}: cannot be read: {error.strerror or error}", USAGE) from None
     except (ValueError, RecursionError, yaml.YAMLError) as error:
@@ -63,6 +62,15 @@ def read_resources(file: Path, *, engine_version: str | None = None) -> list[Res
         kinds = ", ".join(sorted({str(d.get("kind")) for d in documents if d.get("kind")}))
         raise fail(f"-f {file}: no {KIND} in it{f', but {kinds}' if kinds else ''}", USAGE)
     return [_resource(body, version, documents) for body in bodies]
+
+
+def documents_of(file: Path) -> list[dict[str, Any]]:
+    """The objects of a file as kubectl reads them, those of lists one by one; `-` is standard input.
+
+    Raises OSError, ValueError, RecursionError or yaml.YAMLError.
+    """
+    text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8-sig")
+    return list(_flat(read_yaml(text)))
 
 
 def fail(message: str, code: int) -> typer.Exit:

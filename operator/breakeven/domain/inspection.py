@@ -1,17 +1,17 @@
 """What scrapes of one server, or of two side by side, say: figures, and the speed-up with its bounds."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 
 from breakeven.domain.counters.batches import level
 from breakeven.domain.counters.observation import Batch, Gauges, Scrape, Totals
 from breakeven.domain.counters.scrapes import increase, restarted
-from breakeven.domain.evidence.node_speeds import NO_SHIFT, Shift, slowed
+from breakeven.domain.evidence.node_speeds import NO_SHIFT, Shift
 from breakeven.domain.measures.end_to_end import end_to_end, plain
 from breakeven.domain.measures.figures import Estimate, estimate
 from breakeven.domain.measures.speedup import speedup
-from breakeven.domain.measures.statistics import FEWEST_BATCHES, ONE_SIDED, LogRatio
+from breakeven.domain.measures.statistics import FEWEST_BATCHES, ONE_SIDED
 
 
 class NotComparable(Exception):
@@ -91,15 +91,16 @@ def _why_not(earlier: Scrape, later: Scrape) -> str:
 
 def compare(server: Reading, control: Reading, nodes: Shift = NO_SHIFT) -> Speedup:
     """The speed-up of a server over a control that ran at the same time, as if both had the same node. Never raises."""
-    control = _on_the_same_node(control, nodes)
     on, off = server.figures, control.figures
-    value = off.tpot / on.tpot if off.tpot is not None and on.tpot else None
-    inflation = on.step / off.step if on.step is not None and off.step else None
+    value = nodes.factor * off.tpot / on.tpot if off.tpot is not None and on.tpot else None
+    inflation = on.step / (nodes.factor * off.step) if on.step is not None and off.step else None
     drafted, steps = server.totals.drafted, server.totals.steps
     break_even = (inflation - 1) * steps / drafted if inflation is not None and steps and drafted else None
     aligned = _aligned(control.batches, server.batches)
-    bounded = _with_error(speedup(aligned, server.batches), nodes) if value is not None else None
-    last = _with_error(end_to_end(aligned, server.batches), nodes) if value is not None else None
+    bounded = speedup(aligned, server.batches) if value is not None else None
+    last = end_to_end(aligned, server.batches) if value is not None else None
+    bounded, last = (nodes.of(ratio) if ratio is not None else None for ratio in (bounded, last))
+    to_last = plain(control.batches, server.batches) if value is not None else None
     if value is None:
         missing, named = (off, "the control") if off.tpot is None else (on, "the server")
         why = f"{named}: {missing.absent.get('tpot', 'no time per output token')}"
@@ -114,26 +115,12 @@ def compare(server: Reading, control: Reading, nodes: Shift = NO_SHIFT) -> Speed
         probability=ONE_SIDED,
         inflation=inflation,
         break_even=break_even,
-        to_last=plain(control.batches, server.batches) if value is not None else None,
+        to_last=nodes.factor * to_last if to_last is not None else None,
         to_last_lower=last.lower() if last is not None else None,
         to_last_upper=last.upper() if last is not None else None,
         why=why,
         nodes=nodes,
     )
-
-
-def _on_the_same_node(control: Reading, nodes: Shift) -> Reading:
-    """The control as it would be on the server's node."""
-    if nodes.factor == 1.0:
-        return control
-    batches = tuple(slowed(control.batches, nodes.factor))
-    whole = Batch(start=0.0, end=0.0, totals=control.totals, gauges=control.gauges, replicas=1)
-    (slower,) = slowed((whole,), nodes.factor)
-    return replace(control, totals=slower.totals, figures=estimate(slower.totals), batches=batches)
-
-
-def _with_error(ratio: LogRatio | None, nodes: Shift) -> LogRatio | None:
-    return None if ratio is None else Shift(error=nodes.error).of(ratio)
 
 
 def _aligned(batches: Sequence[Batch], like: Sequence[Batch]) -> list[Batch]:

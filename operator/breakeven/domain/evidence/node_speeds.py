@@ -50,6 +50,10 @@ class Shift:
         """What S is multiplied by."""
         return math.exp(self.log)
 
+    def against(self, control: "Shift") -> "Shift":
+        """What is made of S where this is the place of what speculates, and the other one that of the control."""
+        return Shift(self.log - control.log, math.hypot(self.error, control.error))
+
     def of(self, speedup: LogRatio) -> LogRatio:
         """The corrected ratio, with the error of the correction."""
         return replace(speedup, value=speedup.value * self.factor, error=math.hypot(speedup.error, self.error))
@@ -85,8 +89,12 @@ def shift(situation: Situation, off: Variant, on: Variant) -> Shift:
     """The correction of S between two variants; none where the nodes are not known apart, or are the same ones."""
     if situation.same_pods(off, on):
         return NO_SHIFT
-    theirs, ours = position(situation, off), position(situation, on)
-    return Shift(ours.log - theirs.log, math.hypot(ours.error, theirs.error))
+    return position(situation, on).against(position(situation, off))
+
+
+def place_of(speed: NodeSpeed) -> Shift:
+    """Step time on one node over that of a usual node."""
+    return Shift(math.log(float(speed.factor)), float(speed.error))
 
 
 def position(situation: Situation, variant: Variant) -> Shift:
@@ -97,17 +105,14 @@ def position(situation: Situation, variant: Variant) -> Shift:
     if fleet is None or not fleet.nodes or not known:
         return NO_SHIFT
     nodes = fleet.nodes.values()
-    unknown = (0.0, pstdev([log for log, _ in known.values()]) if any(node not in known for node in nodes) else 0.0)
+    unknown = Shift(0.0, pstdev([each.log for each in known.values()]) if any(n not in known for n in nodes) else 0.0)
     found = [known.get(node, unknown) for node in nodes]
-    return Shift(fmean(log for log, _ in found), math.hypot(*(error for _, error in found)) / len(found))
+    return Shift(fmean(each.log for each in found), math.hypot(*(each.error for each in found)) / len(found))
 
 
-def _known(situation: Situation) -> Mapping[str, tuple[float, float]]:
-    return {
-        each.node: (math.log(float(each.factor)), float(each.error))
-        for each in situation.memory.nodes
-        if situation.time - each.measured_at <= VALID
-    }
+def _known(situation: Situation) -> Mapping[str, Shift]:
+    nodes = situation.memory.nodes
+    return {each.node: place_of(each) for each in nodes if situation.time - each.measured_at <= VALID}
 
 
 def unmeasured(situation: Situation) -> bool:
@@ -129,7 +134,7 @@ def learned(situation: Situation) -> list[NodeSpeed]:
     fresh, known = _measured(situation), _known(situation)
     if not fresh:
         return situation.memory.nodes
-    common = [known[node][0] - fresh[node][0] for node in fresh if node in known]
+    common = [known[node].log - fresh[node][0] for node in fresh if node in known]
     offset = fmean(common) if common and len(fresh) < len(known) else 0.0  # both are relative to a mean of their own
     new = [_speed(node, log + offset, error, situation.time) for node, (log, error) in fresh.items()]
     others = [each for each in situation.memory.nodes if each.node not in fresh and each.node in known]
